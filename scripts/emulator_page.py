@@ -40,7 +40,7 @@ def _written(page: str) -> str:
     for name, lines in (
         ("actions", _there()),
         ("missing", _missing()),
-        ("refused", _parameters(unsupported, "| not there | refused parameters |")),
+        ("refused", _parameters(unsupported, "| not supported | refused parameters |")),
         ("accepted", _parameters(without_effect, "| why | accepted parameters |")),
     ):
         begin, end = f"<!-- {name}: begin -->\n", f"\n<!-- {name}: end -->"
@@ -53,7 +53,7 @@ def _written(page: str) -> str:
 
 def _there() -> Iterator[str]:
     """Yield a table with a row for each product and each kind of resource."""
-    yield from ("| product | of | actions |", "|---|---|---|")
+    yield from ("| product | resource | actions |", "|---|---|---|")
     for version, product in PRODUCTS.items():
         for resource, actions in _by_resource(product).items():
             yield f"| {PRODUCT_NAMES[version]} {version} | {resource} | {', '.join(actions)} |"
@@ -72,7 +72,7 @@ def _by_resource(product: Mapping[str, Action]) -> dict[str, list[str]]:
 
 def _missing() -> Iterator[str]:
     """Yield a table with the official actions of each product that are not here."""
-    yield from ("| product | official, and not here |", "|---|---|")
+    yield from ("| product | actions that are not supported |", "|---|---|")
     for version, product in PRODUCTS.items():
         names = sorted(official_actions(version).keys() - product.keys())
         if names:

@@ -56,7 +56,7 @@ def read_deploy(values: Values, service: str, *, for_stack: bool) -> Deploy:
     labels = values.pairs("labels")
     for name in labels:
         if not name.startswith(PREFIX):
-            idle(f"deploy.labels {name}", "only containers have labels here (labels)")
+            idle(f"deploy.labels {name}", "only containers have labels here: use labels")
     if values.text("endpoint_mode", "dnsrr") != "dnsrr":
         idle("deploy.endpoint_mode", "a service's name leads to all its containers (dnsrr)")
     if "rollback_config" in values:
@@ -120,7 +120,7 @@ def _placement(values: Values, service: str, idle: _Idle, for_stack: bool) -> tu
         elif not for_stack:
             raise values.refused("constraints", f"{key}: {_NODES_OF_CLUSTER}")
     if values.parts("preferences"):
-        idle("deploy.placement.preferences", "containers are spread over the nodes in any case")
+        idle("deploy.placement.preferences", "containers are always spread over the nodes")
     most = values.number("max_replicas_per_node", 0, 0)
     if most == 1:
         filters.append(Filter("affinity", "service", True, False, service))
@@ -136,7 +136,7 @@ def _resources(values: Values, idle: _Idle, for_stack: bool) -> dict[str, Any]:
     reserved.only("cpus", "memory", "devices", "generic_resources")
     for key in ("devices", "generic_resources"):
         if key in reserved and not for_stack:
-            raise reserved.refused(key, "nodes have nothing of this kind")
+            raise reserved.refused(key, "nodes have no such resources")
     if "cpus" in reserved:
         idle("deploy.resources.reservations.cpus", "nodes do not manage their processors")
     found: dict[str, Any] = {}

@@ -144,7 +144,7 @@ def _unsupported(name: str, value: str) -> str:
         return ""
     if name.startswith(_ROUTING):
         if any(word.strip().startswith("https:") for word in value.split(";")):
-            return "only HTTP is routed here; the name is routed, without TLS"
+            return "only HTTP is routed here: the name is routed without TLS"
         return ""
     if name.startswith(_BALANCED):
         https = value.strip().startswith("https:")

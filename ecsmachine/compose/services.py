@@ -233,7 +233,7 @@ class _Reader:
         targets = Counter([*(mount.target for mount in mounts), *folders])
         for target, number in targets.items():
             if number > 1:
-                raise self._refused("volumes", f"two are mounted at {target}")
+                raise self._refused("volumes", f"two volumes are mounted at {target}")
         return tuple(mounts), folders
 
     def _mount(self, text: str) -> Mount:
@@ -314,7 +314,7 @@ class _Reader:
         for text in self._values.texts("links"):
             target, _, alias = text.partition(":")
             if found.setdefault(alias or target, target) != target:
-                raise self._refused("links", f"{alias} stands for two services")
+                raise self._refused("links", f"{alias} is an alias of two services")
         return [(target, alias) for alias, target in found.items()]
 
     def _depends_on(self) -> Iterable[str]:

@@ -59,7 +59,7 @@ def convert(text: str, variables: Mapping[str, str]) -> Stack:
     unbound = [n for n, one in made.items() if "restart_policy" not in one["deploy"]]
     if unbound:
         notes.append(
-            f"{', '.join(unbound)}: restart is not given: a stack restarts what ends "
+            f"{', '.join(unbound)}: no restart is given: a stack restarts all containers that end "
             "(deploy.restart_policy.condition: none prevents that)"
         )
     top = Values("template", data if strict else {})

@@ -190,7 +190,7 @@ def local_cloud(
 
     waits = delays if isinstance(delays, Delays) else delays_of(delays or {})
     if settled and delays is not None:
-        raise StateError("A cloud with delays cannot be settled: leave one of them out.")
+        raise StateError("settled and delays cannot be combined: leave out one of them.")
     with contextlib.ExitStack() as stack:
         folder = root or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ecs-")))
         running = stack.enter_context(

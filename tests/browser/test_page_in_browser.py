@@ -106,7 +106,7 @@ def test_an_instance_by_keyboard(page: Page, api: Api) -> None:
     panel = page.locator(".panel")
     expect(panel.locator("h2")).to_be_focused()
     expect(panel).to_contain_text("the-group")
-    expect(panel.locator(".console")).to_have_text("Nothing was written to the console.")
+    expect(panel.locator(".console")).to_have_text("The console is empty.")
     panel.locator("button.list").press("Enter")
     expect(panel).to_contain_text("--guests none")
     page.keyboard.press("Escape")
@@ -141,12 +141,12 @@ def test_a_fault_is_set_strikes_and_goes(page: Page, api: Api, wrong: list[str])
     go_to(page, "faults")
     page.locator("#kind").select_option("error")
     page.locator('input[name="action"]').fill("DescribeVpcs")
-    page.get_by_role("button", name="Set the fault").click()
+    page.get_by_role("button", name="Set fault").click()
     expect(page.locator(".problem")).to_contain_text("code")  # which was left out
     assert "400" in wrong.pop()
     page.locator('input[name="code"]').fill("InternalError")
     page.locator('input[name="times"]').fill("2")
-    page.get_by_role("button", name="Set the fault").click()
+    page.get_by_role("button", name="Set fault").click()
     fault = page.locator(".faults > li")
     expect(fault.locator(".struck")).to_have_text("struck 0 times")
     assert api.refusal("DescribeVpcs") == "500 InternalError"
@@ -164,8 +164,8 @@ def test_a_closed_port_is_found_by_the_picture(page: Page, api: Api) -> None:
     for name in ("client", "server"):
         page.locator(".chip").filter(has_text=name).click()
     answer = page.locator(".answer")
-    expect(answer).to_contain_text("No, it does not get through.")
-    expect(answer).to_contain_text("Into B: no rule lets it through")
+    expect(answer).to_contain_text("No, A cannot reach B.")
+    expect(answer).to_contain_text("Into B: no rule allows it")
     expect(page.locator("path.way.closed")).to_have_count(1)
     api.call(
         "AuthorizeSecurityGroup",
@@ -175,12 +175,12 @@ def test_a_closed_port_is_found_by_the_picture(page: Page, api: Api) -> None:
         SourceGroupId=clients,
         Description="the engine",
     )
-    expect(answer).to_contain_text("Yes, it gets through.")
+    expect(answer).to_contain_text("Yes, A can reach B.")
     expect(answer).to_contain_text("TCP 2376/2376 in from clients")
     expect(page.locator("path.way.open")).to_have_count(1)
     page.locator("#port").fill("2377")
     page.get_by_role("button", name="Ask").click()
-    expect(answer).to_contain_text("No, it does not get through.")
+    expect(answer).to_contain_text("No, A cannot reach B.")
 
 
 def test_requests_are_filtered_and_copied(browser: Browser, cloud: EmbeddedCloud) -> None:
@@ -340,7 +340,7 @@ def test_it_is_accessible_and_fits(
     go_to(page, "faults")
     page.locator("#kind").select_option("throttle")
     page.locator('input[name="rate"]').fill("100")
-    page.get_by_role("button", name="Set the fault").click()
+    page.get_by_role("button", name="Set fault").click()
     for part in PARTS:
         go_to(page, part)
         for each in page.locator("main summary").all():

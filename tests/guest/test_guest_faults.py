@@ -274,7 +274,7 @@ def test_a_guest_that_dies_at_boot_is_logged_and_not_waited_for(
     assert "The end of its console:" in done.stderr
     assert "Traceback" not in done.stderr
     log = CloudPaths.of(local_cloud.root).log.read_text(errors="replace")
-    assert "died: its first process left with status 3; its console ends with:" in log
+    assert "died: its first process exited with status 3; its console ends with:" in log
     assert "Exiting container." in log
     assert bare_machines.run("ls", "-q").stdout == ""
 

@@ -259,7 +259,7 @@ def test_two_ups_at_once_start_one_cloud(cloud_root: Path, engine_packages: Path
     ]
     said = [process.communicate(timeout=60) for process in both]
     assert [process.returncode for process in both] == [0, 0], said
-    assert sorted("is up already" in text for text, _ in said) == [False, True]
+    assert sorted("is already up" in text for text, _ in said) == [False, True]
 
 
 def test_the_commands_as_a_person_types_them(cloud_root: Path, engine_packages: Path) -> None:
@@ -333,7 +333,7 @@ def test_a_port_that_is_taken_is_one_clear_error(cloud_root: Path, engine_packag
     assert "--port" in (caught.value.hint or "")
     assert daemon.find(cloud_root) is None
     assert daemon.up(cloud_root, port=port).running.endpoint == f"http://127.0.0.1:{port}"
-    with pytest.raises(LocalCloudError, match="is up already"):
+    with pytest.raises(LocalCloudError, match="is already up"):
         daemon.up(cloud_root, port=port + 1)
 
 

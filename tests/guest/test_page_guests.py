@@ -71,7 +71,7 @@ def test_a_create_its_console_and_its_containers(
         label=page.locator("#to option", has_text="seen").inner_text()
     )
     answer = page.locator(".answer")
-    for port, said in (("2376", "Yes, it gets through."), ("2377", "No, it does not get through.")):
+    for port, said in (("2376", "Yes, A can reach B."), ("2377", "No, A cannot reach B.")):
         page.locator("#port").fill(port)
         page.get_by_role("button", name="Ask").click()
         expect(answer).to_contain_text(said)

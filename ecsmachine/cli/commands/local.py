@@ -93,7 +93,7 @@ def up(
         bool, typer.Option("--lenient", help="Ignore and log parameters that are not implemented")
     ] = False,
     settled: Annotated[
-        bool, typer.Option("--settled", help="Answer only when the requested state is reached")
+        bool, typer.Option("--settled", help="Answer a request only when its work is done")
     ] = False,
     delays: Annotated[
         list[str] | None,
@@ -137,7 +137,7 @@ def up(
         ),
     ] = None,
     no_page: Annotated[
-        bool, typer.Option("--no-page", help="Serve no page for browsers (see: local open)")
+        bool, typer.Option("--no-page", help="Do not serve the page for browsers (see: local open)")
     ] = False,
     foreground: Annotated[
         bool,
@@ -150,8 +150,8 @@ def up(
     running at the last "down" are started again.
 
     The local cloud refuses a request that uses a parameter it does not implement; with --lenient it
-    ignores the parameter. With --settled, a request is answered only when the requested state is
-    reached: tests need not wait for Running.
+    ignores the parameter. With --settled, it answers a request only when the work is done: an
+    instance is then Running, and tests need not wait.
 
     With --listen, other machines reach the API; whoever has its key is root on the guests.
     --foreground is for services and containers: it prints the log, and an interrupt or SIGTERM
@@ -161,7 +161,9 @@ def up(
     """
     local_cloud.require_extra()
     if foreground and document() is not None:
-        raise UsageError("--foreground prints the log, and no JSON", hint="Leave one of them out.")
+        raise UsageError(
+            "--foreground prints the log: it cannot print JSON", hint="Leave out one of them."
+        )
     from ecsmachine.localcloud.host.settings import KEY_VARIABLES, Serving
     from ecsmachine.localcloud.service import daemon
     from ecsmachine.localcloud.service.listening import parse
@@ -189,14 +191,14 @@ def up(
             f"Whoever reaches {listen} and has the access key is root on the guests, and the "
             "traffic is not encrypted. Use this only in a network that you trust."
         )
-    say(f"The local cloud is up{' already' if started.already else ''}: {running.endpoint}")
+    say(f"The local cloud is {'already ' if started.already else ''}up: {running.endpoint}")
     print_result({"Already": started.already, **_running_as_data(running)})
     this = session(ctx)
     if running.page_token:
         # what is printed in the foreground, or to a file, is a log
         told = not foreground and sys.stdout.isatty() and sys.stderr.isatty()
         page = local_open.page_of(running) if told else "ecsmachine local open"
-        say(this.as_called(f"What happens in it: {page}"))
+        say(this.as_called(f"Watch it in a browser: {page}"))
     say("To use it in this shell, run:")
     say(this.as_called('eval "$(ecsmachine local env)"'))
     if foreground:
@@ -296,7 +298,7 @@ def packages(
     folder = packages_path(cache, image_path(cache))
     if not folder.is_dir():
         raise MachineError(
-            "The engine's packages have not been fetched yet.", hint=local_cloud.START_HINT
+            "The engine's packages are not downloaded yet.", hint=local_cloud.START_HINT
         )
     with local_cloud.translated():
         files = [package.file for package in read_manifest(folder)]
@@ -354,14 +356,14 @@ def reset(
     folder = local_cloud.root_of(ctx, root)
     grounded = local_cloud.machines_of(session(ctx), folder)
     if grounded:
-        say(f"These machines of {session(ctx).store.path} run on it: {', '.join(grounded)}")
+        say(f"These machines in {session(ctx).store.path} run on it: {', '.join(grounded)}")
     confirm(f"About to remove the local cloud in {folder} with all its instances and data", yes)
     with local_cloud.translated():
         existed = daemon.reset(folder, cache=default_cache() if cache else None)
     print_result({"Root": str(folder), "Existed": existed, "Machines": grounded})
     say(f"Removed {folder}" if existed else f"There was no local cloud in {folder}")
     if grounded:
-        line = f"To remove what is left of the machines: ecsmachine rm -f {' '.join(grounded)}"
+        line = f"To remove the records of these machines: ecsmachine rm -f {' '.join(grounded)}"
         say(session(ctx).as_called(line))
     if cache:
         say(f"Removed the base image and the packages in {default_cache()}")

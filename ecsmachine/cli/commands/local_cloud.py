@@ -69,7 +69,7 @@ def _check_system() -> None:
     why = why_none()
     if why:
         raise MachineError(
-            f"The local cloud needs Linux (its API alone, macOS as well): {why}",
+            f"The local cloud needs Linux (macOS can run its API only): {why}",
             hint='Run it there, or in WSL 2; set the variables of "ecsmachine local env" to '
             "use it from here.",
         )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ecsmachine.localcloud.faults.book import FaultBook
 
 app = command_group(
-    """Make things go wrong in a local cloud.
+    """Inject faults into a local cloud.
 
     Example: ecsmachine local fault add no-stock --instance-type "ecs.n4.*"
     """
@@ -48,16 +48,18 @@ def add(
         typer.Argument(metavar="KIND", help="The kind of fault (see above)", autocompletion=_kinds),
     ],
     root: Root = None,
-    action: Annotated[str, _pattern("For requests: the actions")] = "",
-    region: Annotated[str, _pattern("For requests: the regions")] = "",
+    action: Annotated[str, _pattern("For requests: only these actions")] = "",
+    region: Annotated[str, _pattern("For requests: only these regions")] = "",
     code: Annotated[str, _option("error: the error code")] = "",
     message: Annotated[str, _option("error: a message other than the code's")] = "",
     status: Annotated[int, _option("error: an HTTP status other than the code's")] = 0,
     seconds: Annotated[float, _option("Duration, or delay")] = 0.0,
-    rate: Annotated[float, _option("throttle: requests per second that pass")] = 0.0,
-    instance_type: Annotated[str, _pattern("no-stock: the instance types")] = "",
-    zone: Annotated[str, _pattern("no-stock: the zones")] = "",
-    instance: Annotated[str, _pattern("For guests and the mirror: instances, by name or id")] = "",
+    rate: Annotated[float, _option("throttle: allowed requests per second")] = 0.0,
+    instance_type: Annotated[str, _pattern("no-stock: only these instance types")] = "",
+    zone: Annotated[str, _pattern("no-stock: only these zones")] = "",
+    instance: Annotated[
+        str, _pattern("For guests and the mirror: only these instances, by name or id")
+    ] = "",
     bytes_: Annotated[
         int, _option("ssh-drops: after this many bytes of a connection", "--bytes")
     ] = 0,
@@ -65,15 +67,17 @@ def add(
         int, _option("ssh-drops: only this connection, counted from the start")
     ] = 0,
     free_mib: Annotated[int, _option("disk-full: free space in MiB")] = 0,
-    path: Annotated[str, _pattern("For the mirror: the paths, such as '*.deb'")] = "",
-    nth: Annotated[int, _option("Strike only at this occurrence, or --times from it on")] = 0,
+    path: Annotated[str, _pattern("For the mirror: only these paths, such as '*.deb'")] = "",
+    nth: Annotated[
+        int, _option("Strike at this occurrence only; with --times, from this one on")
+    ] = 0,
     times: Annotated[int, _option("Strike this many times, then no more")] = 0,
     probability: Annotated[float, _option("Strike with this probability")] = 1.0,
     seed: Annotated[int, _option("Seed of --probability: the same seed repeats the outcome")] = 0,
 ) -> None:
     """Add a fault, and print its id. It strikes from now on, until it is removed.
 
-    A fault that could never strike is refused: its action, type, zone or region must exist.
+    Its action, type, zone or region must exist: a fault that can never strike is refused.
 
     \b
     For requests (after the signature check; a dry run is RunInstances/DryRun):
@@ -83,7 +87,7 @@ def add(
       delay                 answered --seconds later
       cut-before            connection cut, nothing done
       cut-after             connection cut, the work was done
-      eventual-consistency  what is made is not found or listed for --seconds
+      eventual-consistency  new resources are not found or listed for --seconds
       no-stock              an --instance-type is sold out in a --zone
 
     \b
@@ -159,7 +163,7 @@ def rm(
     """
     if every == bool(ids):
         raise UsageError(
-            "Name faults by their ids, or all of them with --all",
+            "Give the ids of faults, or --all",
             hint='"ecsmachine local fault ls" lists them.',
         )
     with _book(root_of(ctx, root)) as book:

@@ -53,11 +53,13 @@ def logs(
     """
     if instance is not None and requests:
         raise UsageError(
-            "An instance has a console, but no requests of its own",
+            "An instance has no requests of its own",
             hint=f"Leave out {instance}, or --requests",
         )
     if as_json and not requests:
-        raise UsageError("The log is not JSON", hint="Use --json together with --requests")
+        raise UsageError(
+            "The log cannot be printed as JSON", hint="Use --json together with --requests"
+        )
     if requests:
         _show_requests(ctx, root, follow=follow, lines=lines, as_json=as_json)
     else:

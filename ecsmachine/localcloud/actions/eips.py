@@ -221,7 +221,7 @@ def _expires(parameters: Parameters) -> str:
 
 def _check_private_address(call: Call, holder: Holder) -> None:
     if call.parameters.text("PrivateIpAddress") not in ("", _private_address(holder)):
-        raise invalid_parameter("PrivateIpAddress", "The instance has another one.")
+        raise invalid_parameter("PrivateIpAddress", "The instance has a different private address.")
 
 
 def _private_address(holder: Holder) -> str:

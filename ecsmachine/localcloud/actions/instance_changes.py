@@ -167,7 +167,7 @@ def modify_instance_vpc_attribute(call: Call) -> None:
     if moves and not group_ids:
         raise missing_parameter("SecurityGroupId.1")
     if group_ids and not moves:
-        raise invalid_parameter("SecurityGroupId", "It goes with another VpcId alone.")
+        raise invalid_parameter("SecurityGroupId", "It is allowed only with a different VpcId.")
     if vswitch.zone != instance.zone or vswitch.vpc_id != (vpc.id if vpc else instance.vpc_id):
         raise ApiError(
             "InvalidParameter.Mismatch",

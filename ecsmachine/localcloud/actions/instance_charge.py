@@ -122,7 +122,7 @@ def only_ordered(parameters: Parameters, charge_type: ChargeType) -> bool:
     """
     unpaid = not parameters.boolean("AutoPay", True)
     if unpaid and charge_type == "PostPaid":
-        raise invalid_parameter("AutoPay", "What is paid for by the hour needs no order.")
+        raise invalid_parameter("AutoPay", "A pay-as-you-go instance needs no order.")
     return unpaid
 
 

@@ -236,7 +236,7 @@ def _host_names(parameters: Parameters, amount: int) -> list[str]:
     if parameters.given("HostName"):
         raise refusals.conflicting("HostName", "HostNames")
     if len(several) != amount:
-        raise invalid_parameter("HostNames", f"{amount} are needed, one for each instance.")
+        raise invalid_parameter("HostNames", f"It needs {amount} names, one for each instance.")
     return several
 
 

@@ -34,7 +34,9 @@ def interfaces_of_request(parameters: Parameters) -> tuple[Parameters | None, li
         if said.choice("InstanceType", ("Primary", "Secondary"), "Secondary") == "Secondary":
             secondary.append(said)
         elif primary is not None:
-            raise invalid_parameter(said.name("InstanceType"), "There is one primary interface.")
+            raise invalid_parameter(
+                said.name("InstanceType"), "An instance can have only one primary interface."
+            )
         else:
             primary = said
     return primary, secondary
@@ -68,7 +70,7 @@ def place_of_request(call: Call, region: Region) -> Place:
         raise missing_parameter("SecurityGroupId")
     if len(ids) > MAX_GROUPS_OF_INSTANCE:
         raise invalid_parameter(
-            "SecurityGroupIds", f"At most {MAX_GROUPS_OF_INSTANCE} are accepted."
+            "SecurityGroupIds", f"At most {MAX_GROUPS_OF_INSTANCE} security groups are allowed."
         )
     zone_id = parameters.text("ZoneId")
     if zone_id and all(zone.id != zone_id for zone in region.zones):

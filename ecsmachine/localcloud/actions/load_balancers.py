@@ -59,13 +59,13 @@ def create_load_balancer(call: Call) -> Answer:
     wanted = parameters.text("Address")
     if address_type == "internet":
         if wanted:
-            raise invalid_parameter("Address", "Only one of a VSwitch can be asked for.")
+            raise invalid_parameter("Address", "Only an address of a VSwitch can be requested.")
         vswitch = None
         address = pick_public(call.state)
     elif vswitch is not None:
         free = usable(vswitch, wanted) and private_is_free(call.state, vswitch, wanted)
         if wanted and not free:
-            raise invalid_parameter("Address", "It is no free address of the VSwitch.")
+            raise invalid_parameter("Address", "The VSwitch has no such free address.")
         address = wanted or pick_private(call.state, vswitch)
     else:
         raise refusals.of("MissingParam.VSwitchId")

@@ -44,7 +44,7 @@ def _rule_requests(parameters: Parameters) -> list[Parameters]:
     # Several rules as Permissions.N, or one rule as parameters of the request itself.
     several = parameters.structs("Permissions")
     if len(several) > MAX_RULES_OF_REQUEST:
-        raise invalid_parameter("Permissions", f"At most {MAX_RULES_OF_REQUEST} are accepted.")
+        raise invalid_parameter("Permissions", f"At most {MAX_RULES_OF_REQUEST} rules are allowed.")
     return several or [parameters]
 
 

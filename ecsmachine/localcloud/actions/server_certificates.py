@@ -114,7 +114,7 @@ def _read(certificate: str, private_key: str) -> Certificate:
     except (ssl.SSLError, ValueError):
         raise ApiError(
             "InvalidParameter",
-            "ServerCertificate and PrivateKey are not a certificate and its key, in PEM.",
+            "ServerCertificate and PrivateKey must be a certificate and its private key, in PEM.",
         ) from None
 
 

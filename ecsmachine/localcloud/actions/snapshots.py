@@ -168,7 +168,9 @@ def check_source(snapshot: Snapshot) -> None:
     check_accomplished(snapshot)
     if snapshot.disk_kind != "data":
         raise ApiError(
-            "OperationDenied", "The local cloud makes disks from snapshots of data disks only.", 403
+            "OperationDenied",
+            "The local cloud creates disks only from snapshots of data disks.",
+            403,
         )
 
 

@@ -53,8 +53,10 @@ def check_host_capacity(call: Call, number: int) -> None:
     growing = sum(_is_growing(instance) for instance in call.state.instances)
     missing = call.lifecycle.guests.shortage(number + growing)
     if missing:
-        counted = f", counting {growing} that have just been started" if growing else ""
-        LOG.warning("%s is refused, as this computer is full: %s%s", call.action, missing, counted)
+        counted = f", including {growing} that have just started" if growing else ""
+        LOG.warning(
+            "%s is refused because this computer is full: %s%s", call.action, missing, counted
+        )
         raise ApiError(
             refusals.NO_STOCK.code,
             f"{refusals.NO_STOCK.message} (The local cloud's computer is full: {missing}.)",

@@ -36,19 +36,19 @@ UNSUPPORTED: Mapping[str, tuple[str, ...]] = {
         *("UnassociateVpcCidrBlock:I*v6*", "CreateNetworkInterface:*I*v6*"),
         "ModifyNetworkInterfaceAttribute:*I*v6*",
     ),
-    "prefixes of addresses": (
+    "address prefixes": (
         *("AssignPrivateIpAddresses:Ipv4*", "UnassignPrivateIpAddresses:Ipv4*"),
         "CreateNetworkInterface:Ipv4*",
     ),
-    "checks of source and destination, and limits of connections, of network interfaces": (
+    "source/destination checks and connection limits of network interfaces": (
         *("*SourceDestCheck", "ConnectionTrackingConfiguration.*", "BusinessType"),
         "Visible",
     ),
-    "address pools of IPAM": (
+    "IPAM address pools": (
         *("CreateVpc:Ipv4*", "CreateVSwitch:CidrMask", "AssociateVpcCidrBlock:IpamPoolId"),
         "AssociateVpcCidrBlock:SecondaryCidrMask",
     ),
-    "pools, zones and protection of public addresses, or addresses that were given back": (
+    "pools, zones and protection of public addresses, or reuse of released addresses": (
         *("AllocateEipAddress:PublicIpAddressPoolId", "AllocateEipAddress:Zone"),
         *("AllocateEipAddress:SecurityProtectionTypes.N", "AllocateEipAddress:InstanceId"),
     ),
@@ -70,7 +70,7 @@ UNSUPPORTED: Mapping[str, tuple[str, ...]] = {
         *("*StorageClusterId", "StorageSetId", "StorageSetPartitionNumber"),
         "ModifyDiskSpec:PerformanceControlOptions.*",
     ),
-    "regional disks, and system disks that are attached to an instance": (
+    "regional disks and attachable system disks": (
         *("AttachDisk:Bootable", "AttachDisk:Force", "AttachDisk:KeyPairName"),
         "AttachDisk:Password",
     ),
@@ -78,11 +78,11 @@ UNSUPPORTED: Mapping[str, tuple[str, ...]] = {
         *("RunInstances:SecurityOptions.*", "CreateImage:SecureBootOptions.*"),
     ),
     "private DNS names": ("PrivateDnsNameOptions.*", "*EnableDnsHostname"),
-    "detection of what is in an image": ("CreateImage:DetectionStrategy",),
+    "detection of the contents of an image": ("CreateImage:DetectionStrategy",),
     "community images": ("ModifyImageSharePermission:IsPublic",),
-    "lines of a single carrier": ("DescribePrice:Isp",),
-    "policies of RAM": ("AttachInstanceRamRole:Policy",),
-    "clocks, jumbo frames and queues of network cards": (
+    "single-carrier lines": ("DescribePrice:Isp",),
+    "RAM policies": ("AttachInstanceRamRole:Policy",),
+    "PTP clocks, jumbo frames and network card queues": (
         *("ClockOptions.*", "RunInstances:NetworkOptions.*", "EnableJumboFrame"),
         *("NetworkInterfaceQueueNumber", "NetworkInterface.N.Queue*", "*NetworkCardIndex"),
         *("CreateNetworkInterface:*Queue*", "ModifyNetworkInterfaceAttribute:QueueNumber"),
@@ -91,16 +91,16 @@ UNSUPPORTED: Mapping[str, tuple[str, ...]] = {
         "RunInstances:NetworkInterface.N.NetworkInterfaceTrafficMode",
         "CreateNetworkInterface:*NetworkInterfaceTrafficMode",
     ),
-    "changes for a time, or of subscriptions that run": (
+    "temporary changes, or changes of running subscriptions": (
         *("ModifyPrepayInstanceSpec:EndTime", "ModifyPrepayInstanceSpec:Reboot*"),
         *("ModifyInstanceNetworkSpec:StartTime", "ModifyInstanceNetworkSpec:EndTime"),
     ),
-    "common day on which subscriptions end": ("RenewInstance:ExpectedRenewDay",),
+    "a common end day of subscriptions": ("RenewInstance:ExpectedRenewDay",),
     "routes with several next hops": ("NextHopList.*",),
     "the classic network": ("CreateInstance:InnerIpAddress", "CreateInstance:VlanId"),
     "access control lists": ("AclType",),
     "master-slave server groups": ("MasterSlaveServerGroup",),
-    "commands that run later or again": (
+    "scheduled or repeated commands": (
         *("RunCommand:RepeatMode", "InvokeCommand:RepeatMode"),
         *("RunCommand:Frequency", "InvokeCommand:Frequency"),
         *("RunCommand:Timed", "InvokeCommand:Timed", "DescribeInvocationResults:IncludeHistory"),
@@ -110,57 +110,59 @@ UNSUPPORTED: Mapping[str, tuple[str, ...]] = {
     ),
     "Object Storage Service": ("OssOutputDelivery",),
     "SSL Certificates Service": ("UploadServerCertificate:AliCloud*",),
-    "lists of ports": ("*PortRangeListId",),
+    "port lists": ("*PortRangeListId",),
 }
 """What is not there, and the parameters that ask for it."""
 
 WITHOUT_EFFECT: Mapping[str, tuple[str, ...]] = {
-    "There are no public commands, of which it chooses.": ("DescribeCommands:Latest",),
-    "All attributes are told in any case.": (
+    "It selects among public commands, and there are none.": ("DescribeCommands:Latest",),
+    "The answer always has all attributes.": (
         *(
             "DescribeInstanceTypes:AdditionalAttributes.N",
             "DescribeInstances:AdditionalAttributes.N",
         ),
         "DescribeDisks:AdditionalAttributes.N",
     ),
-    "The primary interface goes with its instance.": (
+    "The primary interface is always released with its instance.": (
         "RunInstances:NetworkInterface.N.DeleteOnRelease",
     ),
-    "Nothing is paid for, and so nothing is cheaper.": ("AllocateEipAddress:ActivityId",),
-    "No order takes effect later.": ("DescribeEipAddresses:IncludeReservationData",),
-    "There are no gateways that could hold it back.": (
+    "The local cloud charges nothing, so there are no discounts.": (
+        "AllocateEipAddress:ActivityId",
+    ),
+    "Every order takes effect immediately.": ("DescribeEipAddresses:IncludeReservationData",),
+    "There are no gateways that could block the request.": (
         *("DeleteVpc:ForceDelete", "UnassociateEipAddress:Force"),
     ),
-    "It is asked for by its id.": ("DescribeVpcAttribute:IsDefault",),
+    "The VPC is given by its id.": ("DescribeVpcAttribute:IsDefault",),
     "Every region has every product.": ("DescribeRegions:ProductType",),
     "A guest has the settings of its base image.": ("UseAdditionalService",),
-    "An image is of the architecture and system of its system disk.": (
+    "An image has the architecture and system of its system disk.": (
         *("CreateImage:Architecture", "CreateImage:Platform"),
     ),
     "No image expires.": ("DescribeImages:ShowExpired",),
-    "Nothing has happened to an instance.": (
+    "No instance has history events.": (
         *("DescribeInstanceHistoryEvents:Event*", "DescribeInstanceHistoryEvents:NotBefore.*"),
         *("DescribeInstanceHistoryEvents:Instance*.N", "DescribeInstanceHistoryEvents:Resource*"),
         "DescribeInstanceHistoryEvents:Tag.*",
     ),
-    "All rules of a group in a VPC are of one kind of network card.": (
+    "In a VPC, all rules apply to the same kind of network card.": (
         *("AuthorizeSecurityGroup*:*NicType", "RevokeSecurityGroup*:*NicType"),
         "ModifySecurityGroup*Rule:*NicType",
     ),
-    "A rule is known by what it lets through, and not by its description.": (
+    "A rule is identified by the traffic it allows, not by its description.": (
         *("RevokeSecurityGroup:*Description", "RevokeSecurityGroupEgress:*Description"),
     ),
-    "Roles are not kept, and so nothing is asked of who takes one.": ("AssumeRole:ExternalId",),
-    "Snapshot policies are not kept: none is of a group.": (
-        "DescribeSecurityGroupAttribute:Attribute",
+    "The local cloud keeps no roles, so it does not check who assumes one.": (
+        "AssumeRole:ExternalId",
     ),
+    "The local cloud keeps no snapshot policies.": ("DescribeSecurityGroupAttribute:Attribute",),
     "There are no forwarding rules.": ("DescribeVServerGroups:IncludeRule",),
-    "No tag is the system's own.": ("DescribeTags:Category",),
+    "There are no system tags.": ("DescribeTags:Category",),
     "No instance type has local disks.": ("StartInstance:InitLocalDisk",),
-    "Zones have no clusters that an instance could be moved between.": (
+    "Zones have no clusters to move an instance between.": (
         *("ModifyInstanceSpec:AllowMigrate*", "ModifyPrepayInstanceSpec:Migrate*"),
     ),
-    "It is changed before the answer in any case.": ("ModifyInstanceSpec:Async",),
+    "The change is always complete before the answer.": ("ModifyInstanceSpec:Async",),
 }
 """Why the answer of ECS, and what it does, would not depend on a parameter in this cloud."""
 
@@ -200,7 +202,7 @@ def checked(action: Action) -> Callable[[Call], Answer]:
             if value and name not in call.parameters.read and plain_name(name) not in known
         ]
         if beside:
-            LOG.info("%s: %s means nothing beside the others", call.action, _shown(beside))
+            LOG.info("%s: %s has no effect with the other parameters", call.action, _shown(beside))
         return answer
 
     return carried_out
@@ -240,13 +242,13 @@ def refuse_unsupported(call: Call) -> None:
     found = asked_for(call.version, call.action, call.parameters.values)
     if not found:
         return
-    LOG.warning("%s asks for what is not implemented: %s", call.action, _shown(found))
+    LOG.warning("%s uses a parameter that is not implemented: %s", call.action, _shown(found))
     if not call.lenient:
         names, things = ", ".join(found), ", ".join(dict.fromkeys(found.values()))
         raise ApiError(
             "UnsupportedParameter",
-            f"The parameter {names} of {call.action} is not implemented, for the local cloud has "
-            f"no {things}. Nothing was done. (ecsmachine local up --lenient passes over it.)",
+            f"The parameter {names} of {call.action} is not implemented: the local cloud has "
+            f"no {things}. Nothing was done. (ecsmachine local up --lenient ignores it.)",
         )
 
 
@@ -263,7 +265,7 @@ def without_effect(action: str, official: OfficialAction) -> Mapping[str, str]:
     Besides the table these are what ECS itself does nothing with: the owners that every action
     may be given, and what its official description calls deprecated or not open to all.
     """
-    of_ecs = "ECS itself does nothing with it."
+    of_ecs = "ECS itself ignores it."
     return {
         **_matching(WITHOUT_EFFECT, action, official),
         **dict.fromkeys([*OF_OTHER_OWNERS, *official.idle], of_ecs),

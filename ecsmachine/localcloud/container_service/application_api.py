@@ -65,7 +65,7 @@ def respond(applications: Applications, method: str, target: str, body: bytes) -
         return _refusal(409 if error.status else 503, "EngineError", str(error))
     except Exception:
         LOG.exception("%s %s failed", method, target.partition("?")[0])
-        return _refusal(500, "InternalError", "The request failed of an unknown error.")
+        return _refusal(500, "InternalError", "The request failed because of an unknown error.")
 
 
 def _refusal(status: int, code: str, message: str) -> Reply:
@@ -81,8 +81,8 @@ def _route(method: str, path: str) -> tuple[_Answer, str]:
             if wanted == method:
                 return answer, unquote(match[1]) if match.groups() else ""
     if known:
-        raise ApiError("MethodNotAllowed", f"{method} is not for {path}.", 405)
-    raise ApiError("PathNotFound", f"There is no {path} here.", 404)
+        raise ApiError("MethodNotAllowed", f"{path} does not support {method}.", 405)
+    raise ApiError("PathNotFound", f"The path {path} does not exist.", 404)
 
 
 def _create_project(applications: Applications, asked: _Asked) -> Reply:
@@ -100,7 +100,7 @@ def _scale_service(applications: Applications, asked: _Asked) -> Reply:
 
 def _rollback_update(applications: Applications, asked: _Asked) -> Reply:
     if not (asked.query.boolean("force") or asked.query.boolean("rollback-update")):
-        raise ApiError("InvalidParameter", "The parameter force has to be true.")
+        raise ApiError("InvalidParameter", "The parameter force must be true.")
     applications.rollback_update(asked.name)
     return Reply(202)
 

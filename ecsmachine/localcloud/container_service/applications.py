@@ -107,7 +107,9 @@ class Applications:
             )
         if version == project.release.version:
             raise ApiError(
-                "ProjectVersionConflict", f"The project {name} has version {version} already.", 409
+                "ProjectVersionConflict",
+                f"The project {name} already has a version {version}.",
+                409,
             )
         release = _release(fields, name, version)
         if fields.text("update_method"):
@@ -116,12 +118,12 @@ class Applications:
                 if service.fixed_ports:
                     raise invalid(
                         "template",
-                        f"{service.name}.ports: a port of the node cannot be had by two versions",
+                        f"{service.name}.ports: two versions cannot share a port of the node",
                     )
                 if service.container_name:
                     raise invalid(
                         "template",
-                        f"{service.name}.container_name: two versions cannot have one name",
+                        f"{service.name}.container_name: two versions cannot share a name",
                     )
             self._projects.begin_release(project, (project.release, replace(release, weight=0)))
             self._work.begin(name, "updating", self._work.settle)
@@ -136,7 +138,7 @@ class Applications:
         if not force and project.release.weight != 100:
             raise ApiError(
                 "ProjectWeightConflict",
-                f"The new version has {project.release.weight} % of the traffic, not all: "
+                f"The new version gets only {project.release.weight} % of the traffic: "
                 "set its weight, or confirm with force=true.",
                 409,
             )
@@ -181,7 +183,7 @@ class Applications:
             "current_state"
         ] not in ("stopped", "failed"):
             raise ApiError(
-                "ProjectRunning", f"The project {name} runs: stop it, or use force=true.", 409
+                "ProjectRunning", f"The project {name} is running: stop it, or use force=true.", 409
             )
         finish(self._work.begin(name, "deleting", lambda p: self._work.delete(p, volumes=volumes)))
 
@@ -248,18 +250,22 @@ class Applications:
         _, release, found = self._projects.find_service(service)
         if found.name not in release.stopped:
             return []
-        return [f"{service} is stopped: it has {wanted} containers when it starts next"]
+        return [f"{service} is stopped: its next start creates {wanted} containers"]
 
     def scale_to(self, service: str, number: Callable[[int], int]) -> int:
         """Bring a service to the number that ``number`` makes of the present one; return it."""
         project, release, found = self._projects.find_service(service)
         self._projects.idle(project.name)
         if found.own.everywhere:
-            raise invalid("type", f"{service} has one container on every node (aliyun.global)")
+            raise invalid(
+                "type", f"{service} always has one container on every node (aliyun.global)"
+            )
         before = wanted_number(release, found)
         wanted = min(MOST_CONTAINERS, max(0, number(before)))
         if found.container_name and wanted > 1:
-            raise invalid("value", f"{service} has a container_name, and so one container at most")
+            raise invalid(
+                "value", f"{service} has a container_name, so it can have only one container"
+            )
         scales = {**release.scales, found.name: wanted}
         releases = (replace(r, scales=scales) if r == release else r for r in project.releases)
         self._projects.check_room(replace(project, releases=tuple(releases)))
@@ -308,7 +314,7 @@ class Applications:
 
 def _release(fields: Fields, project: str, version: str) -> Release:
     if not _VERSION.fullmatch(version):
-        raise invalid("version", "1 to 64 letters, digits, dots, hyphens and underscores")
+        raise invalid("version", "use 1 to 64 letters, digits, dots, hyphens and underscores")
     release = Release(
         version=version,
         template=fields.require("template"),

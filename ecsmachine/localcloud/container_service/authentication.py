@@ -52,14 +52,14 @@ def check(request: RoaRequest, account: Account, nonces: Nonces) -> None:
     key_id, colon, signature = credential.strip().partition(":")
     if scheme.lower() != "acs" or not colon:
         raise ApiError(
-            "MissingAuthorization", 'The header Authorization has to be "acs KEY:SIGNATURE".', 403
+            "MissingAuthorization", 'The header Authorization must be "acs KEY:SIGNATURE".', 403
         )
     if not headers.get("date"):
         raise ApiError("MissingParameter", "The header Date is required.")
     if headers.get("x-acs-version", VERSION) != VERSION:
-        raise ApiError("InvalidVersion", f"The header x-acs-version has to be {VERSION}.")
+        raise ApiError("InvalidVersion", f"The header x-acs-version must be {VERSION}.")
     if headers.get("x-acs-signature-method", "HMAC-SHA1").upper() != "HMAC-SHA1":
-        raise ApiError("InvalidSignatureMethod", "Only HMAC-SHA1 signatures are known here.")
+        raise ApiError("InvalidSignatureMethod", "Only HMAC-SHA1 signatures are supported.")
     _check_clock(headers["date"])
     if not same(account.access_key_id, key_id):
         raise refusals.ACCESS_KEY(status=403)
@@ -68,7 +68,7 @@ def check(request: RoaRequest, account: Account, nonces: Nonces) -> None:
     digest = headers.get("content-md5", "")
     if (digest or request.body) and digest != content_md5(request.body):
         raise ApiError(
-            "InvalidContentMD5", "The header Content-MD5 is not that of the request's body."
+            "InvalidContentMD5", "The header Content-MD5 does not match the request body."
         )
     texts = [
         roa_string_to_sign(request.method, headers, resource) for resource in _resources(request)
@@ -110,7 +110,7 @@ def _check_clock(date: str) -> None:
         sent = parsedate_to_datetime(date)
     except (TypeError, ValueError):
         raise ApiError(
-            "InvalidTimeStamp.Format", "The header Date is not in the form of RFC 1123."
+            "InvalidTimeStamp.Format", "The header Date is not in RFC 1123 format."
         ) from None
     if sent.tzinfo is None:
         sent = sent.replace(tzinfo=timezone.utc)

@@ -58,7 +58,9 @@ def swarm_plan(fields: Fields, state: State, images: tuple[Image, ...], bare: Cl
     databases = fields.texts("rds_instances")
     if databases:
         raise ApiError(
-            "InvalidDBInstanceId.NotFound", f"There is no RDS instance {databases[0]} here.", 404
+            "InvalidDBInstanceId.NotFound",
+            f"There is no RDS instance {databases[0]}: the local cloud has none.",
+            404,
         )
     cluster = replace(
         bare,
@@ -77,14 +79,14 @@ def node_request(fields: Fields, images: tuple[Image, ...]) -> NodeRequest:
     kind = fields.require("instance_type")
     known = find_instance_type(kind)
     if known is None:
-        raise invalid("instance_type", f"there is no {kind}")
+        raise invalid("instance_type", f"there is no instance type {kind}")
     fields.choice("io_optimized", _IO_OPTIMIZED, "optimized")
     category = fields.choice("data_disk_category", tuple(_DATA_DISK_SIZES))
     if category not in supported_categories(known):
         fitting = [one for one in supported_categories(known) if one in _DATA_DISK_SIZES]
         raise invalid(
             "data_disk_category",
-            f"{kind} takes {', '.join(fitting) or 'none of those that clusters have'}",
+            f"{kind} supports {', '.join(fitting) or 'none of the categories of clusters'}",
         )
     least, most = _DATA_DISK_SIZES[category]
     return NodeRequest(
@@ -157,7 +159,7 @@ def _group(fields: Fields, role: str, suffixes: list[str]) -> None:
     for suffix in suffixes:
         name = f"{role}_instance_type{suffix}"
         if find_instance_type(fields.require(name)) is None:
-            raise invalid(name, f"there is no {fields.text(name)}")
+            raise invalid(name, f"there is no instance type {fields.text(name)}")
     charge = fields.choice(f"{role}_instance_charge_type", ("PostPaid", "PrePaid"), "PostPaid")
     if charge == "PrePaid":
         fields.choice(f"{role}_period_unit", ("Month", "Year"))
@@ -172,7 +174,7 @@ def _login(fields: Fields, several: bool) -> None:
     if several:
         _password(fields, "login_password")
     elif ("login_password" in fields) == ("key_pair" in fields):
-        raise invalid("login_password", "either it or key_pair has to be given")
+        raise invalid("login_password", "give either it or key_pair")
     elif "login_password" in fields:
         _password(fields, "login_password")
 
@@ -194,7 +196,7 @@ def _subnet(fields: Fields, state: State, vpc_id: str) -> str:
 
     subnet = fields.network("subnet_cidr")
     if subnet.prefixlen > 24 or not subnet.is_private:
-        raise invalid("subnet_cidr", "it has to be a private network of /24 or larger")
+        raise invalid("subnet_cidr", "it must be a private network of at least /24")
     vpc = state.vpcs.get(vpc_id)
     if vpc is not None and subnet.overlaps(IPv4Network(vpc.cidr)):
         raise invalid("subnet_cidr", f"it overlaps the VPC's {vpc.cidr}")
@@ -206,7 +208,7 @@ def _password(fields: Fields, name: str) -> str:
     if not valid_password(password) or set(password) & {"\\", '"'}:
         raise invalid(
             name,
-            "8 to 30 characters of three kinds (upper case, lower case, digits, special ones), "
+            "use 8 to 30 characters of three kinds (upper case, lower case, digits, special ones), "
             'without \\ and "',
         )
     return password

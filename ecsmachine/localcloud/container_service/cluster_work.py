@@ -100,7 +100,7 @@ class ClusterWork:
     def reset_node(self, cluster_id: str, node: Node, request: NodeRequest) -> None:
         """Make a node's system disk anew, and a node of it again."""
         work = partial(self._reset_node, cluster_id, node, request)
-        self._begin(cluster_id, "making a node anew in", work, "running")
+        self._begin(cluster_id, "resetting a node of", work, "running")
 
     def delete(self, cluster_id: str) -> None:
         """Remove a cluster with all that it has."""
@@ -129,7 +129,9 @@ class ClusterWork:
             if cluster.state == "deleting":
                 self.delete(cluster.id)
             elif cluster.state == "launching" and cluster.is_swarm:
-                self._fail(cluster.id, "The local cloud was stopped while it was launched.")
+                self._fail(
+                    cluster.id, "The local cloud stopped while it was launching the cluster."
+                )
             elif cluster.state != "failed":
                 size = len(cluster.nodes) if cluster.is_swarm else cluster.size
                 self._change(cluster.id, state="running", size=size)
@@ -331,7 +333,7 @@ class ClusterWork:
                 break
             if instance.status == "Running":
                 return instance.private_ip
-        raise NodeError(f"The instance {instance_id} does not come up again.")
+        raise NodeError(f"The instance {instance_id} does not start again.")
 
     async def _remove_containers(self, cluster_id: str, node: Node) -> None:
         """Remove the cluster's containers from a node that stays somebody's."""
@@ -342,7 +344,12 @@ class ClusterWork:
                 for container in engine.containers({"aliyun.cluster": cluster_id}):
                     engine.remove(container.id, volumes=True)
             except EngineError as error:
-                LOG.error("cluster %s: %s is not emptied: %s", cluster_id, node.name, error)
+                LOG.error(
+                    "cluster %s: the containers of %s cannot be removed: %s",
+                    cluster_id,
+                    node.name,
+                    error,
+                )
 
         await self._threads.run(remove)
 

@@ -81,7 +81,7 @@ def create_cluster(call: ClusterCall) -> Result:
         raise ApiError("InvalidRegionId.NotFound", f"There is no region {region}.", 404)
     if any(cluster.name == body.text("name") for cluster in call.state.clusters):
         raise ApiError(
-            "ErrorClusterNameAlreadyExists", f"There is a cluster {body.text('name')} already.", 409
+            "ErrorClusterNameAlreadyExists", f"A cluster {body.text('name')} already exists.", 409
         )
     now = timestamp()
     cluster = Cluster(f"c{secrets.token_hex(16)}", "", region, "launching", now, now)
@@ -108,7 +108,7 @@ def scale_cluster(call: ClusterCall) -> Result:
     request = node_request(call.body, call.images)
     number = size - len(cluster.nodes)
     if number < 1:
-        raise invalid("size", f"it has to be more than the {len(cluster.nodes)} that there are")
+        raise invalid("size", f"it must be larger than the present {len(cluster.nodes)}")
     _change(call, cluster, state="scaling", size=size)
     call.work.add_nodes(cluster.id, number, request)
     return _accepted(call, cluster.id)
@@ -139,7 +139,7 @@ def remove_node(call: ClusterCall) -> Result:
     try:
         ipaddress.IPv4Address(call.part)
     except ValueError:
-        raise invalid("ip", f'"{call.part}" is not an address') from None
+        raise invalid("ip", f'"{call.part}" is not an IPv4 address') from None
     release = call.query.boolean("releaseInstance")
     node = _node(cluster, lambda n: n.address == call.part, call.part)
     if len(cluster.nodes) == 1:
@@ -176,7 +176,7 @@ def get_certificates(call: ClusterCall) -> Result:
         return Result(content=read_certificates(call.work.certificates(cluster.id)))
     except FileNotFoundError:
         raise ApiError(
-            "ErrorCertsNotReady", "The cluster has no certificates yet: it is being launched.", 409
+            "ErrorCertsNotReady", "The cluster has no certificates yet: it is still launching.", 409
         ) from None
 
 
@@ -259,14 +259,14 @@ def _running(call: ClusterCall) -> Cluster:
 def _busy(cluster: Cluster) -> ApiError:
     return ApiError(
         "ErrorClusterState",
-        f"The cluster {cluster.name} is {cluster.state}: that does not allow it.",
+        f"The cluster {cluster.name} does not allow this while it is {cluster.state}.",
         409,
     )
 
 
 def _of_swarm_kind(cluster: Cluster) -> Cluster:
     if not cluster.is_swarm:
-        raise ApiError("ErrorClusterType", f"{cluster.name} is no Swarm cluster.", 400)
+        raise ApiError("ErrorClusterType", f"{cluster.name} is not a Swarm cluster.", 400)
     return cluster
 
 
@@ -283,7 +283,7 @@ def _attachable(state: State, cluster: Cluster, instance_id: str) -> tuple[str, 
     if instance is None:
         return "404", "there is no such instance"
     if any(node.instance_id == instance_id for one in state.clusters for node in one.nodes):
-        return "409", "it is a node of a cluster already"
+        return "409", "it is already a node of a cluster"
     if instance.vpc_id != cluster.vpc_id:
         return "400", "it is not in the cluster's VPC"
     if instance.status not in ("Running", "Stopped"):

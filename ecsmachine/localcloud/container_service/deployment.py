@@ -222,7 +222,7 @@ class Deployment:
             with suppress(EngineError):
                 if engine.manages():
                     return engine
-        raise EngineError("No node that manages the cluster's swarm answers.")
+        raise EngineError("No manager of the cluster's swarm answers.")
 
     def _look(self, project: str) -> tuple[list[Placed], list[str]]:
         """Return the containers, and the nodes that answer. Raises if none does."""
@@ -296,7 +296,7 @@ class Deployment:
                 placed = there.get(container_id)
                 if placed is None or placed.container.status in ("exited", "dead"):
                     code = "" if placed is None else f" (exit code {placed.container.exit_code})"
-                    raise EngineError(f"A container of {service.name} does not stay up{code}.")
+                    raise EngineError(f"A container of {service.name} does not keep running{code}.")
                 passed = self._engines[placed.node].passes(placed.container, probe)
                 if passed:
                     self._healthy(container_id)
@@ -357,7 +357,7 @@ class Deployment:
         free = [n for n in admitted if not any((n, port) in taken for port in needed)]
         if not free:
             named = ", ".join(f"{number}/{protocol}" for number, protocol in needed)
-            raise EngineError(f"No node has port {named} free for {service.name}.")
+            raise EngineError(f"Port {named}, which {service.name} needs, is not free on any node.")
         return min(free, key=lambda n: (own[n], all_of[n]))
 
     def _on_each(self, work: Callable[[Engine], None]) -> None:

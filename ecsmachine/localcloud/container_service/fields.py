@@ -42,7 +42,7 @@ class Fields:
         if isinstance(value, bool):
             return "true" if value else "false"
         if not isinstance(value, str | int | float):
-            raise invalid(name, "it is no text")
+            raise invalid(name, "it must be a string")
         return str(value)
 
     def require(self, name: str) -> str:
@@ -64,7 +64,7 @@ class Fields:
         except (TypeError, ValueError):
             number = None
         if number is None or not least <= number <= most:
-            raise invalid(name, f"it has to be a whole number from {least} to {most}")
+            raise invalid(name, f"it must be a whole number from {least} to {most}")
         return number
 
     def boolean(self, name: str, default: bool = False) -> bool:
@@ -73,7 +73,7 @@ class Fields:
         if value in (None, ""):
             return default
         if str(value).lower() not in ("true", "false", "1", "0"):
-            raise invalid(name, "it has to be true or false")
+            raise invalid(name, "it must be true or false")
         return str(value).lower() in ("true", "1")
 
     def choice(self, name: str, allowed: tuple[C, ...], default: C | None = None) -> C:
@@ -82,7 +82,7 @@ class Fields:
         for choice in allowed:
             if choice == value:
                 return choice
-        raise invalid(name, f"it has to be one of {', '.join(allowed)}")
+        raise invalid(name, f"it must be one of {', '.join(allowed)}")
 
     def texts(self, name: str) -> list[str]:
         """Return an array of texts."""
@@ -93,9 +93,9 @@ class Fields:
             try:
                 value = parse_json(value)
             except ValueError:
-                raise invalid(name, "it has to be an array of texts") from None
+                raise invalid(name, "it must be an array of strings") from None
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise invalid(name, "it has to be an array of texts")
+            raise invalid(name, "it must be an array of strings")
         return list(value)
 
     def mapping(self, name: str) -> dict[str, str]:
@@ -106,7 +106,7 @@ class Fields:
         if not isinstance(value, dict) or not all(
             isinstance(item, str | int | float) for item in value.values()
         ):
-            raise invalid(name, "it has to be an object of texts")
+            raise invalid(name, "it must be an object of strings")
         return {key: Fields({"v": item}).text("v") for key, item in value.items()}
 
     def network(self, name: str) -> IPv4Network:
@@ -129,9 +129,9 @@ def read_fields(body: bytes, content_type: str = "") -> Fields:
     try:
         values = parse_json(body)
     except ValueError:
-        raise ApiError("InvalidJson", "The request's body is not JSON.") from None
+        raise ApiError("InvalidJson", "The request body is not JSON.") from None
     if not isinstance(values, dict):
-        raise ApiError("InvalidJson", "The request's body is no JSON object.")
+        raise ApiError("InvalidJson", "The request body is not a JSON object.")
     return Fields(values)
 
 

@@ -124,7 +124,9 @@ class Master:
                 )
                 head = _parse(raw)
             except ValueError:
-                await _answer(stream, Reply(400, _error("BadRequest", "It is no HTTP/1.1.")))
+                await _answer(
+                    stream, Reply(400, _error("BadRequest", "The request is not HTTP/1.1."))
+                )
                 return
             if not is_application_path(head.target):
                 await self._to_engine(head, stream)
@@ -134,7 +136,7 @@ class Master:
             except ValueError:
                 length = -1
             if not 0 <= length <= _MOST_BODY_BYTES or "transfer-encoding" in head.headers:
-                reason = "The body has to have a Content-Length, of 1 MiB at most."
+                reason = "The body needs a Content-Length of at most 1 MiB."
                 await _answer(stream, Reply(413, _error("RequestTooLarge", reason)))
                 return
             if head.headers.get("expect", "").lower() == "100-continue":

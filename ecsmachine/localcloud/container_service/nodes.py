@@ -174,4 +174,4 @@ class GuestlessNodes:
                     addresses = instance["VpcAttributes"]["PrivateIpAddress"]["IpAddress"]
                     return str(addresses[0])
             self._pause(0.02)
-        raise NodeError(f"{instance_id} does not come up.")
+        raise NodeError(f"The instance {instance_id} does not start.")

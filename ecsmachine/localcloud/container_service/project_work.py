@@ -80,7 +80,7 @@ class ProjectWork:
             unsettled = await self._threads.run(self._unsettled, restart)
         except EngineError:  # no node answers
             return False
-        what = f"removing what is left of former projects of {self._cluster_id}"
+        what = f"removing the remains of deleted projects of {self._cluster_id}"
         begun = [self._begin(what, self._remove_strays, unchanged)]
         for project in unsettled:
             with suppress(ApiError):  # it was removed meanwhile

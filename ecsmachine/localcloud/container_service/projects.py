@@ -63,7 +63,9 @@ class Projects:
         project = self.find(name)
         if project.moving:
             raise ApiError(
-                "ProjectBusy", f"The project {name} is {project.moving}: wait until it is not.", 409
+                "ProjectBusy",
+                f"The project {name} is still {project.moving}: wait until that ends.",
+                409,
             )
         return project
 
@@ -71,7 +73,7 @@ class Projects:
         """Return a project at rest that has two versions; raises ``ProjectNotUpdating``."""
         project = self.idle(name)
         if len(project.releases) < 2:
-            raise ApiError("ProjectNotUpdating", f"The project {name} has one version only.", 409)
+            raise ApiError("ProjectNotUpdating", f"The project {name} has only one version.", 409)
         return project
 
     def find_service(self, wanted: str) -> tuple[Project, Release, Service]:
@@ -85,7 +87,7 @@ class Projects:
         """Put in a project that is being launched; raises ``ProjectAlreadyExists``."""
         with self._state.transaction():
             if self._state.projects.get(project_id(self._cluster_id, name)) is not None:
-                raise ApiError("ProjectAlreadyExists", f"There is a project {name} already.", 409)
+                raise ApiError("ProjectAlreadyExists", f"A project {name} already exists.", 409)
             now = precise_now()
             self._state.projects.put(
                 Project(
@@ -124,7 +126,7 @@ class Projects:
                 raise ApiError(
                     "SubnetExhausted",
                     f"The network {name} ({subnet}) has room for {room} containers, not for "
-                    f"{number}: a project that is created with so many gets more room.",
+                    f"{number}: create a new project with so many, and its network is larger.",
                     409,
                 )
 
@@ -236,7 +238,7 @@ def _free_part(block: IPv4Network, prefix: int, taken: Sequence[IPv4Network]) ->
             return subnet
     raise ApiError(
         "SubnetExhausted",
-        f"Projects have taken all of subnet_cidr {block}: it has no /{prefix} left. "
-        "Remove one, or make a cluster with a larger one.",
+        f"The projects use all of subnet_cidr {block}: no /{prefix} is free. "
+        "Remove a project, or create a cluster with a larger subnet_cidr.",
         409,
     )

@@ -110,7 +110,7 @@ class ProvisionedNodes:
             return
         managers = [other for other in others if self._manages(folder, other)]
         if not managers:
-            raise NodeError("No node that manages the cluster's swarm answers.")
+            raise NodeError("No manager of the cluster's swarm answers.")
         self._run(folder, ["swarm", "join", node.name, "--manager", managers[0].name])
         self.add_managers(folder, [*others, node])
 
@@ -264,7 +264,7 @@ class ProvisionedNodes:
             with suppress(subprocess.TimeoutExpired):
                 return program.communicate(timeout=_LOOK_S)
             self._pause(0)
-        raise NodeError(f"ecsmachine has no end after {_TIMEOUT_S:g} s")
+        raise NodeError(f"ecsmachine did not end within {_TIMEOUT_S:g} s")
 
 
 def certificates_folder(folder: Path) -> Path:

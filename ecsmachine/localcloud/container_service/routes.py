@@ -131,7 +131,7 @@ def _route(method: str, path: str) -> tuple[_Action, str, list[str]]:
             if wanted == method:
                 return action, name, [unquote(part) for part in match.groups()]
     if known:
-        raise ApiError("UnsupportedHTTPMethod", f"{method} is not for {path}.", 405)
+        raise ApiError("UnsupportedHTTPMethod", f"{path} does not support {method}.", 405)
     raise ApiError("InvalidAction.NotFound", f"There is no API {method} {path}.", 404)
 
 

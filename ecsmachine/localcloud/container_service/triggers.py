@@ -99,7 +99,7 @@ def fire(state: State, work: ClusterWork, query: Mapping[str, str]) -> dict[str,
         raise ApiError("InvalidTrigger", "There is no such trigger.", 403)
     applications = work.applications(trigger.cluster_id)
     if applications is None:
-        raise ApiError("ErrorClusterState", "The trigger's cluster does not run.", 409)
+        raise ApiError("ErrorClusterState", "The cluster of the trigger is not running.", 409)
     if trigger.action == "redeploy":
         applications.redeploy_project(trigger.project)
         return {"action": "redeploy", "project_id": trigger.project}

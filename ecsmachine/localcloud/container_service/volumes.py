@@ -33,13 +33,15 @@ class Volumes:
         name = check_project_name(fields.require("name"))
         driver = fields.require("driver")
         if driver not in ("local", *_DRIVER_OPTIONS):
-            raise invalid("driver", f"it has to be one of local, {', '.join(_DRIVER_OPTIONS)}")
+            raise invalid("driver", f"it must be one of local, {', '.join(_DRIVER_OPTIONS)}")
         options = fields.mapping("driverOpts")
         for option in _DRIVER_OPTIONS.get(driver, ()):
             if not options.get(option):
                 raise ApiError("MissingParameter", f"The field driverOpts.{option} is required.")
         if driver == "ossfs" and not BUCKET.fullmatch(options["bucket"]):
-            raise invalid("driverOpts.bucket", "1 to 63 small letters, digits, dots and hyphens")
+            raise invalid(
+                "driverOpts.bucket", "use 1 to 63 lowercase letters, digits, dots and hyphens"
+            )
         volume = Volume(
             id=project_id(self._cluster_id, name),
             cluster_id=self._cluster_id,
@@ -49,14 +51,14 @@ class Volumes:
             options=without_secrets(options),
         )
         if self._state.volumes.get(volume.id) is not None:
-            raise ApiError("VolumeAlreadyExists", f"There is a volume {name} already.", 409)
+            raise ApiError("VolumeAlreadyExists", f"A volume {name} already exists.", 409)
 
         def make() -> None:
             self._deployment().make_volume(volume)
             with self._state.transaction():
                 self._state.volumes.put(volume)
 
-        self._work.do(f"making volume {name}", make)
+        self._work.do(f"creating volume {name}", make)
         return volume_view(volume, self._node(), ())
 
     def list(self) -> dict[str, Any]:

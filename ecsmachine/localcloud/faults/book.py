@@ -206,7 +206,7 @@ class FaultBook:
             fault, known = records.load(Fault, body), records.load(dict[str, bool], instances)
         except records.RecordError as error:
             if fault_id not in self._unreadable:
-                LOG.warning("%s: fault %d is passed over: %s", self._file, fault_id, error)
+                LOG.warning("%s: fault %d is ignored: %s", self._file, fault_id, error)
                 self._unreadable.add(fault_id)
             return None
         return Entry(fault_id, fault, seen, struck, known)

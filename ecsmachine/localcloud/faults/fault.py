@@ -164,7 +164,7 @@ def fault_of(kind: FaultKind, values: Mapping[str, Any]) -> Fault:
     for name in values:
         if name not in known:
             raise FaultError(
-                f"A fault has no {name}.",
+                f"A fault has no option {name}.",
                 hint=did_you_mean(name, known) or "It has: " + ", ".join(known),
             )
     return Fault(kind, **values)
@@ -181,7 +181,7 @@ def _check_types(fault: Fault) -> None:
         kind = str if plain is MISSING else type(plain)
         taken = (int, float) if kind is float else (kind,)
         if not isinstance(value, taken) or isinstance(value, bool):
-            words = {str: "a text", int: "a whole number", float: "a number"}[kind]
+            words = {str: "a string", int: "a whole number", float: "a number"}[kind]
             raise FaultError(f"{_option(item.name)} must be {words}, not {value!r}.")
 
 
@@ -202,16 +202,16 @@ def check(fault: Fault) -> None:
     }
     for name in sorted(given - {*spec.takes, *_WHEN}):
         raise FaultError(
-            f"A fault {fault.kind} has no {_option(name)}.",
+            f"The fault {fault.kind} has no option {_option(name)}.",
             hint="It has: " + ", ".join(_option(each) for each in (*spec.takes, *_WHEN)),
         )
     if fault.kind == "throttle" and given & {"nth", "probability", "seed"}:
-        raise FaultError("A fault throttle strikes by rate: it has no nth, probability or seed.")
+        raise FaultError("The fault throttle strikes by rate: it has no nth, probability or seed.")
     if spec.needs and not given & {*spec.needs}:
         names = " or ".join(_option(name) for name in spec.needs)
-        raise FaultError(f"A fault {fault.kind} needs {names}.")
+        raise FaultError(f"The fault {fault.kind} needs {names}.")
     if fault.kind == "ssh-drops" and len(given & {*spec.needs}) > 1:
-        raise FaultError("A fault ssh-drops has one of seconds, bytes and connection.")
+        raise FaultError("The fault ssh-drops takes only one of seconds, bytes and connection.")
     for name in ("seconds", "rate"):
         value = getattr(fault, name)
         if not math.isfinite(value) or value < 0:

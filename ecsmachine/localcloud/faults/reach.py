@@ -43,12 +43,12 @@ def check_reach(fault: Fault, reach: Reach) -> None:
     region_ids, zone_ids = _places()
     if fault.target != "request" and not reach.guests:
         raise FaultError(
-            f"A fault {fault.kind} needs guests, and this local cloud has none.",
-            hint="Use one that was started with --guests nspawn",
+            f"The fault {fault.kind} needs guests, but this local cloud has none.",
+            hint="Use a local cloud that was started with --guests nspawn",
         )
     _check("action", fault.action, reach.actions, _of_action(fault.action, reach))
     if fault.kind == "eventual-consistency":
-        _check("action that makes what is not found at first", fault.action, CREATING)
+        _check("resource-creating action", fault.action, CREATING)
     _check("region", fault.region, region_ids)
     _check("instance type", fault.instance_type, [kind.id for kind in instance_types()])
     _check("zone", fault.zone, zone_ids)
@@ -56,7 +56,7 @@ def check_reach(fault: Fault, reach: Reach) -> None:
         _check("instance", fault.instance, reach.instance_ids())
     if fault.path and fault.path[0] not in "/*?[":
         raise FaultError(
-            f"No download has the path {fault.path}: each begins with a slash.",
+            f"The path {fault.path} can never match: paths begin with a slash.",
             hint=f"Did you mean */{fault.path}?",
         )
 
@@ -66,7 +66,7 @@ def _check(what: str, pattern: str, known: Iterable[str], hint: str = "") -> Non
     if not pattern or any(fnmatchcase(name, pattern) for name in names):
         return
     raise FaultError(
-        f"There is no {what} {pattern}: the fault could never strike.",
+        f"There is no {what} {pattern}: the fault can never strike.",
         hint=hint or did_you_mean(pattern, names) or (f"There is {names[0]}" if names else None),
     )
 
@@ -74,8 +74,10 @@ def _check(what: str, pattern: str, known: Iterable[str], hint: str = "") -> Non
 def _of_action(action: str, reach: Reach) -> str:
     plain = action.removesuffix("/DryRun")
     if plain in reach.missing:
-        return f"Alibaba Cloud has {plain}, the local cloud has not (docs/emulator.md lists both)"
+        return (
+            f"Alibaba Cloud has {plain}, but the local cloud does not (docs/emulator.md lists both)"
+        )
     if plain != action and plain in reach.actions:
         return f"{plain} has no dry run"
     near = did_you_mean(action, reach.actions)
-    return near or "Faults are of actions of ECS, VPC, SLB and STS (docs/emulator.md lists them)"
+    return near or "Use an action of ECS, VPC, SLB or STS (docs/emulator.md lists them)"

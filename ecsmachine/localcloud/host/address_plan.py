@@ -73,7 +73,7 @@ def choose(preference: int, taken: Iterable[IPv4Network]) -> AddressPlan:
                 return plan
     raise LocalCloudError(
         "All of 198.18.0.0/15 and 10.128.0.0/9 is in use on this host.",
-        hint="Stop a local cloud that is no longer needed: ecsmachine local down",
+        hint="Stop a local cloud that you no longer need: ecsmachine local down",
     )
 
 

@@ -129,7 +129,7 @@ def _remove_tree(folder: Path) -> None:
         if not folder.exists():
             return
         time.sleep(0.02)  # processes that were just killed are still being buried
-    raise LocalCloudError(f"The control group {folder} stays in use.")
+    raise LocalCloudError(f"The control group {folder} is still in use.")
 
 
 class DirectGroups:

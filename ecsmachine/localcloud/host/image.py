@@ -106,7 +106,7 @@ def exclusive(folder: Path, report: Report) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            report("waiting for another process that does the same")
+            report("waiting for another process that builds it")
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         for left in folder.glob(".*-*"):  # of a process that was killed
             unmount_below(left)
@@ -158,7 +158,7 @@ def _bootstrap(root: Path, work: Path, suite: str, report: Report) -> None:
         errors = [line[3:] for line in last if line.startswith("E: ")]
         raise LocalCloudError(
             f"The base image cannot be built: {errors[0] if errors else 'mmdebstrap failed'}",
-            hint="It is made of Debian packages: can this host install any with apt-get?",
+            hint="It needs Debian packages: check that apt-get can install packages on this host",
             details="\n".join(last),
         )
 

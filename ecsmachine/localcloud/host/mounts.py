@@ -94,7 +94,7 @@ def detach_loops_below(folder: Path) -> None:
         if loops_below(folder):
             time.sleep(0.1)
     still = ", ".join(sorted(loops_below(folder)))
-    raise ProgramError(["losetup"], f"{still} stays in use")
+    raise ProgramError(["losetup"], f"{still} is still in use")
 
 
 def remove_tree(folder: Path) -> None:

@@ -58,7 +58,7 @@ class Network:
                 raise LocalCloudError(
                     f"The local cloud's addresses {self.plan.public} are in use on this host "
                     f"(there is a route to {network}).",
-                    hint="Stop what uses them, or start afresh with other ones: "
+                    hint="Stop the program that uses them, or start over with other addresses: "
                     "ecsmachine local reset",
                 )
         make_namespace(self._router)

@@ -99,8 +99,8 @@ def fetch_packages(cache: Path, image: Path, report: Report, wanted: PackageSet 
             (temporary / "files").rename(target)
         except ProgramError as error:
             raise LocalCloudError(
-                f"The {wanted.purpose}'s packages cannot be fetched: {error.message}",
-                hint="Can this host install any package with apt-get?",
+                f"The {wanted.purpose}'s packages cannot be downloaded: {error.message}",
+                hint="Check that apt-get can install packages on this host",
                 details=error.details,
             ) from error
         finally:
@@ -118,7 +118,7 @@ def read_manifest(folder: Path) -> list[Package]:
     manifest = manifest_path(folder)
     packages = records.read(list[Package], manifest)
     if packages is None:
-        raise LocalCloudError(f"{manifest} is not there.")
+        raise LocalCloudError(f"{manifest} does not exist.")
     return packages
 
 

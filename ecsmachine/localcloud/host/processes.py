@@ -109,7 +109,7 @@ def why_not_listening(error: OSError, port: int, *, namespace: Path | None = Non
     except ProgramError:  # macOS has none
         listed = ""
     holders = read_holders(listed)
-    return f"it is taken by {' and '.join(holders)}" if holders else "another program holds it"
+    return f"it is used by {' and '.join(holders)}" if holders else "another program uses it"
 
 
 def read_holders(listed: str) -> list[str]:

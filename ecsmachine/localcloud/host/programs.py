@@ -55,7 +55,7 @@ def run(
     if done.returncode != 0:
         raise ProgramError(
             argv,
-            f"left with status {done.returncode}",
+            f"exit status {done.returncode}",
             done.stderr or done.stdout,
             status=done.returncode,
         )

@@ -10,7 +10,7 @@ from ecsmachine.localcloud.catalog.images import USUAL
 from ecsmachine.localcloud.host.processes import ProcessId
 from ecsmachine.localcloud.state import records
 
-_AFRESH = "Start afresh: ecsmachine local reset"
+_AFRESH = "Start over: ecsmachine local reset"
 GuestKind = Literal["nspawn", "none"]
 KEY_VARIABLES = ("ECSMACHINE_LOCAL_ACCESS_KEY_ID", "ECSMACHINE_LOCAL_ACCESS_KEY_SECRET")
 """Variables with the access key that a cloud is to have, for a daemon that is started."""

@@ -117,7 +117,7 @@ def _check_rpc(request: SignedRequest, find_key: FindKey, nonces: Nonces) -> str
         raise missing_parameter("Timestamp")
     if parameters["SignatureMethod"].upper() != "HMAC-SHA1":
         raise invalid_parameter(
-            "SignatureMethod", "HMAC-SHA1 is accepted, or ACS3-HMAC-SHA256 in a header."
+            "SignatureMethod", "Use HMAC-SHA1, or ACS3-HMAC-SHA256 in a header."
         )
     if parameters["SignatureVersion"] != "1.0":
         raise invalid_parameter("SignatureVersion")
@@ -144,7 +144,7 @@ def _check_acs3(request: SignedRequest, find_key: FindKey, nonces: Nonces) -> st
     if match is None:
         raise ApiError(
             "IncompleteSignature",
-            "The request signature does not conform to Aliyun standards: what is accepted is "
+            "The request signature does not conform to Aliyun standards: the form is "
             f"{ACS3} Credential=...,SignedHeaders=...,Signature=...",
         )
     for name in _MANDATORY_HEADERS:

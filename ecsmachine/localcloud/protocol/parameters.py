@@ -195,14 +195,14 @@ class Parameters:
             if self.given(f"{name}.{number}")
         ]
         if most is not None and len(values) > most:
-            raise invalid_parameter(self.name(name), f"At most {most} values are accepted.")
+            raise invalid_parameter(self.name(name), f"At most {most} values are allowed.")
         return values
 
     def separated(self, name: str, *, most: int | None = None) -> list[str]:
         """Return the values of one parameter that are separated by commas."""
         values = [value.strip() for value in self.text(name).split(",") if value.strip()]
         if most is not None and len(values) > most:
-            raise invalid_parameter(self.name(name), f"At most {most} values are accepted.")
+            raise invalid_parameter(self.name(name), f"At most {most} values are allowed.")
         return values
 
     def json_list(self, name: str, *, most: int = 100) -> list[str] | None:
@@ -220,7 +220,7 @@ class Parameters:
         if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
             raise invalid_parameter(self.name(name))
         if len(values) > most:
-            raise invalid_parameter(self.name(name), f"At most {most} values are accepted.")
+            raise invalid_parameter(self.name(name), f"At most {most} values are allowed.")
         return values
 
     def struct(self, name: str) -> Parameters:

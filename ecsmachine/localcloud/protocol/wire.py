@@ -43,7 +43,7 @@ def parse_query(query: str) -> list[tuple[str, str]]:
     """Return the parameters of a query; raises :class:`ApiError` unless they are few and UTF-8."""
     if query.count("&") >= _MOST_PARAMETERS:
         raise ApiError(
-            "InvalidParameter", f"At most {_MOST_PARAMETERS} parameters are accepted in a request."
+            "InvalidParameter", f"A request can have at most {_MOST_PARAMETERS} parameters."
         )
     try:
         pairs = parse_qsl(query, keep_blank_values=True, errors="strict")

@@ -47,14 +47,14 @@ def read_archive(file: Path, work: Path, tag: str = "") -> ImageContent:
             if "index.json" in members:
                 return reader.oci_layout(tag)
     except tarfile.ReadError:
-        raise LocalCloudError(f"{file} is no tar file, or it ends too early.") from None
+        raise LocalCloudError(f"{file} is not a tar file, or it is truncated.") from None
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise LocalCloudError(f"{file} cannot be read: {error}") from None
     except OSError as error:
         raise LocalCloudError(f"{file}: {error.strerror or error}") from None
     raise LocalCloudError(
-        f"{file} holds no image: there is neither manifest.json nor index.json in it.",
-        hint='Write one with "docker save", or with the OCI image layout',
+        f"{file} holds no image: it has neither manifest.json nor index.json.",
+        hint='Create one with "docker save", or in the OCI image layout',
     )
 
 
@@ -116,17 +116,17 @@ class _Reader:
             if kind not in (OCI_INDEX, DOCKER_LIST):
                 break
             descriptor = self._for_this_machine(manifest.get("manifests") or [])
-        raise self._damaged("it leads to no manifest of an image")
+        raise self._damaged("the index points to no image manifest")
 
     def _for_this_machine(self, manifests: list[Any]) -> Mapping[str, Any]:
         machine = _MACHINES.get(platform.machine(), platform.machine())
         fitting = [m for m in manifests if _platform(m) in ("", machine)]
         if not fitting:
             found = ", ".join(sorted({_platform(m) for m in manifests})) or "none"
-            raise LocalCloudError(f"{self._file} has no image for {machine} (but for: {found}).")
+            raise LocalCloudError(f"{self._file} has no image for {machine}, only for: {found}.")
         chosen = fitting[0]
         if not isinstance(chosen, Mapping) or "digest" not in chosen:
-            raise self._damaged("an index names no digest")
+            raise self._damaged("an index has an entry without a digest")
         return chosen
 
     def _one(self, entries: list[dict[str, Any]], tag: str) -> dict[str, Any]:
@@ -158,7 +158,7 @@ class _Reader:
                         digest.update(block)
                         compressed.write(block)
         if f"sha256:{digest.hexdigest()}" != diff_id:
-            raise self._damaged(f"{name} is not the layer that the image names")
+            raise self._damaged(f"the content of layer {name} does not match its digest")
         return blob_of(target, DOCKER_LAYER)
 
     def _checked(self, descriptor: Mapping[str, Any]) -> Blob:
@@ -188,17 +188,17 @@ class _Reader:
         except KeyError:  # a link that leads nowhere
             stream = None
         if stream is None:
-            raise self._damaged(f"it lacks {name}")
+            raise self._damaged(f"{name} is missing")
         return stream
 
     def _several(self, names: list[str]) -> LocalCloudError:
         return LocalCloudError(
             f"{self._file} holds {len(names)} images: {'; '.join(names)}.",
-            hint="Name one of them, or save one alone",
+            hint="Name one of them, or save only one",
         )
 
     def _damaged(self, why: str) -> LocalCloudError:
-        return LocalCloudError(f"{self._file} holds no whole image: {why}.")
+        return LocalCloudError(f"{self._file} holds an incomplete image: {why}.")
 
 
 def _plain(name: str) -> str:

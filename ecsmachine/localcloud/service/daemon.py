@@ -88,8 +88,8 @@ def up(
     paths, serving = CloudPaths.of(root), serving or Serving()
     if not _PLAIN_PATH.fullmatch(str(paths.root)):
         raise LocalCloudError(
-            f"The folder {paths.root} cannot hold a local cloud because of its name.",
-            hint="Letters, digits, blanks and . _ + @ ~ - can be in it",
+            f"The name of the folder {paths.root} has characters that a local cloud cannot use.",
+            hint="Use only letters, digits, spaces and . _ + @ ~ -",
         )
     check_access_key(*access_key)
     if serving.listen:
@@ -97,7 +97,7 @@ def up(
     delays_of(serving.delay)
     if serving.delay and serving.settled:
         raise LocalCloudError(
-            "A cloud with delays cannot be settled.", hint="Leave out --settled, or --delay"
+            "--settled and --delay cannot be combined.", hint="Leave out one of them"
         )
     found = find(root)
     if found is not None:
@@ -109,19 +109,19 @@ def up(
     kind = guests or (kept.guests if kept is not None else "nspawn")
     if kept is not None and kept.guests != kind:
         raise LocalCloudError(
-            f"The local cloud in {paths.root} was made with --guests {kept.guests}.",
+            f"The local cloud in {paths.root} was created with --guests {kept.guests}.",
             hint="Use another folder (--root), or remove it: ecsmachine local reset",
         )
     if kind == "none" and releases:
         raise LocalCloudError(
-            "There is nothing to run on images with --guests none.",
+            "--image has no use with --guests none.",
             hint="Leave --image out, or use --guests nspawn",
         )
     if kind == "nspawn":
         check_host()
     if is_foreign(paths):
         raise LocalCloudError(
-            f"The folder {paths.root} holds other things than a local cloud.",
+            f"The folder {paths.root} is not empty, and it is not a local cloud.",
             hint="Name an empty folder, or one that does not exist: --root DIR",
         )
     arguments = ["--guests", kind, "--port", str(port), *serving.options()]
@@ -214,7 +214,7 @@ def _missing_releases(paths: CloudPaths, releases: Sequence[str]) -> list[str]:
 def _check_key_of(running: Running, access_key: tuple[str, str]) -> None:
     if any(access_key) and access_key != (running.access_key_id, running.access_key_secret):
         raise LocalCloudError(
-            f"The local cloud is up already, at {running.endpoint} with another access key.",
+            f"The local cloud is already up at {running.endpoint}, with another access key.",
             hint="Stop it first: ecsmachine local down",
         )
 
@@ -224,8 +224,8 @@ def _check_seed_of(running: Running, paths: CloudPaths, seed: Path) -> None:
         planted = {offer.digest for offer in state.offers}
     if read_seed(seed).offer.digest not in planted:
         raise LocalCloudError(
-            f"The local cloud is up already, at {running.endpoint} without this seed.",
-            hint="Only a new one can be given a seed: ecsmachine local reset",
+            f"The local cloud is already up at {running.endpoint}, without this seed.",
+            hint="Only a new cloud accepts a seed. Remove this one first: ecsmachine local reset",
         )
 
 
@@ -241,13 +241,13 @@ def _already_up(
     missing = [*lacking, *(option for option in serving.options() if option not in there)]
     if missing:
         raise LocalCloudError(
-            f"The local cloud is up already, at {running.endpoint} without {', '.join(missing)}.",
+            f"The local cloud is already up at {running.endpoint}, without {', '.join(missing)}.",
             hint="Stop it first: ecsmachine local down",
         )
     wanted = f":{port}" if port else ""
     if (guests is not None and guests != running.guests) or not running.endpoint.endswith(wanted):
         raise LocalCloudError(
-            f"The local cloud is up already, at {running.endpoint} with --guests {running.guests}.",
+            f"The local cloud is already up at {running.endpoint}, with --guests {running.guests}.",
             hint="Stop it first: ecsmachine local down",
         )
     # somebody may have put them back meanwhile
@@ -260,14 +260,19 @@ def _raise_limits(paths: CloudPaths) -> tuple[str, ...]:
     try:
         outcome = raise_limits(paths.root)
     except OSError as error:
-        return (f"The host's limits are left as they are: {error}",)
+        return (f"The host's limits cannot be raised: {error}",)
     notes = []
     if outcome.raised:
         listed = ", ".join(map(str, outcome.raised))
-        notes.append(f'Raised for many guests, until "ecsmachine local reset": {listed}')
+        notes.append(
+            'Raised limits of the host for many guests, until "ecsmachine local reset": ' + listed
+        )
     if outcome.refused:
         commands = " ".join(f"{change.name}={change.after}" for change in outcome.refused)
-        notes.append(f"Too low for many guests, and not to be raised here: sysctl -w {commands}")
+        notes.append(
+            "Limits of the host are too low for many guests, and cannot be raised here. "
+            f"Raise them outside: sysctl -w {commands}"
+        )
     return tuple(notes)
 
 
@@ -295,13 +300,13 @@ def _fetch_downloads(cache: Path, releases: Sequence[str], report: Report) -> li
             others = fetch_packages(cache, image, _prefixed(report, f"Tools{of}"), BASE_SYSTEM)
             arguments += ["--others", release, str(others)]
         except LocalCloudError as error:  # guests have them: no reason not to be up
-            report(f"Tools{of}: left out of the mirror: {error.message}")
+            report(f"Tools{of}: the mirror does not have them: {error.message}")
         if release == USUAL:
             try:
                 tree = docker_ce_packages(cache, image, packages, _prefixed(report, "Newer engine"))
                 arguments += ["--docker-ce", str(tree)]
             except LocalCloudError as error:  # the usual one is there
-                report(f"Newer engine: left out of the mirror: {error.message}")
+                report(f"Newer engine: the mirror does not have it: {error.message}")
             programs = fetch_programs(cache, image, _prefixed(report, "Registry"))
             arguments += ["--registry", str(programs.folder)]
             packed = packages_path(cache, image, PACKAGES)
@@ -336,7 +341,7 @@ def _start(paths: CloudPaths, arguments: list[str], access_key: tuple[str, str])
             os.close(writer)
     running = find(paths.root)
     if running is None:
-        raise LocalCloudError("The daemon ended at once.", details=log_tail(paths))
+        raise LocalCloudError("The daemon ended right after its start.", details=log_tail(paths))
     return running
 
 
@@ -359,10 +364,10 @@ def _await_ready(paths: CloudPaths, reader: int) -> None:
     line = line_of(reader, _READY_TIMEOUT_S)
     if line is None:
         raise LocalCloudError(
-            f"The daemon does not answer after {_READY_TIMEOUT_S:g} s.", details=log_tail(paths)
+            f"The daemon did not answer within {_READY_TIMEOUT_S:g} s.", details=log_tail(paths)
         )
     if not line.endswith(b"\n"):
-        raise LocalCloudError("The daemon ended at once.", details=log_tail(paths))
+        raise LocalCloudError("The daemon ended right after its start.", details=log_tail(paths))
     answer = json.loads(line)
     if answer:
         raise LocalCloudError(answer["message"], hint=answer["hint"], details=answer["details"])

@@ -102,7 +102,7 @@ def _check_host(
         return
     name = host_name(header)
     if not name:
-        raise ApiError("InvalidHost", "The header Host is no host name or address.")
+        raise ApiError("InvalidHost", "The header Host is not a host name or address.")
     instead = name.endswith(ALIBABA_CLOUD) and _is_loopback(own_address) and not own_page
     accepted = name in ("localhost", own_address, *names) or _is_loopback(name) or instead
     if not accepted:
@@ -126,7 +126,7 @@ async def _body(headers: Mapping[str, str], receive: Receive) -> bytes:
         try:
             message = await asyncio.wait_for(receive(), left_s)
         except asyncio.TimeoutError:
-            raise ApiError("RequestTimeout", "The request's body does not end.", 408) from None
+            raise ApiError("RequestTimeout", "The request body is not complete.", 408) from None
         body += message.get("body", b"")
         _check_size(len(body))
         if not message.get("more_body"):

@@ -51,14 +51,15 @@ def parse(name: str) -> ListenAddress:
     host, _, port = plain.rpartition(":")
     if host and port.isdigit():
         raise LocalCloudError(
-            f"{name} is no address to listen at.", hint=f"Give the port apart: --port {port}"
+            f"{name} is not an address to listen on.",
+            hint=f"Give the port separately: --port {port}",
         )
     try:
         found = socket.getaddrinfo(plain, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         raise LocalCloudError(
-            f"There is no host {name} to listen at.",
-            hint="Name an address of this machine, or 0.0.0.0 for all",
+            f"{name} is not an address to listen on.",
+            hint="Give an address of this computer, or 0.0.0.0 for all",
         ) from None
     # IPv4 first: that is what clients try
     addresses = sorted({str(item[4][0]) for item in found}, key=lambda one: ":" in one)
@@ -77,9 +78,9 @@ def listen_at(where: ListenAddress, port: int) -> socket.socket:
         )
     except OSError as error:
         raise LocalCloudError(
-            f"The API cannot listen at {where.address}, port {port}: "
+            f"The API cannot listen on {where.address}, port {port}: "
             f"{why_not_listening(error, port)}",
-            hint="Name an address of this machine, or 0.0.0.0 for all",
+            hint="Give an address of this computer, or 0.0.0.0 for all",
         ) from None
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening

@@ -71,7 +71,7 @@ def own_routes(
             return Response(status_code=204)
         after = _after(request, {"after", "action"})
         if after is None:
-            return _error(400, "What can be asked for is after=NUMBER and action=PATTERN.")
+            return _error(400, "The parameters are after=NUMBER and action=PATTERN.")
         pattern = request.query_params.get("action", "*")
         found = [one for one in log.after(after) if fnmatchcase(one.action, pattern)]
         return JSONResponse({"requests": [one.as_data() for one in found]})
@@ -89,7 +89,7 @@ def own_routes(
             values = json.loads(await request.body())
             kind = values.pop("kind")
         except (ValueError, AttributeError, KeyError, TypeError):
-            return _error(400, 'A fault is an object of JSON: {"kind": "no-stock", "times": 1}')
+            return _error(400, 'A fault is a JSON object such as {"kind": "no-stock", "times": 1}')
         try:
             return JSONResponse({"id": faults.add(fault_of(kind, values))}, status_code=201)
         except LocalCloudError as error:
@@ -110,7 +110,7 @@ def own_routes(
     async def events(request: Request) -> Response:
         after = _after(request, {"after"})
         if after is None:
-            return _error(400, "What can be asked for is after=NUMBER.")
+            return _error(400, "The only parameter is after=NUMBER.")
         asked = "after" in request.query_params
         return StreamingResponse(
             _told(log, view, after if asked else None),

@@ -80,7 +80,7 @@ def read_seed(given: Mapping[str, Any] | Path | str) -> Seed:
         raise SeedError(f"The seed {file} is larger than 1 MiB.")
     data = _parsed(text, file)
     if not isinstance(data, Mapping):
-        raise SeedError(f"{file}: a seed has sections: {', '.join(_SECTIONS)}.")
+        raise SeedError(f"{file}: a seed needs sections: {', '.join(_SECTIONS)}.")
     return _seed(data, str(file))
 
 
@@ -102,7 +102,7 @@ def _seed(data: Mapping[str, Any], name: str) -> Seed:
     try:
         text = json.dumps(data, sort_keys=True)
     except (TypeError, ValueError):
-        raise SeedError(f"{name}: it holds other things than texts, numbers and lists.") from None
+        raise SeedError(f"{name}: it holds values other than strings, numbers and lists.") from None
     instances = [
         _wanted(f"{name}: instances[{number}]", item, "RunInstances", ("Status",))
         for number, item in _items(name, data, "instances")
@@ -131,7 +131,7 @@ def _seed(data: Mapping[str, Any], name: str) -> Seed:
 def _items(name: str, data: Mapping[str, Any], section: str) -> list[tuple[int, Mapping[str, Any]]]:
     items = data.get(section) or []
     if not isinstance(items, list | tuple) or not all(isinstance(one, Mapping) for one in items):
-        raise SeedError(f"{name}: {section} is a list, each with names and values.")
+        raise SeedError(f"{name}: {section} must be a list of mappings.")
     return list(enumerate(items))
 
 
@@ -140,7 +140,7 @@ def _pairs(
 ) -> list[tuple[str, Any]]:
     pairs = data.get(section) or {}
     if not isinstance(pairs, Mapping):
-        raise SeedError(f"{name}: {section} has names and values.")
+        raise SeedError(f"{name}: {section} must be a mapping.")
     _check_names(f"{name}: {section}", pairs, known, "name")
     return list(pairs.items())
 
@@ -156,7 +156,7 @@ def _wanted(place: str, item: Mapping[str, Any], action: str, more: tuple[str, .
             )
     status = values.pop("Status", "Running") if "Status" in more else "Running"
     if status not in _STATES:
-        raise SeedError(f"{place}: Status is Running or Stopped, not {status}.")
+        raise SeedError(f"{place}: Status must be Running or Stopped, not {status}.")
     return Wanted(place, values, status == "Stopped")
 
 
@@ -205,12 +205,12 @@ def _check_names(place: str, data: Mapping[str, Any], known: Iterable[str], what
 
 def _whole(place: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise SeedError(f"{place} has to be a whole number from 0 on, not {value!r}.")
+        raise SeedError(f"{place} must be a whole number, 0 or more, not {value!r}.")
     return value
 
 
 def _number(place: str, value: Any) -> float:
     right = isinstance(value, int | float) and not isinstance(value, bool)
     if not right or not math.isfinite(value) or value < 0:
-        raise SeedError(f"{place} has to be a number from 0 on, not {value!r}.")
+        raise SeedError(f"{place} must be a number, 0 or more, not {value!r}.")
     return float(value)

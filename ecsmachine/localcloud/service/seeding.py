@@ -24,7 +24,9 @@ async def empty(state: State, lifecycle: Lifecycle, timeout_s: float) -> None:
     there are clusters, whose containers would be left.
     """
     if len(state.clusters):
-        raise LocalCloudError("A cloud with clusters is not emptied.", hint="Delete them first")
+        raise LocalCloudError(
+            "A cloud with clusters cannot be cleared.", hint="Delete the clusters first"
+        )
     with following() as work:
         with state.transaction():
             for instance in list(state.instances):
@@ -53,11 +55,11 @@ async def plant(seed: Seed, state: State, images: Sequence[Image], ask: Ask) -> 
     What was made until then is there.
     """
     if any(offer.digest == seed.offer.digest for offer in state.offers):
-        LOG.info("the seed was planted before")
+        LOG.info("the seed was applied before")
         return
     if len(state.offers) or len(state.instances) or len(state.security_groups):
         raise SeedError(
-            "Only a new cloud can be given a seed: this one holds other things.",
+            "Only a new cloud accepts a seed: this one already has resources.",
             hint="Remove it first: ecsmachine local reset",
         )
     planting = _Planting(state, images, ask)
@@ -67,7 +69,9 @@ async def plant(seed: Seed, state: State, images: Sequence[Image], ask: Ask) -> 
         await planting.make_instances(instance)
     with state.transaction():
         state.offers.put(_beside(seed.offer, state))
-    LOG.info("planted: %d instances, %d images", len(state.instances), len(state.custom_images))
+    LOG.info(
+        "seed applied: %d instances, %d images", len(state.instances), len(state.custom_images)
+    )
 
 
 class _Planting:
@@ -118,7 +122,7 @@ class _Planting:
         ]
         if not own and not public:
             raise SeedError(
-                f"{place}: there is no image {name}.", hint=f"There is {self._images[0].id}"
+                f"{place}: there is no image {name}.", hint=f"For example: {self._images[0].id}"
             )
         return (own or public)[0]
 

@@ -335,10 +335,10 @@ def _listen(port: int, usual: int) -> socket.socket:
         raise LocalCloudError(
             f"The API cannot listen on port {port or usual}: "
             f"{why_not_listening(error, port or usual)}",
-            hint="Choose another one with --port"
+            hint="Choose another port with --port"
             if port
-            else "Stop what holds it; or take another port with --port, and run "
-            '"ecsmachine local env" anew (the machines that are there know the old one)',
+            else "Stop that program. Or choose another port with --port, and run "
+            '"ecsmachine local env" again (existing machines keep the old port)',
         ) from None
 
 
@@ -352,7 +352,7 @@ def _check_cluster_ports(state: State) -> None:
                 raise LocalCloudError(
                     f"The cluster {cluster.name} cannot listen on port {port}: "
                     f"{why_not_listening(error, port)}",
-                    hint="Stop what holds it",
+                    hint="Stop that program",
                 ) from None
 
 

@@ -247,7 +247,7 @@ class Endpoint:
                     answer = {"RequestId": request_id, **await self._answer(signed)}
                 finally:
                     if self._settled and not await work.ended(SETTLE_TIMEOUT_S):
-                        LOG.warning("%s is answered before it is settled", parameters["Action"])
+                        LOG.warning("%s is answered before its work is done", parameters["Action"])
             # What is answered to be open is open, and what is closed is closed.
             await self.lifecycle.firewall.settle()
             root = f"{parameters['Action']}Response"
@@ -432,8 +432,8 @@ def _not_here(version: str, action: str) -> ApiError:
     LOG.warning("%s is an action of %s that the local cloud does not have", action, version)
     return ApiError(
         "InvalidAction.NotFound",
-        f"{action} is an action of Alibaba Cloud that the local cloud does not have. "
-        "docs/emulator.md lists those that it has.",
+        f"The local cloud does not have the action {action} of Alibaba Cloud. "
+        "docs/emulator.md lists the actions that it has.",
         404,
     )
 
@@ -456,7 +456,7 @@ async def _read(request: Request) -> SignedRequest:
     parameters: dict[str, str] = {}
     for name, value in query + form:
         if parameters.setdefault(name, value) != value:
-            raise ApiError("InvalidParameter", f"The parameter {name} is given with two values.")
+            raise ApiError("InvalidParameter", f"The parameter {name} has two values.")
     for name in ("Action", "Version"):
         # In the newer form of requests they are headers.
         if name not in parameters and f"x-acs-{name.lower()}" in headers:

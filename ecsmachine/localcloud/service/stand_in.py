@@ -69,8 +69,8 @@ def stand_in(port: int) -> Iterator[StandIn]:
     """
     if user_id() != 0 or shutil.which("unshare") is None:
         raise LocalCloudError(
-            "A program can be led here only by root, on Linux.",
-            hint="Run it with sudo; or give the program the endpoint, if it takes one",
+            '"ecsmachine local run" needs root, on Linux.',
+            hint="Run it with sudo. If the program has an endpoint option, set that instead",
         )
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="ecsmachine-stand-in-")))
@@ -130,7 +130,7 @@ class _Relay:
                     plain.close()
                     raise
                 return address
-        raise LocalCloudError("No loopback address has its ports 80 and 443 free.")
+        raise LocalCloudError("Ports 80 and 443 are not free on any loopback address.")
 
     async def _end(self) -> None:
         open_still = asyncio.all_tasks() - {asyncio.current_task()}

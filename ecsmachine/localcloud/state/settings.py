@@ -131,11 +131,13 @@ def access_key_of(settings: Settings) -> dict[str, str]:
 def check_access_key(key_id: str, secret: str) -> None:
     """Raise :class:`StateError` unless both make an access key, or both are empty."""
     if bool(key_id) != bool(secret):
-        raise StateError("An access key is an id and a secret: only one of them is given.")
+        raise StateError("An access key needs both an id and a secret: one of them is missing.")
     if key_id and not _KEY_ID.fullmatch(key_id):
-        raise StateError(f"{key_id!r} is no id of an access key: letters, digits, '.', '_' and '-'")
+        raise StateError(
+            f"{key_id!r} is not an access key id: use letters, digits, '.', '_' and '-'"
+        )
     if secret and not _KEY_SECRET.fullmatch(secret):
-        raise StateError("The secret of an access key is 1 to 128 visible ASCII characters.")
+        raise StateError("An access key secret has 1 to 128 visible ASCII characters.")
 
 
 def delays_of(given: Mapping[str, Any] | Iterable[str]) -> Delays:
@@ -159,7 +161,7 @@ def delays_of(given: Mapping[str, Any] | Iterable[str]) -> Delays:
         except (TypeError, ValueError):
             values[full] = math.nan
         if not 0 <= values[full] < math.inf:
-            raise StateError(f"The delay {name} is a number of seconds, not {text!r}.")
+            raise StateError(f"The delay {name} must be a number of seconds, not {text!r}.")
     return Delays(**values)
 
 
@@ -178,7 +180,7 @@ def check_settings(settings: Settings) -> None:
     if not vswitch.subnet_of(vpc):
         raise StateError(f"VSwitch {vswitch} is not inside VPC {vpc}")
     if pool.num_addresses < 8:
-        raise StateError(f"public pool {pool} is too small: /29 is the least")
+        raise StateError(f"public pool {pool} is too small: use /29 or larger")
     if settings.zone and find_zone(settings.zone) not in region.zones:
         raise StateError(f"zone {settings.zone} is not in region {settings.region}")
     check_access_key(settings.access_key_id, settings.access_key_secret)

@@ -340,7 +340,7 @@ class State:
         except records.RecordError as error:
             raise StateError(
                 f"{self.root / FILE_NAME}: the {kind.__name__} {key} cannot be read: {error}",
-                hint="Start afresh: ecsmachine local reset",
+                hint="Start over: ecsmachine local reset",
             ) from None
 
     def _write_new(self, meta: dict[str, str]) -> None:

@@ -257,7 +257,7 @@ class Listening:
         connected = await self._connect_one(who, token)
         if connected is None:
             if over_http:
-                writer.write(unavailable("No server of the listener is well."))
+                writer.write(unavailable("No server of the listener is healthy."))
                 await writer.drain()
             return
         server, theirs = connected

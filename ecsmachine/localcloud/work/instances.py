@@ -163,7 +163,7 @@ class InstanceWork:
             if not instance.made:
                 if instance.has_password:
                     # It was never written down, so this guest cannot be made any more.
-                    LOG.error("instance %s was not finished and is released", instance.id)
+                    LOG.error("instance %s was not fully created and is released", instance.id)
                     self.release(instance.id)
                 else:
                     self.make(instance.id, None)

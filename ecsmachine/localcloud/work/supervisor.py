@@ -254,7 +254,7 @@ class Supervisor:
                 self._log_once(what, error)
             else:
                 if self._logged.pop(what, None):
-                    LOG.info("%s goes on", what)
+                    LOG.info("%s works again", what)
 
     def _log_once(self, what: str, error: Exception) -> None:
         """Write to the log why what is tried again and again fails, unless that is there."""

@@ -79,7 +79,7 @@ class ExpiryWatch:
     def _instance(self, instance: Instance) -> None:
         # Both are written alike, and so their order is that of time.
         if instance.auto_release and instance.auto_release <= minutes():
-            LOG.info("instance %s is released, as its release time has come", instance.id)
+            LOG.info("instance %s is released: its release time has come", instance.id)
             self.instances.release(instance.id)
         elif instance.charge_type == "PrePaid" and instance.expires <= minutes():
             if instance.auto_renew:
@@ -89,7 +89,7 @@ class ExpiryWatch:
 
     def _snapshot(self, snapshot: Snapshot) -> None:
         if snapshot.expires and snapshot.expires <= minutes():
-            LOG.info("snapshot %s is released, as its time is over", snapshot.id)
+            LOG.info("snapshot %s is released: its retention time is over", snapshot.id)
             with self.state.transaction():
                 forget_snapshot(self.state, snapshot)
                 self.removals.begin()

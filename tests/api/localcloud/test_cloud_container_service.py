@@ -455,7 +455,7 @@ def test_services_are_scaled_stopped_killed_and_started(applications: Applicatio
     applications.kill_service("shop_web", signal="SIGKILL")
     assert applications.service("shop_web").desired_state == "stopped"
     assert applications.scale_service("shop_web", 3) == (
-        "shop_web is stopped: it has 3 containers when it starts next",
+        "shop_web is stopped: its next start creates 3 containers",
     )
     assert applications.service("shop_web").wanted == 3
     applications.start_service("shop_web")
@@ -613,7 +613,7 @@ def test_blue_green_cannot_share_a_port_of_the_node(applications: ApplicationCli
     applications.create_project(ProjectRequest("shop", text))
     at_rest(applications, "shop")
     update = ProjectUpdate(text, "2.0", blue_green=True)
-    with pytest.raises(ApiError, match="cannot be had by two versions"):
+    with pytest.raises(ApiError, match="two versions cannot share a port"):
         applications.update_project("shop", update)
     assert applications.project("shop").version == "1.0"
 
@@ -761,7 +761,7 @@ def test_a_container_name_is_for_one_container(applications: ApplicationClient) 
     assert [c.name for c in applications.service("shop_db").containers] == ["influxdb"]
     assert refusal(lambda: applications.scale_service("shop_db", 2)) == "400 InvalidParameter"
     update = ProjectUpdate(text, "2.0", blue_green=True)
-    with pytest.raises(ApiError, match="two versions cannot have one name"):
+    with pytest.raises(ApiError, match="two versions cannot share a name"):
         applications.update_project("shop", update)
 
 
@@ -1121,7 +1121,7 @@ def test_the_commands(program: Any, applications: ApplicationClient, tmp_path: P
         done("project", command, "shop", "--wait")
     done("service", "kill", "shop_db")
     code, _, err = program("service", "scale", "shop_db", "4")
-    assert (code, "shop_db is stopped: it has 4 containers when it starts next" in err) == (0, True)
+    assert (code, "shop_db is stopped: its next start creates 4 containers" in err) == (0, True)
     assert "shop_db    shop      Stopped   0/4" in done("service", "ls")
     assert json.loads(done("service", "inspect", "shop_db"))["desired_state"] == "stopped"
     done("volume", "create", "data2", "--driver", "local")

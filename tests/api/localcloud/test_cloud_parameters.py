@@ -51,7 +51,9 @@ def test_lenient_passes_over_and_says_so(tmp_path: Path, caplog: pytest.LogCaptu
         api = Api(cloud)
         with caplog.at_level(logging.WARNING, "ecsmachine.localcloud"):
             api.run(api.group(), Ipv6AddressCount=1)
-    assert "RunInstances asks for what is not implemented: 'Ipv6AddressCount'" in caplog.text
+    assert (
+        "RunInstances uses a parameter that is not implemented: 'Ipv6AddressCount'" in caplog.text
+    )
 
 
 def test_what_is_no_parameter_is_ignored_and_logged(
@@ -78,7 +80,7 @@ def test_a_parameter_of_another_action_does_nothing(api: Api) -> None:
 @pytest.mark.parametrize(
     ("version", "action", "said"),
     [
-        (VPC, "CreateNatGateway", "CreateNatGateway is an action of Alibaba Cloud"),
+        (VPC, "CreateNatGateway", "does not have the action CreateNatGateway"),
         (ECS, "CreateNatGatway", "Specified api is not found"),
     ],
 )

@@ -48,7 +48,7 @@ def test_the_tables_are_as_the_code_is() -> None:
 
 
 def test_every_kind_of_fault_is_named() -> None:
-    section = PAGE.read_text().partition("## Let things go wrong")[2].partition("\n## ")[0]
+    section = PAGE.read_text().partition("## Inject faults")[2].partition("\n## ")[0]
     rows = "".join(line for line in section.splitlines() if line.startswith("|"))
     assert set(re.findall(r"`([a-z0-9-]+)`", rows.replace("`Throttling.User`", ""))) == set(KINDS)
 

@@ -396,7 +396,7 @@ def test_it_is_opened_from_the_command_line(
 ) -> None:
     assert program(root, "up", "--guests", "none") == 0
     told = capsys.readouterr()
-    assert "What happens in it: ecsmachine local open\n" in told.out
+    assert "Watch it in a browser: ecsmachine local open\n" in told.out
     running = daemon.find(root)
     assert running is not None
     token = running.page_token

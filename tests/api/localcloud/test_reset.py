@@ -124,7 +124,7 @@ def test_a_default_network_that_was_deleted_is_there_again(cloud: EmbeddedCloud,
 def test_not_with_clusters(cloud: EmbeddedCloud) -> None:
     create_cluster(cloud)
     remote = RemoteCloud(cloud.endpoint, cloud.access_key_id, cloud.access_key_secret)
-    with pytest.raises(LocalCloudError, match="Delete them first"):
+    with pytest.raises(LocalCloudError, match="Delete the clusters first"):
         remote.reset()
 
 

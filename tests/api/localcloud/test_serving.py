@@ -127,7 +127,7 @@ def test_all_addresses(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_an_address_of_another_machine(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert up(root, "--listen", "198.51.100.77") == 1
-    assert "cannot listen at 198.51.100.77" in capsys.readouterr().err
+    assert "cannot listen on 198.51.100.77" in capsys.readouterr().err
     assert daemon.find(root) is None
 
 

@@ -185,7 +185,7 @@ def test_how_delays_are_written() -> None:
 
 
 def test_delays_and_settled_contradict_each_other() -> None:
-    with pytest.raises(StateError, match="leave one"), local_cloud(settled=True, delays={}):
+    with pytest.raises(StateError, match="leave out one"), local_cloud(settled=True, delays={}):
         pass
     with (
         pytest.raises(StateError, match="Did you mean pending_s"),

@@ -126,7 +126,7 @@ def test_a_connection_that_is_open_at_the_end_is_cut(
 
 def test_without_root_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(LocalCloudError, match="only by root"), stand_in(1):
+    with pytest.raises(LocalCloudError, match="needs root"), stand_in(1):
         pass
 
 

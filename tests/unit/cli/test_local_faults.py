@@ -50,8 +50,12 @@ def test_added_listed_and_removed(tmp_path: Path, capsys: pytest.CaptureFixture[
     ("arguments", "code", "said"),
     [
         (["add", "bogus"], 2, "There is no fault bogus"),
-        (["add", "error"], 2, "A fault error needs code"),
-        (["add", "delay", "--seconds", "1", "--code", "X"], 2, "A fault delay has no code"),
+        (["add", "error"], 2, "The fault error needs code"),
+        (
+            ["add", "delay", "--seconds", "1", "--code", "X"],
+            2,
+            "The fault delay has no option code",
+        ),
         (["rm"], 2, "--all"),
         (["rm", "1", "--all"], 2, "--all"),
         (["rm", "9"], 1, "There is no fault 9"),

@@ -83,7 +83,7 @@ def test_the_guides_form() -> None:
         ("front", "aliyun.probe.url"),
         ("front", "constraint"),
         ("db", "volumes /etc/acs"),
-        ("db", "restart is not given"),
+        ("db", "no restart is given"),
         ("volumes.data", "make it on every node"),
     ]
 

@@ -204,7 +204,7 @@ def test_the_strays_of_a_node_that_was_silent_go(cluster: Cluster) -> None:
 def test_networks_are_asked_of_a_node_that_manages(cluster: Cluster) -> None:
     for node in cluster.nodes.values():
         node.manager = False
-    with pytest.raises(EngineError, match="No node that manages the cluster's swarm answers"):
+    with pytest.raises(EngineError, match="No manager of the cluster's swarm answers"):
         cluster.deployment().remove_networks("shop")
 
 

@@ -153,7 +153,7 @@ def test_a_loop_goes_on_whatever_happens_in_it_and_says_it_once(
 
     supervised(state, work)
     said = [record.getMessage() for record in caplog.records]
-    assert said == ["the watch failed", "the watch goes on"]
+    assert said == ["the watch failed", "the watch works again"]
 
 
 def test_what_is_under_way_when_the_server_stops_is_left_as_it_is(state: State) -> None:

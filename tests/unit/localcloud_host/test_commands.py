@@ -225,7 +225,7 @@ def test_the_api_alone_lives_without_root_or_guests(root: Path, said: Said) -> N
         assert first is not None
         assert "MACHINE_DOCKER_INSTALL_URL" not in first.environment()
         assert ecsmachine("up") == 0
-        assert "is up already" in said()[0]
+        assert "is already up" in said()[0]
         assert ecsmachine("up", "--guests", "nspawn") == 1
         assert "local down" in said()[1]
         assert ecsmachine("logs") == 0

@@ -26,7 +26,7 @@ def test_a_death_is_told_once_with_its_status(tmp_path: Path) -> None:
     (tmp_path / "console.log").write_text("Failed to allocate manager object\n")
     (tmp_path / ENDED).write_text("255\n")
     assert take_death(tmp_path, 0) == (
-        "its first process left with status 255; its console ends with:\n"
+        "its first process exited with status 255; its console ends with:\n"
         "    Failed to allocate manager object"
     )
     assert take_death(tmp_path, 0) == ""
@@ -35,7 +35,7 @@ def test_a_death_is_told_once_with_its_status(tmp_path: Path) -> None:
 def test_what_left_no_status_was_killed(tmp_path: Path) -> None:
     (tmp_path / "console.log").write_text("")
     told = take_death(tmp_path, 3)
-    assert told.startswith("it was killed, its memory was used up (3 processes were killed);")
+    assert told.startswith("it was killed, it ran out of memory (3 processes were killed);")
 
 
 def test_what_was_stopped_or_switched_itself_off_has_not_died(tmp_path: Path) -> None:

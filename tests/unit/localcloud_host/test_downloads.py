@@ -58,8 +58,8 @@ def test_a_cloud_is_up_without_the_tools(tmp_path: Path, unreachable: set[str]) 
     said: list[str] = []
     assert others(tmp_path, said) == []
     assert said == [
-        "Tools: left out of the mirror: no network",
-        "Tools of debian_13: left out of the mirror: no network",
+        "Tools: the mirror does not have them: no network",
+        "Tools of debian_13: the mirror does not have them: no network",
     ]
 
 
@@ -70,7 +70,7 @@ def test_a_cloud_is_up_without_the_newer_engine(tmp_path: Path, unreachable: set
     assert said == []
     unreachable.add("newer engine")
     assert "--docker-ce" not in daemon._fetch_downloads(tmp_path, ["debian_12"], said.append)
-    assert said == ["Newer engine: left out of the mirror: no network"]
+    assert said == ["Newer engine: the mirror does not have it: no network"]
 
 
 def test_but_not_without_the_engine(tmp_path: Path, unreachable: set[str]) -> None:

@@ -56,7 +56,7 @@ def test_settings_of_an_earlier_version_have_the_usual_release(tmp_path: Path) -
 
 
 def test_images_without_guests_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(LocalCloudError, match="nothing to run on images with --guests none"):
+    with pytest.raises(LocalCloudError, match="--image has no use with --guests none"):
         up(tmp_path / "cloud", guests="none", releases=["debian_13"])
     assert not (tmp_path / "cloud").exists()
 
@@ -66,7 +66,7 @@ def test_a_running_cloud_gets_no_more_images(tmp_path: Path) -> None:
     records.write(paths.settings_file, CloudSettings("nspawn", 1, "198.18.7.0/24", ("debian_12",)))
     records.write(paths.daemon_file, running_as(os.getpid()))
     assert up(tmp_path, releases=["debian_12"]).already
-    with pytest.raises(LocalCloudError, match=r"is up already, .* without debian_13") as caught:
+    with pytest.raises(LocalCloudError, match=r"is already up at .* without debian_13") as caught:
         up(tmp_path, releases=["debian_12", "debian_13"])
     assert "local down" in (caught.value.hint or "")
 
@@ -127,7 +127,7 @@ def test_a_folder_with_other_things_is_neither_used_nor_removed(tmp_path: Path) 
     (tmp_path / "thesis.txt").write_text("years of work")
     (tmp_path / "instances").mkdir()
     assert is_foreign(CloudPaths(tmp_path))
-    with pytest.raises(LocalCloudError, match="holds other things"):
+    with pytest.raises(LocalCloudError, match="is not a local cloud"):
         up(tmp_path, guests="none")
     assert not reset(tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["instances", "thesis.txt"]
@@ -146,6 +146,6 @@ def test_what_somebody_put_next_to_a_cloud_stays(tmp_path: Path) -> None:
 def test_a_folder_whose_name_would_mean_something_to_mount_is_refused(
     tmp_path: Path, name: str
 ) -> None:
-    with pytest.raises(LocalCloudError, match="because of its name"):
+    with pytest.raises(LocalCloudError, match="characters that a local cloud cannot use"):
         up(tmp_path / name, guests="none")
     assert list(tmp_path.iterdir()) == []

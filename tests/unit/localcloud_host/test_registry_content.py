@@ -121,11 +121,11 @@ def test_one_of_several_images_is_named(tmp_path: Path) -> None:
         ({"x": b""}, "neither manifest.json nor index.json"),
         ({**saved(), "manifest.json": b"{"}, "manifest.json is not JSON"),
         ({**saved(), "manifest.json": b"[{}]"}, "names no configuration"),
-        (saved(layer=b"another layer"), "is not the layer"),
-        ({k: v for k, v in saved().items() if "layer" not in k}, "it lacks l/layer.tar"),
-        (layout(("other",)), f"no image for {HERE} (but for: other)"),
+        (saved(layer=b"another layer"), "does not match its digest"),
+        ({k: v for k, v in saved().items() if "layer" not in k}, "l/layer.tar is missing"),
+        (layout(("other",)), f"no image for {HERE}, only for: other"),
         ({**layout(), "index.json": b'{"manifests": []}'}, "names no image"),
-        ({k: v for k, v in layout().items() if "blobs" not in k}, "it lacks blobs/sha256/"),
+        ({k: v for k, v in layout().items() if "blobs" not in k}, "blobs/sha256/"),
         (
             {k: (v if "blobs" not in k else v + b" ") for k, v in layout().items()},
             "a blob is not sha256:",
@@ -143,8 +143,8 @@ def test_damaged_files_are_refused_in_one_line(
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "a.tar"
-    file.write_bytes(b"no tar file")
-    with pytest.raises(LocalCloudError, match="no tar file"):
+    file.write_bytes(b"not a tar file")
+    with pytest.raises(LocalCloudError, match="not a tar file"):
         read_archive(file, tmp_path)
     whole = archive(tmp_path / "b.tar", saved(b"x" * 100_000)).read_bytes()
     file.write_bytes(whole[: len(whole) // 2])

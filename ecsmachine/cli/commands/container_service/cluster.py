@@ -200,7 +200,7 @@ def remove_node(
     Example: ecsmachine cluster remove-node my-cluster 192.168.1.12 --release
     """
     cluster = client.find(name)
-    confirm(f"About to take node {address} out of {cluster.name}", yes)
+    confirm(f"About to remove node {address} from {cluster.name}", yes)
     client.remove_node(cluster.id, address, release=release)
     if wait:
         await_cluster(client, cluster.id, timeout)

@@ -13,8 +13,8 @@ from ecsmachine.errors import UsageError
 _BY_MEANING = {
     Meaning.NOT_THE_API: "Check the endpoint (--endpoint, CS_API_ENDPOINT).",
     Meaning.KEY_UNKNOWN: "Check the access key id (ECS_ACCESS_KEY_ID, or --profile).",
-    Meaning.UNKNOWN_TYPE: "Take another type (--instance-type).",
-    Meaning.OUT_OF_STOCK: "Take another type (--instance-type).",
+    Meaning.UNKNOWN_TYPE: "Choose another type (--instance-type).",
+    Meaning.OUT_OF_STOCK: "Choose another type (--instance-type).",
     Meaning.INVALID_PASSWORD: "Choose another password (--password, ECS_SSH_PASSWORD).",
     Meaning.SECRET_WRONG: "Check the access key secret (ECS_ACCESS_KEY_SECRET, or --profile).",
 }

@@ -46,7 +46,7 @@ def note_end(folder: Path) -> None:
 def take_death(folder: Path, memory_kills: int) -> str:
     """Return why a guest that has run and does not any more died, once; "" if it did not.
 
-    ``memory_kills`` is how many of its processes were killed because its memory was used up.
+    ``memory_kills`` is how many of its processes were killed because it ran out of memory.
     """
     log = folder / "console.log"
     try:
@@ -56,7 +56,7 @@ def take_death(folder: Path, memory_kills: int) -> str:
     if status == "0" or not log.exists():
         return ""
     note_end(folder)
-    reasons = [f"its first process left with status {status}" if status else "it was killed"]
+    reasons = [f"its first process exited with status {status}" if status else "it was killed"]
     if memory_kills:
-        reasons.append(f"its memory was used up ({memory_kills} processes were killed)")
+        reasons.append(f"it ran out of memory ({memory_kills} processes were killed)")
     return f"{', '.join(reasons)}; its console ends with:\n{last_lines(log)}"

@@ -77,12 +77,12 @@ class Admission:
     def refused(self, request: Request) -> Response | None:
         """Return the refusal of a request without the cookie, or one that may not act."""
         if not same(self._cookie, request.cookies.get(self._cookie_name, "")):
-            text = "This page opens by its own address: ecsmachine local open\n"
+            text = "To open this page, run: ecsmachine local open\n"
             return PlainTextResponse(text, 401, HEADERS)
         if request.method == "POST" and not same(
             self.action_token, request.headers.get(ACTION_HEADER, "")
         ):
-            return PlainTextResponse("This is for the page alone.\n", 403, HEADERS)
+            return PlainTextResponse("Only the page can send this request.\n", 403, HEADERS)
         return None
 
     def _derived(self, what: str) -> str:

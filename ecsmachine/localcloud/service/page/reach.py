@@ -58,9 +58,7 @@ def _address(state: State, source: str, instance: Instance | None) -> str:
     try:
         return str(ipaddress.IPv4Address(source))
     except ValueError:
-        raise LocalCloudError(
-            f"{source} is no instance and no IPv4 address that something could come from."
-        ) from None
+        raise LocalCloudError(f"{source} is neither an instance nor an IPv4 address.") from None
 
 
 def _shown(state: State, verdict: Verdict) -> dict[str, Any]:

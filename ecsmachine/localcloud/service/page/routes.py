@@ -124,7 +124,7 @@ def page_routes(
             values = json.loads(await request.body())
             kind = values.pop("kind")
         except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
-            raise LocalCloudError("A fault is an object of JSON with its kind.") from None
+            raise LocalCloudError("A fault is a JSON object with a kind.") from None
         return _json({"id": faults.add(fault_of(kind, values))}, 201)
 
     async def remove_fault(request: Request) -> Response:

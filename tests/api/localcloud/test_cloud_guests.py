@@ -206,7 +206,7 @@ def test_a_computer_that_is_full_has_no_stock_and_the_log_says_why(
     refused = "403 OperationDenied.NoStock"
     # The first one is counted as well: it does not use yet what it will.
     assert api.refusal("RunInstances", {**api.base(group), "Amount": 2}) == refused
-    assert "3 more guests need more memory, counting 1 that have just" in caplog.text
+    assert "3 more guests need more memory, including 1 that have just" in caplog.text
     assert len(api.cloud.state.instances) == 1
     created = api.call("CreateInstance", api.base(group))["InstanceId"]
     api.wait(created, "Stopped")

@@ -18,8 +18,9 @@ class Observed:
     """What the provider says of a machine now.
 
     ``address`` is the one that a login would use, ``protection`` the name of the option that keeps
-    the machine from being removed, or "". ``values`` are those of the options that can be
-    seen, by their names; of an option that is not in it, the record alone is known.
+    the machine from being removed, or "". ``paid_until`` is the time before which the provider
+    does not release it, as it is paid for in advance, or "". ``values`` are those of the options
+    that can be seen, by their names; of an option that is not in it, the record alone is known.
     """
 
     gone: bool
@@ -27,6 +28,7 @@ class Observed:
     address: str = ""
     values: Mapping[str, OptionValue] = field(default_factory=dict)
     protection: str = ""
+    paid_until: str = ""
 
 
 class HostWork(Flag):

@@ -68,6 +68,11 @@ class Files:
     def names(self) -> list[str]:
         return self.run("ls", "-q")[1].split()
 
+    def change_journal(self, name: str, **values: Any) -> None:
+        """Write other values into the journal of a machine."""
+        (path,) = self.path.parent.glob(f"*/machines/{name}/journal.json")
+        path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
     def change_data_disk(self, **values: Any) -> None:
         """Let the only data disk of the cloud be another, as by a hand in the console."""
         state = self.rig.cloud.state
@@ -305,6 +310,38 @@ def test_a_protected_machine_goes_if_the_file_says_so_alone(files: Files) -> Non
     assert "deletion-protection: true -> false (first of all)" in out
     assert len(before & {each.id for each in files.rig.cloud.state.instances}) == 1
     assert files.plan() == {"a": "keep", "b": "keep"}
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_subscription_is_not_removed_before_its_end(files: Files, whole: bool) -> None:
+    files.write("  a: {charge-type: PrePaid}\n  b: {}\n")
+    files.apply()
+    before = {each.id for each in files.rig.cloud.state.instances}
+    if not whole:  # as a create that was cut off leaves it
+        files.change_journal("a", Complete=False)
+    (paid,) = (each for each in files.rig.cloud.state.instances if each.charge_type == "PrePaid")
+    said = f'Machine "a" is a subscription (PrePaid) until {paid.expires} and cannot be released'
+    anew, postpaid = (
+        "  a: {charge-type: PrePaid, disk-size: 20}\n",
+        "  a: {charge-type: PostPaid}\n",
+    )
+    for machines, command, keep in (
+        (anew, ("plan",), "take back in the file"),
+        (anew, ("apply", "-y"), "take back in the file"),
+        (postpaid, ("plan",), "take back in the file"),
+        ("", ("apply", "-y"), "keep it in the file, and name the others with --target"),
+        ("", ("destroy", "-y"), "keep it in the file, and name the others with --target"),
+    ):
+        files.write(machines + "  b: {}\n")
+        code, out, err = files.run(*command)
+        assert (code, out, said in err, keep in err) == (1, "", True, True), err
+    assert {each.id for each in files.rig.cloud.state.instances} == before
+    files.run("destroy", "-y", "--target", "b")
+    assert [each.id for each in files.rig.cloud.state.instances] == [paid.id]
+    with files.rig.cloud.state.transaction():
+        files.rig.cloud.state.instances.put(replace(paid, charge_type="PostPaid"))
+    files.run("destroy", "-y")
+    assert files.names() == []
 
 
 def test_one_that_fails_does_not_stop_the_others_and_is_gone_on_with(files: Files) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from ecsmachine.machine.plan.plan import CHANGING, MAKING, Kind, Plan, Price, St
 from ecsmachine.machine.plan.refusing import (
     check_drift,
     check_owner,
+    check_released,
     check_removed,
     check_replaced,
 )
@@ -31,6 +33,9 @@ from ecsmachine.machine.store import Store
 
 _CHOSEN = ("instance-type", "category", "zone", "image-id")
 """How the names of options end that the cloud chooses where nobody does."""
+
+_UNCHANGED = "take back in the file what needs a new machine"
+_NOT_REMOVED = "keep it in the file, and name the others with --target"
 
 
 def made_by(store: Store, path: Path, moved_from: Path | None = None) -> list[str]:
@@ -80,6 +85,8 @@ def make_plan(
                 steps[each.name] = _unmade(each, journal)
         except MachineError as error:
             failures.append((each.name, error))
+    unmade = [step.name for step in steps.values() if step.kind is Kind.REPLACE]
+    _check_released(_seen(store, unmade), _UNCHANGED, failures)
     steps |= _compared(whole, report, failures)
     if chosen is not None:  # what the targets only need is made, but not changed
         steps = {
@@ -202,6 +209,7 @@ def _step(wanted: Wanted, journal: FileJournal, machine: Machine, seen: Observed
         driver_name, protection = machine.driver.name, seen.protection if seen else ""
         check_drift(wanted.name, driver_name, found)
         check_replaced(wanted.name, driver_name, protection, found)
+        check_released(wanted.name, seen.paid_until if seen else "", _UNCHANGED)
         return replace(step, kind=Kind.REPLACE, setup=wanted.setup, protection=protection)
     step = replace(
         step,
@@ -320,27 +328,47 @@ def _checked(store: Store, request: CreateRequest) -> tuple[Price | None, str]:
 def _steps_of_removal(
     store: Store, names: Sequence[str], failures: list[tuple[str, MachineError]]
 ) -> list[Step]:
-    """Return the steps of machines that go; one that is protected is among the failures."""
-    steps: list[Step] = []
-    whole: list[Machine] = []
-    for name in names:
-        step = Step(name, Kind.REMOVE)
+    """Return the steps of machines that go; one that cannot go is among the failures."""
+    steps = {name: Step(name, Kind.REMOVE) for name in names}
+    found = _seen(store, names)
+    for name, (machine, seen) in found.items():
+        price, stays = _price(machine), _host_stays(machine)
+        steps[name] = replace(steps[name], before=price, host_stays=stays)
+        protection = seen.protection if seen and store.journal(name).complete else ""
         try:
-            machine = store.load(name)
-            whole += [machine] if store.journal(name).complete else []
-            step = replace(step, before=_price(machine), host_stays=_host_stays(machine))
-        except MachineError:  # it can be removed all the same
-            pass
-        steps.append(step)
-    found = changes.observe(whole) if whole else {}
-    for machine in whole:
-        seen = found[machine.name]
-        if isinstance(seen, Observed):  # else the removal says why the cloud cannot be asked
-            try:
-                check_removed(machine.name, machine.driver.name, seen.protection)
-            except MachineError as error:
-                failures.append((machine.name, error))
-    return steps
+            check_removed(name, machine.driver.name, protection)
+        except MachineError as error:
+            failures.append((name, error))
+            found[name] = machine, None  # what was said first is enough
+    _check_released(found, _NOT_REMOVED, failures)
+    return list(steps.values())
+
+
+def _check_released(
+    found: Mapping[str, tuple[Machine, Observed | None]],
+    keep: str,
+    failures: list[tuple[str, MachineError]],
+) -> None:
+    """Add to the failures which machines the provider does not release yet."""
+    for name, (_, seen) in found.items():
+        try:
+            check_released(name, seen.paid_until if seen else "", keep)
+        except MachineError as error:
+            failures.append((name, error))
+
+
+def _seen(store: Store, names: Sequence[str]) -> dict[str, tuple[Machine, Observed | None]]:
+    """Return the machines that can be loaded, and what the provider says of them now.
+
+    None of one that cannot be asked for: the removal says why.
+    """
+    machines: list[Machine] = []
+    for name in names:
+        with suppress(MachineError):  # it can be removed all the same
+            machines.append(store.load(name))
+    found = changes.observe(machines) if machines else {}
+    seen = {name: each if isinstance(each, Observed) else None for name, each in found.items()}
+    return {machine.name: (machine, seen[machine.name]) for machine in machines}
 
 
 def _host_stays(machine: Machine) -> bool:

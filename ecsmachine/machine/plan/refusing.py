@@ -57,6 +57,20 @@ def check_removed(name: str, driver_name: str, protection: str) -> None:
         )
 
 
+def check_released(name: str, paid_until: str, keep: str) -> None:
+    """Raise :class:`MachineError` if the provider does not release a machine yet.
+
+    ``keep`` is what to do so that the machine stays until then.
+    """
+    if paid_until:
+        raise MachineError(
+            f'Machine "{name}" is a subscription (PrePaid) until {paid_until} and cannot be '
+            "released earlier",
+            hint=f"Until then {keep}, or change it to PostPaid (or get a refund) in the "
+            "provider's console.",
+        )
+
+
 def check_owner(name: str, file: str, path: Path, moved_from: Path | None) -> None:
     """Raise :class:`MachineError` if a machine of that name is somebody else's.
 

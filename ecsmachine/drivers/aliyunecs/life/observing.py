@@ -12,7 +12,7 @@ from ecsmachine.drivers.aliyunecs.options.comparing import as_option, option_of
 from ecsmachine.drivers.aliyunecs.options.settings import DECLARATIONS
 from ecsmachine.drivers.aliyunecs.options.values import PORTS
 from ecsmachine.drivers.aliyunecs.resources import security_group, tags
-from ecsmachine.drivers.aliyunecs.resources.state import state_of
+from ecsmachine.drivers.aliyunecs.resources.state import is_expired, state_of
 from ecsmachine.drivers.base import OptionValue, PortRange, State
 from ecsmachine.drivers.changes import Observed
 from ecsmachine.drivers.host_name import host_name_for
@@ -58,6 +58,9 @@ def observed(record: Record, lookup: SharedLookup) -> Observed:
         address=found.private_address if record.private_only else found.public_address,
         values={option_of(field): as_option(value) for field, value in values.items()},
         protection=option_of("deletion_protection") if found.deletion_protection else "",
+        paid_until=found.expires
+        if found.charge_type == "PrePaid" and not is_expired(found)
+        else "",
     )
 
 

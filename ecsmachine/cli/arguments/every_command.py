@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 import typer.main
@@ -11,11 +11,14 @@ import typer.main
 from ecsmachine.cli.arguments.from_settings import take_settings
 from ecsmachine.cli.arguments.groups import AsJson
 from ecsmachine.cli.arguments.help import write_in_words
-from ecsmachine.cli.arguments.parameters import flags_of, takes_value
+from ecsmachine.cli.arguments.parameters import flags_of, takes_value, written_in_help
 from ecsmachine.documents import is_true
 from ecsmachine.errors import UsageError
 
 _Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only names")]
+
+_TOO_LARGE = 2**31
+"""What no program takes as a number of lines; as seconds it is a lifetime."""
 
 _NEITHER = ("completion", "help", "mount", "run", "ssh")
 """Commands whose output is another program's, or made for one that reads no JSON."""
@@ -67,8 +70,12 @@ def _converting_only_if_needed(parameter: Any, convert: Any) -> Any:
     # typer before 0.27 has no such attribute, and converts quickly
     annotation = getattr(getattr(parameter, "type_descriptor", None), "annotation", None)
 
+    is_number = bool({int, float} & {annotation, *get_args(annotation)})
+
     def process_value(context: Any, value: Any) -> Any:
         source = context.get_parameter_source(parameter.name)
+        if is_number:
+            _refuse_too_large(parameter, value if several and value else (value,))
         if parameter.required:
             return convert(context, value)
         if several and not value:
@@ -82,6 +89,17 @@ def _converting_only_if_needed(parameter: Any, convert: Any) -> Any:
         return parameter.callback(context, parameter, value) if parameter.callback else value
 
     return process_value
+
+
+def _refuse_too_large(parameter: Any, words: Iterable[Any]) -> None:
+    """Refuse numbers that no wait, no database and no other program takes."""
+    for word in words:
+        try:
+            if isinstance(word, str) and abs(float(word)) >= _TOO_LARGE:
+                name = (flags_of(parameter) or [written_in_help(parameter)])[0]
+                raise UsageError(f"{name}: {word} is too large", hint="Give a smaller number.")
+        except ValueError:  # no number: the conversion says so
+            pass
 
 
 def _accept_flag_forms(command: Any) -> None:

@@ -5,6 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+_PLAINLY = (
+    ("Value error, ", ""),
+    ("Input should be a valid integer, unable to parse string as an integer", "Use a whole number"),
+    ("Input should be a valid number, unable to parse string as a number", "Use a number"),
+    ("Input should be a valid boolean, unable to interpret input", "Use true or false"),
+    ("Input should be greater than or equal to", "The least is"),
+    ("Input should be less than or equal to", "The most is"),
+    ("Input should be greater than", "Use more than"),
+    ("Input should be less than", "Use less than"),
+)
+"""What the library that checks the types says, and what a user is told."""
+
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``Did you mean ls?`` with the nearest of the known words; empty if none is near."""
@@ -27,7 +39,9 @@ def _message(error: Any, context: Any) -> str:
     option = getattr(error, "option_name", None)
     if getattr(error, "possibilities", None) is None or option is None:
         message: str = error.format_message()
-        return message.replace("Value error, ", "")  # what checks the types says so first
+        for said, plainly in _PLAINLY:
+            message = message.replace(said, plainly)
+        return message
     message = f"{error.message.rstrip('.')}."
     suggestion = did_you_mean(option, error.possibilities) or _of_another_driver(option, context)
     return f"{message} {suggestion}".rstrip()

@@ -109,6 +109,6 @@ def upgrade(
 
 
 def _show(plan: Rotation) -> None:
-    say(f"A new CA was made for: {', '.join(plan.reissued) or 'no machine'}")
+    say(f"Machines that get certificates of the new CA: {', '.join(plan.reissued) or 'none'}")
     for name, what in plan.told.items():
         complain(one_line(f"{name}: {what}"))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ecsmachine.cli.arguments.context import Session, existing_machine_names, session
-from ecsmachine.cli.display.printer import document, say, show
+from ecsmachine.cli.display.printer import document, say, show, warn
 from ecsmachine.errors import MachineError, UsageError
+
+if TYPE_CHECKING:
+    from ecsmachine.machine.model import Machine
 
 
 def ssh_config(
@@ -34,8 +37,12 @@ def ssh_config(
     if install and rm:
         raise UsageError("--install cannot be used with --rm", hint="Give one of them.")
     this = session(ctx)
-    chosen = existing_machine_names(this, names) if names else this.store.names()
-    machines = [this.store.load(name) for name in chosen]
+    machines = (
+        [this.store.load(name) for name in existing_machine_names(this, names)]
+        if names
+        else _all_with_a_host(this)
+    )
+    chosen = [machine.name for machine in machines]
     made = document()
     if rm:
         for machine in machines:
@@ -57,6 +64,22 @@ def ssh_config(
     if made is not None:
         for name in chosen:
             made.done(name)
+
+
+def _all_with_a_host(this: Session) -> list[Machine]:
+    """Return the machines that can have an entry, and warn of the others."""
+    from ecsmachine.machine.ssh_configuration import entries
+
+    able: list[Machine] = []
+    for name in this.store.names():
+        try:
+            machine = this.store.load(name)
+            entries([machine])
+        except MachineError as error:
+            warn(f"{name} is left out: {error.message}")
+        else:
+            able.append(machine)
+    return able
 
 
 def _is_used(this: Session, name: str) -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from ecsmachine.cli.display.go_regexp import compiled
 from ecsmachine.errors import UsageError
 
 KEYS = ("driver", "label", "name", "state", "swarm")
@@ -29,7 +30,7 @@ class Filters:
     def accept_name(self, name: str) -> bool:
         """Whether one of the ``name`` filters, each a regular expression, is found in ``name``."""
         wanted = self.values.get("name")
-        return not wanted or any(re.search(pattern, name) for pattern in wanted)
+        return not wanted or any(compiled(pattern).search(name) for pattern in wanted)
 
     def accept_driver(self, driver_name: str) -> bool:
         """Whether the driver is one of those asked for."""
@@ -81,7 +82,7 @@ def parse(texts: Iterable[str]) -> Filters:
 
 def _check_pattern(pattern: str) -> None:
     try:
-        re.compile(pattern)
+        compiled(pattern)
     except re.error as error:
         raise UsageError(
             f"The filter name={pattern} is not a regular expression: {error}",

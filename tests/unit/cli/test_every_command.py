@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from ecsmachine.cli.arguments.context import Session
 from ecsmachine.cli.arguments.parameters import flags_of
 from ecsmachine.cli.tree import command_tree
+from ecsmachine.errors import UsageError
 
 PRINT_FOR_OTHERS = {"completion", "local run", "mount", "ssh"}
 """The commands whose output is another program's, or made for something that reads no JSON."""
@@ -47,6 +48,18 @@ def test_every_command_prints_json(words: str) -> None:
     flags = [flag for each in parameters for flag in flags_of(each)]
     assert ("--json" in flags) == (words not in PRINT_FOR_OTHERS)
     assert len({*flags}) == len(flags)
+
+
+@pytest.mark.parametrize("words", sorted(CALLABLE))
+@pytest.mark.parametrize("value", ["9" * 25, "-" + "9" * 25])
+def test_no_number_is_too_large_for_what_takes_it(words: str, value: str) -> None:
+    context = COMMANDS[words][1]
+    for parameter in CALLABLE[words].get_params(context):
+        annotation = parameter.type_descriptor.annotation
+        if {int, float} & {annotation, *get_args(annotation)}:
+            several = parameter.nargs == -1 or getattr(parameter, "multiple", False)
+            with pytest.raises(UsageError, match="too large"):
+                parameter.process_value(context, (value,) if several else value)
 
 
 def examples(words: str) -> list[str]:

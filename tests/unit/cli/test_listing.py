@@ -177,6 +177,41 @@ def test_filters(program: Program, store: Store) -> None:
     assert filtered(program, "state=stopped", "state=paused", "label=env") == ["dev1", "dev2"]
 
 
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("[[:digit:]]$", ["dev1", "dev2", "web1"]),
+        (r"^\pL+1\z", ["dev1", "web1"]),
+        ("[^[:alpha:]1]", ["dev2"]),
+        (r"[\p{^L}]2", []),
+        (r"^\PL", []),
+        (r"\Qv1\E", ["dev1"]),
+        (r"\x{77}eb", ["web1"]),
+        ("[[]", []),
+        ("[]d]e", ["dev1", "dev2"]),
+    ],
+)
+def test_name_filters_are_regular_expressions_of_go(
+    pattern: str, found: list[str], program: Program, store: Store
+) -> None:
+    for name in ("dev1", "dev2", "web1"):
+        add_machine(store, name)
+    assert filtered(program, f"name={pattern}") == found
+
+
+@pytest.mark.parametrize("pattern", ["[[:nope:]]", r"\p{Greek}", r"\x{ffffff}", "("])
+def test_what_is_no_regular_expression(pattern: str, program: Program) -> None:
+    result = program("ls", "--filter", f"name={pattern}")
+    assert (result.code, len(result.err.splitlines())) == (2, 1)
+    assert "is not a regular expression" in result.err
+
+
+def test_what_is_no_number_is_said_plainly(program: Program) -> None:
+    for value, said in (("x", "Use a whole number"), ("0", "The least is 1")):
+        result = program("ls", "--timeout", value)
+        assert (result.code, said in result.err) == (2, True)
+
+
 def test_filters_and_a_damaged_machine(program: Program, store: Store) -> None:
     damaged = store.directory("damaged")
     damaged.mkdir(parents=True)

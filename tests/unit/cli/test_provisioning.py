@@ -47,7 +47,7 @@ def test_client_certs_concern_the_whole_store(
     before = ca.read_bytes()
     result = program("regenerate-certs", "-f", "--client-certs", "dev1")
     assert (result.code, result.err) == (0, "")
-    assert result.lines[0] == "A new CA was made for: dev1, dev2, halted"
+    assert result.lines[0] == "Machines that get certificates of the new CA: dev1, dev2, halted"
     assert "Regenerating local certificates" in result.lines
     assert ca.read_bytes() != before
     for name in ("dev1", "dev2"):

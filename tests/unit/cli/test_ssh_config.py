@@ -47,6 +47,21 @@ def test_entries_are_printed(
     assert program("ssh-config", "--install", "--rm", "a").code == 2
 
 
+def test_machines_without_a_host_are_left_out_of_all(
+    program: Program, store: Store, server: LoopbackServer, own: Path
+) -> None:
+    add_host(store, server, "a")
+    program("create", "-d", "none", "--url", "tcp://192.0.2.7:2376", "url")
+    (store.directory("damaged")).mkdir()
+    (store.directory("damaged") / "config.json").write_text("{")
+    result = program("ssh-config")
+    assert (result.code, "ecsmachine-a" in result.out) == (0, True)
+    assert [line.split()[1] for line in result.err.splitlines()] == ["damaged", "url"]
+    assert program("ssh-config", "--install").code == 0
+    assert known(own, "ecsmachine-a")["port"] == str(server.port)
+    assert program("ssh-config", "a", "url").code == 1
+
+
 def test_entries_are_installed_and_taken_out(
     program: Program, store: Store, server: LoopbackServer, own: Path
 ) -> None:

@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import shutil
-import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 
 from tests.guest.machines import Machines
 from tests.guest.test_provisioning import NEWER_ENGINE
+from tests.ports import free_port
 
 pytestmark = pytest.mark.guest
 
@@ -124,9 +124,7 @@ def test_scripts_that_call_docker_machine(
     machines: Machines, dev1: str, docker: str, tmp_path: Path
 ) -> None:
     (tmp_path / "docker-machine").symlink_to(machines.program)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    script = SCRIPT.replace("DOCKER ", f"{docker} ").replace("PORT", str(port))
+    script = SCRIPT.replace("DOCKER ", f"{docker} ").replace("PORT", str(free_port()))
     assert machines.shell(f"PATH={tmp_path}:$PATH\n{script}").splitlines()[-1] == "done"
     assert machines.shell(f"PATH={tmp_path}:$PATH\n{STOPPED}").splitlines()[-1] == "done"
 

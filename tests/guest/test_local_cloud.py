@@ -27,6 +27,7 @@ from ecsmachine.localcloud.host.processes import is_alive, wait_gone
 from ecsmachine.localcloud.host.settings import Running
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.service import daemon
+from ecsmachine.system import ports
 from tests.guest.conftest import PASSWORD, assert_nothing_left, shell, traces, wait_for
 
 pytestmark = pytest.mark.guest
@@ -324,9 +325,7 @@ def test_the_commands_as_a_person_types_them(cloud_root: Path, engine_packages: 
 
 
 def test_a_port_that_is_taken_is_one_clear_error(cloud_root: Path, engine_packages: Path) -> None:
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    with ports.server(0) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(LocalCloudError, match=f"port {port}") as caught:
             daemon.up(cloud_root, port=port)

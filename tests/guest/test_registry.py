@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from ecsmachine.localcloud.host.paths import default_cache
 from ecsmachine.localcloud.registry.busybox import busybox_image
 from ecsmachine.localcloud.registry.push import answers, push
 from ecsmachine.localcloud.registry.server import Registry, RegistryPrograms, fetch_programs
+from tests.ports import free_port
 
 pytestmark = pytest.mark.guest
 
@@ -26,9 +26,7 @@ def programs(base_image: Path) -> RegistryPrograms:
 
 @pytest.fixture
 def registry(programs: RegistryPrograms, tmp_path: Path) -> Iterator[Registry]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    registry = Registry(programs, tmp_path / "registry", address=address)
+    registry = Registry(programs, tmp_path / "registry", address=f"127.0.0.1:{free_port()}")
     registry.start()
     yield registry
     registry.stop()

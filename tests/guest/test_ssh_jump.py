@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ import pytest
 
 from tests.guest.conftest import wait_for, wait_for_login
 from tests.guest.machines import Machines
+from tests.ports import free_port
 from tests.unit.ssh.openssh_server import ssh_agent
 
 pytestmark = pytest.mark.guest
@@ -121,8 +121,7 @@ def test_docker_goes_over_ssh(ground: Ground, docker: str, tmp_path: Path) -> No
 
 def test_a_forwarded_port_leads_to_the_engine(ground: Ground, docker: str) -> None:
     """The other way that docs/logging-in.md names; TLS is between here and the engine."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     forwarding = ground.machines.start("ssh", "dev1", "-N", "-L", f"{port}:localhost:2376")
     try:
         environment = {

@@ -23,6 +23,7 @@ from ecsmachine.machine.model import AuthOptions, Machine, SwarmOptions, auth_op
 from ecsmachine.machine.store import Store
 from ecsmachine.provision.base import EngineOptions
 from ecsmachine.ssh.target import SSHTarget
+from tests.ports import refusing_port
 
 
 class ToldDriver:
@@ -225,6 +226,4 @@ def silent_port() -> Iterator[str]:
 
 def refusing_url() -> str:
     """Return the URL of a port where nothing listens."""
-    with socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+    return f"tcp://127.0.0.1:{refusing_port()}"

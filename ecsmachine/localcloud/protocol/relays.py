@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
+from ecsmachine.system import ports
 
 MOST_HEAD_BYTES = 64 * 1024
 _BLOCK = 1 << 16
@@ -74,7 +75,7 @@ def listen(port: int) -> socket.socket:
     """Return a socket on a port of 127.0.0.1, or on any if that one is taken."""
     for wanted in (port, 0):
         with suppress(OSError):
-            return socket.create_server((ADDRESS, wanted), backlog=128)
+            return ports.server(wanted)
     raise LocalCloudError(f"No port of {ADDRESS} is free for a cluster.")
 
 

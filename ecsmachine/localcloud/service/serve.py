@@ -49,6 +49,7 @@ from ecsmachine.localcloud.service.seed import Seed, read_seed
 from ecsmachine.localcloud.state import records
 from ecsmachine.localcloud.state.settings import Settings, delays_of
 from ecsmachine.localcloud.state.state import State, open_state
+from ecsmachine.system import ports
 
 if TYPE_CHECKING:
     from ecsmachine.localcloud.container_service.nodes import Nodes
@@ -357,7 +358,7 @@ def _check_cluster_ports(state: State) -> None:
 
 
 def _server(port: int) -> socket.socket:
-    listening = socket.create_server(("127.0.0.1", port), backlog=256)
+    listening = ports.server(port)
     # inherited by every connection: else an answer's body waits 40 ms for its head to be
     # acknowledged, as asyncio sets this only on sockets of its own making
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

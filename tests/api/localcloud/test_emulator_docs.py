@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +16,7 @@ from ecsmachine.localcloud.faults.fault import KINDS
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud
 from ecsmachine.localcloud.testing import running_cloud
 from tests import command_pages
+from tests.ports import free_port
 
 PAGE = Path(__file__).parents[3] / "docs" / "emulator.md"
 
@@ -163,8 +162,7 @@ def test_the_service_of_compose(tmp_path: Path) -> None:
     service = yaml.safe_load(blocks("yaml")[0])["services"]["ecs"]
     name, *arguments = service["command"]
     assert name == "ecsmachine"
-    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as free:
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     # Its own name is that of the container there.
     own = [{"8080": port, service["hostname"]: "localhost"}.get(one, one) for one in arguments]
     environment = {**os.environ, **service["environment"], "HOME": str(tmp_path)}

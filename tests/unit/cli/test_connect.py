@@ -13,6 +13,7 @@ from ecsmachine.machine import certificates
 from ecsmachine.machine.model import Machine, SwarmOptions
 from ecsmachine.machine.store import Store
 from ecsmachine.ssh.private_files import write_private
+from tests.ports import free_port, refusing_port
 from tests.unit.cli.conftest import Program
 from tests.unit.ssh.conftest import LoopbackServer
 from tests.unit.stand_ins import add_machine, engine, refusing_url
@@ -242,7 +243,7 @@ def test_ssh_does_not_ask_the_cloud(
 def test_ssh_to_a_machine_that_does_not_run(
     client: dict[str, str], program: Program, store: Store, server: LoopbackServer
 ) -> None:
-    port = int(refusing_url().rpartition(":")[2])
+    port = refusing_port()
     add_host(store, server, "stopped", SSHPort=port, State="Stopped")
     add_host(store, server, "bare", URL="", State="Stopped")
     for name in ("stopped", "bare"):
@@ -255,7 +256,7 @@ def test_ssh_to_a_machine_that_does_not_run(
 def test_ssh_to_a_machine_that_runs_but_does_not_answer(
     client: dict[str, str], program: Program, store: Store, server: LoopbackServer
 ) -> None:
-    port = int(refusing_url().rpartition(":")[2])
+    port = refusing_port()
     add_host(store, server, SSHPort=port)
     result = program("ssh", "dev1", "true", **client)
     assert result.code == (1 if client else 255)
@@ -296,13 +297,14 @@ def test_ssh_help_after_the_name_is_ours_too(program: Program, running: Machine)
 
 
 def test_a_machine_that_is_only_a_url(program: Program, store: Store) -> None:
-    url = refusing_url()
+    port = free_port()
+    url = f"tcp://127.0.0.1:{port}"
     assert program("create", "-d", "none", "--url", url, "fixed").code == 0
     # whoever runs the engine gave it a certificate of this store's CA
     auth = store.load("fixed").auth
     certificates.make_server_certificate(auth, "fixed", ["127.0.0.1"])
     assert "refused" in program("config", "fixed").err
-    with engine(auth, port=int(url.rpartition(":")[2])):
+    with engine(auth, port=port):
         assert program("config", "fixed").lines[-1] == f"-H={url}"
         assert program("ls", "-f", "{{.DockerVersion}}").out == "v27.3.1\n"
     result = program("ssh", "fixed", "true")

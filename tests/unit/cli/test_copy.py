@@ -12,10 +12,11 @@ from ecsmachine.cli.commands.copy import _word
 from ecsmachine.machine.store import Store
 from ecsmachine.ssh.file_copy import Place
 from ecsmachine.system.names import why_not_on_windows
+from tests.ports import refusing_port
 from tests.unit.cli.conftest import Program
 from tests.unit.cli.test_connect import add_host
 from tests.unit.ssh.conftest import LoopbackServer
-from tests.unit.stand_ins import ToldDriver, refusing_url
+from tests.unit.stand_ins import ToldDriver
 
 NATIVE = {"MACHINE_NATIVE_SSH": "1"}
 
@@ -119,7 +120,7 @@ def test_what_is_not_there(
 def test_a_machine_that_does_not_run(
     program: Program, store: Store, server: LoopbackServer
 ) -> None:
-    port = int(refusing_url().rpartition(":")[2])
+    port = refusing_port()
     add_host(store, server, SSHPort=port, State="Stopped")
     result = program("scp", "x", "dev1:x")
     assert (result.code, result.out) == (1, "")

@@ -13,10 +13,11 @@ import pytest
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.store import Store
 from ecsmachine.system.files import openness
+from tests.ports import refusing_port
 from tests.unit.cli.conftest import Program, Result
 from tests.unit.cli.test_connect import add_host
 from tests.unit.ssh.conftest import LoopbackServer
-from tests.unit.stand_ins import ToldDriver, add_machine, refusing_url
+from tests.unit.stand_ins import ToldDriver, add_machine
 
 
 class Docker:
@@ -186,7 +187,7 @@ def test_a_machine_that_stands_still_keeps_its_context(
     machine = add_host(store, server)
     docker.context("--ssh", "dev1")
     machine.driver.config()["State"] = "Stopped"
-    machine.driver.config()["SSHPort"] = int(refusing_url().rpartition(":")[2])
+    machine.driver.config()["SSHPort"] = refusing_port()
     store.save(machine)
     words = ("regenerate-certs", "-f", "--client-certs", "dev1")
     result = docker.program(*words, DOCKER_CONFIG=str(docker.path))

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import refusing_port
 from tests.unit.ssh.openssh_server import SSHD, OpenSSHServer, keygen, openssh_server, ssh_agent
 from tests.unit.terminals import begun_in_pipe, run_in_pipe
 
@@ -99,8 +100,7 @@ def test_ports_lead_to_the_machine(tmp_path: Path) -> None:
         words = ["create", "-d", "generic", "--no-provision", "--generic-ssh-key", str(key)]
         words += ["--generic-ip-address", "127.0.0.1", "--generic-ssh-port", str(host.port)]
         words += ["--generic-ssh-user", getpass.getuser(), "dev1"]
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            nobody = free.getsockname()[1]
+        nobody = refusing_port()
         for jump in ([], ["--ssh-jump", f"{getpass.getuser()}@127.0.0.1:{bastion.port}"]):
             done = run_in_pipe(*words, *jump, environment=environment)
             assert done.returncode == 0, done.stderr

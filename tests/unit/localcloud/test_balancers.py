@@ -19,6 +19,7 @@ from ecsmachine.localcloud.state.state import open_state
 from ecsmachine.localcloud.work.balancers import Listening
 from ecsmachine.localcloud.work.balancing import Carried, HealthCheck, Server, StickySession, Tls
 from ecsmachine.localcloud.work.supervisor import Supervisor
+from tests.ports import free_port
 
 LOOPBACK = "127.0.0.1"
 
@@ -49,18 +50,13 @@ def bound(transport: Transport, port: int = 0) -> socket.socket:
     return made
 
 
-def free_port(transport: Transport) -> int:
-    with bound(transport) as made:
-        return int(made.getsockname()[1])
-
-
 @asynccontextmanager
 async def listening(tmp_path: Path, transport: Transport, carried: Carried) -> AsyncIterator[int]:
     """A listener that carries, and the port of this machine that it is at."""
     supervisor = Supervisor(open_state(tmp_path))
     supervisor.start()
     listener = Listening(ThisMachine(), supervisor.threads("test", 2), supervisor)
-    port = free_port(transport)
+    port = free_port()
     await listener.open((transport, LOOPBACK, port), carried.tls)
     listener.carry(carried)
     try:
@@ -110,7 +106,7 @@ def test_datagrams_go_to_servers_that_are_well(tmp_path: Path, expected: bytes, 
             lambda: Echo(b"one"), local_addr=(LOOPBACK, 0)
         )
         there = Server("i-1", LOOPBACK, transport.get_extra_info("sockname")[1], 100)
-        gone = Server("i-2", LOOPBACK, free_port("udp"), 100)
+        gone = Server("i-2", LOOPBACK, free_port(), 100)
         check = HealthCheck(0, 1, 1, 2, 2, request=b"ping", expected=expected)
         carried = Carried("udp", "wrr", (gone, there), check)
         async with listening(tmp_path, "udp", carried) as port:

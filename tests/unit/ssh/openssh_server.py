@@ -17,6 +17,7 @@ from pathlib import Path
 from ecsmachine.ssh.connection import connect
 from ecsmachine.ssh.interactive import ssh_command
 from ecsmachine.ssh.target import SSHTarget
+from tests.ports import free_port
 
 SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
 
@@ -75,8 +76,7 @@ def openssh_server(folder: Path, *options: str) -> Iterator[OpenSSHServer]:
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     keygen(folder / "host_key", "-t", "ed25519")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     server = OpenSSHServer(folder, port)
     server.authorize()
     sftp = next(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ecsmachine.cli.display import go_template_syntax as syntax
+from ecsmachine.cli.display import go_template_nodes as syntax
 from ecsmachine.cli.display.go_template_functions import (
     FUNCTIONS,
     Record,
@@ -20,6 +20,7 @@ from ecsmachine.cli.display.go_template_functions import (
     type_name,
     value_text,
 )
+from ecsmachine.cli.display.go_template_syntax import parse, parsing_error
 
 __all__ = ["Record", "Template"]
 
@@ -32,7 +33,7 @@ class Template:
 
     def __init__(self, text: str):
         self._text = text
-        self._nodes = syntax.parse(text, FUNCTIONS)
+        self._tree = parse(text, FUNCTIONS)
 
     def render(self, data: Any) -> str:
         """Return the text for ``data``.
@@ -40,8 +41,18 @@ class Template:
         Raises :class:`~ecsmachine.errors.UsageError` if the template does not fit it.
         """
         output: list[str] = []
-        _Rendering(self._text, output, {"$": data}).nodes(self._nodes, data)
+        _Rendering(self._text, output, {"$": data}, self._tree.defined).nodes(
+            self._tree.nodes, data
+        )
         return "".join(output)
+
+
+class _LoopLeftError(Exception):
+    """A loop is left, or its next turn begun, from somewhere inside."""
+
+    def __init__(self, *, ends_loop: bool):
+        super().__init__()
+        self.ends_loop = ends_loop
 
 
 class _Rendering:
@@ -55,12 +66,16 @@ class _Rendering:
         text: str,
         output: list[str],
         variables: dict[str, Any],
+        defined: dict[str, list[syntax.Node]],
         outer: _Rendering | None = None,
+        depth: int = 0,
     ):
         self._text = text
         self._output = output
         self._variables = variables
+        self._defined = defined
         self._outer = outer
+        self._depth = depth
 
     def nodes(self, nodes: list[syntax.Node], dot: Any) -> None:
         """Add the text of ``nodes`` to the output."""
@@ -73,8 +88,12 @@ class _Rendering:
                     self._output.append("<no value>" if value is None else value_text(value))
             elif isinstance(node, syntax.Range):
                 self._inner().range(node, dot)
-            else:
+            elif isinstance(node, syntax.Conditional):
                 self._inner().conditional(node, dot)
+            elif isinstance(node, syntax.Include):
+                self._include(node, dot)
+            else:
+                raise _LoopLeftError(ends_loop=node.ends_loop)
 
     def conditional(self, node: syntax.Conditional, dot: Any) -> None:
         """Add the text of the branch whose condition holds."""
@@ -104,12 +123,27 @@ class _Rendering:
             targets = (key, element)[-len(pipeline.variables) :] if pipeline.variables else ()
             for name, target in zip(pipeline.variables, targets, strict=True):
                 inner._set(name, target, pipeline.declares)
-            inner.nodes(node.body, element)
+            try:
+                inner.nodes(node.body, element)
+            except _LoopLeftError as left:
+                if left.ends_loop:
+                    break
         if not elements:
             self._inner().nodes(node.otherwise, dot)
 
+    def _include(self, node: syntax.Include, dot: Any) -> None:
+        """Add the text of a template that is defined."""
+        if node.name not in self._defined:
+            raise parsing_error(self._text, node.at, f'template "{node.name}" not defined')
+        if self._depth == _MAX_DEPTH:
+            raise parsing_error(self._text, node.at, "exceeded maximum template depth")
+        value = self._evaluate(node.pipeline, dot) if node.pipeline else None
+        _Rendering(
+            self._text, self._output, {"$": value}, self._defined, depth=self._depth + 1
+        ).nodes(self._defined[node.name], value)
+
     def _inner(self) -> _Rendering:
-        return _Rendering(self._text, self._output, {}, self)
+        return _Rendering(self._text, self._output, {}, self._defined, self, self._depth)
 
     def _set(self, name: str, value: Any, declares: bool) -> None:
         if declares or name in self._variables:
@@ -167,8 +201,11 @@ class _Rendering:
         return value
 
     def _error(self, command: syntax.Command, what: str) -> Exception:
-        return syntax.parsing_error(self._text, command.at, f"at <{command.text}>: {what}")
+        return parsing_error(self._text, command.at, f"at <{command.text}>: {what}")
 
+
+_MAX_DEPTH = 50
+"""How deep templates may include each other, or themselves."""
 
 _DECIDED_BY = {"and": False, "or": True}
 """The truth of an argument that ends the evaluation of the others."""

@@ -12,7 +12,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-_VERB = re.compile(r"%([-+# 0]*)(\d{0,6})((?:\.\d{0,6})?)(.?)", re.DOTALL)
+_VERB = re.compile(
+    r"%([-+# 0]*)(\*|\d{0,6})((?:\.(?:\*|\d{0,6}))?)(?:\[(\d{1,4})\])?(.?)", re.DOTALL
+)
 _TYPE_NAMES: tuple[tuple[type, str], ...] = (
     (bool, "bool"),
     (int, "int"),
@@ -62,27 +64,63 @@ def println_text(*values: Any) -> str:
 
 def printf_text(form: str, *values: Any) -> str:
     """Return what Go's ``Sprintf`` does; mistakes are shown in the text, as Go shows them."""
-    rest = list(values)
+    at, reordered = 0, False
+
+    def star(text: str, mistake: str) -> tuple[str, str]:
+        """Return a width or precision, ``*`` being the next value, and what is wrong with it."""
+        nonlocal at
+        if "*" not in text:
+            return text, ""
+        at += 1
+        value = values[at - 1] if at <= len(values) else None
+        if type_name(value) != "int" or not 0 <= value < 10**6:
+            return "", f"%!({mistake})"
+        return text.replace("*", str(value)), ""
 
     def show(match: re.Match[str]) -> str:
-        flags, width, precision, verb = match.groups()
+        nonlocal at, reordered
+        flags, width, precision, index, verb = match.groups()
         if verb in ("%", ""):
             return "%" if verb else "%!(NOVERB)"
-        if not rest:
-            return f"%!{verb}(MISSING)"
-        value = rest.pop(0)
-        if verb in "vT":
-            value, verb = value_text(value) if verb == "v" else type_name(value), "s"
-        elif verb == "q" and isinstance(value, str):
-            value, verb = json.dumps(value, ensure_ascii=False), "s"
-        elif verb == "t" and isinstance(value, bool):
-            value, verb = value_text(value), "s"
-        elif verb not in _PYTHON_VERBS.get(type_name(value), ""):
-            return f"%!{verb}({_typed(value)})"
-        return str(f"%{flags}{width}{precision}{verb}" % value)
+        width, bad_width = star(width, "BADWIDTH")
+        precision, bad_precision = star(precision, "BADPREC")
+        mistakes = bad_width + bad_precision
+        if index:
+            at, reordered = int(index) - 1, True
+            if not 0 <= at < len(values):
+                return f"{mistakes}%!{verb}(BADINDEX)"
+        if at >= len(values):
+            return f"{mistakes}%!{verb}(MISSING)"
+        at += 1
+        return mistakes + _formatted(flags, f"{width}{precision}", verb, values[at - 1])
 
     text = _VERB.sub(show, form)
+    rest = () if reordered else values[at:]
     return text + (f"%!(EXTRA {', '.join(map(_typed, rest))})" if rest else "")
+
+
+def _formatted(flags: str, size: str, verb: str, value: Any) -> str:
+    kind = type_name(value)
+    if isinstance(value, list) and verb != "T":
+        return f"[{' '.join(_formatted(flags, size, verb, each) for each in value)}]"
+    if verb == "v" and "#" in flags and kind == "string":
+        flags, verb = flags.replace("#", ""), "q"
+    if verb in "vT":
+        value, verb = value_text(value) if verb == "v" else kind, "s"
+    elif verb == "q" and kind == "string":
+        value, verb = json.dumps(value, ensure_ascii=False), "s"
+    elif verb == "t" and kind == "bool":
+        value, verb = value_text(value), "s"
+    elif verb in "xX" and kind == "string":
+        digits = value.encode().hex()
+        value, verb = digits.upper() if verb == "X" else digits, "s"
+    elif verb in "cqU" and kind == "int" and 0 <= value <= 0x10FFFF:
+        character = chr(value)
+        shown = {"c": character, "q": f"'{character}'", "U": f"U+{value:04X}"}
+        value, verb = shown[verb], "s"
+    elif verb not in _PYTHON_VERBS.get(kind, ""):
+        return f"%!{verb}({_typed(value)})"
+    return str(f"%{flags}{size}{verb}" % value)
 
 
 def _typed(value: Any) -> str:
@@ -128,6 +166,8 @@ def field(value: Any, name: str) -> Any:
     """Return ``value.name``; None if a mapping does not have it."""
     if value is None:
         return None
+    if name == "String" and isinstance(value, str):  # Docker Machine's states have this method
+        return str(value)
     if not isinstance(value, Mapping) or (isinstance(value, Record) and name not in value):
         kind = "this record" if isinstance(value, Record) else f"type {type_name(value)}"
         known = f"; it has {', '.join(value)}" if isinstance(value, Record) else ""
@@ -167,6 +207,44 @@ def _index(value: Any, *keys: Any) -> Any:
         else:
             raise TemplateError(f"can't index item of type {type_name(value)}")
     return value
+
+
+def _slice(value: Any, *bounds: Any) -> Any:
+    if not isinstance(value, (str, list)):
+        raise TemplateError(f"can't slice item of type {type_name(value)}")
+    whole: Any = value.encode() if isinstance(value, str) else value
+    if len(bounds) > 2:
+        raise TemplateError(f"too many slice indexes: {len(bounds)}")
+    low, high = (*bounds, 0, len(whole))[:2] if len(bounds) != 1 else (bounds[0], len(whole))
+    for bound in (low, high):
+        if not isinstance(bound, int) or isinstance(bound, bool):
+            raise TemplateError(f"cannot index slice/array with type {type_name(bound)}")
+        if not 0 <= bound <= len(whole):
+            raise TemplateError(f"index out of range: {bound}")
+    if low > high:
+        raise TemplateError(f"invalid slice index: {low} > {high}")
+    part = whole[low:high]
+    return part.decode(errors="replace") if isinstance(value, str) else part
+
+
+def _html(*values: Any) -> str:
+    return _printed(values).translate(_HTML)
+
+
+def _js(*values: Any) -> str:
+    return "".join(
+        _JS.get(one, f"\\u{ord(one):04X}" if one < " " else one) for one in _printed(values)
+    )
+
+
+def _url_query(*values: Any) -> str:
+    from urllib.parse import quote_plus
+
+    return quote_plus(_printed(values))
+
+
+def _printed(values: tuple[Any, ...]) -> str:
+    return "<no value>" if values == (None,) else print_text(*values)
 
 
 def _kind(value: Any) -> str:
@@ -212,6 +290,16 @@ def _title(text: str) -> str:
     return re.sub(r"(?<!\w)\w", lambda match: match.group().upper(), _text(text))
 
 
+_HTML = str.maketrans(
+    {'"': "&#34;", "'": "&#39;", "&": "&amp;", "<": "&lt;", ">": "&gt;", "\0": "\ufffd"}
+)
+_JS = {
+    "\\": "\\\\",
+    "'": "\\'",
+    '"': '\\"',
+    **{one: f"\\u{ord(one):04X}" for one in "<>&="},
+}
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "and": lambda first, *others: next(
         (v for v in (first, *others) if not v), (first, *others)[-1]
@@ -225,6 +313,10 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "gt": lambda first, second: _less(second, first),
     "ge": lambda first, second: not _less(first, second),
     "index": _index,
+    "slice": _slice,
+    "html": _html,
+    "js": _js,
+    "urlquery": _url_query,
     "len": _length,
     "print": print_text,
     "println": println_text,

@@ -1,15 +1,32 @@
 """The grammar of Go's text/template, as far as ``--format`` uses it: text to a tree.
 
-Source: the package documentation of Go's text/template. Left out: ``define``, ``template``,
-``block``, ``break`` and ``continue``, character constants and complex numbers.
+Source: the package documentation of Go's text/template. Left out: complex numbers.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Container
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from ecsmachine.cli.display.go_template_nodes import (
+    Command,
+    Conditional,
+    Dot,
+    Expression,
+    Fields,
+    Function,
+    Include,
+    Leave,
+    Literal,
+    Node,
+    Pipeline,
+    Print,
+    Range,
+    Text,
+    Tree,
+    Variable,
+)
 from ecsmachine.errors import UsageError
 
 _MAX_DEPTH = 100
@@ -20,6 +37,7 @@ _TOKEN = re.compile(
       (?P<blank>[ \t\r\n]+)
     | (?P<string>"(?:[^"\\\n]|\\.)*")
     | (?P<raw>`[^`]*`)
+    | (?P<character>'(?:[^'\\\n]|\\.)+')
     | (?P<number>[+-]?(?:0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+
         |(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9]+)?)\w*)
     | (?P<field>\.[^\W\d]\w*)
@@ -39,99 +57,6 @@ _PLAIN_ESCAPES = dict(zip("abfnrtv\\'\"", "\a\b\f\n\r\t\v\\'\"", strict=True))
 
 
 @dataclass(frozen=True)
-class Literal:
-    """A constant: string, number, boolean or nil."""
-
-    value: str | int | float | bool | None
-
-
-@dataclass(frozen=True)
-class Dot:
-    """The value that a template, ``range`` or ``with`` is at."""
-
-
-@dataclass(frozen=True)
-class Variable:
-    """``$name``; ``$`` alone is what the whole template was given."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class Function:
-    """The name of a function."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class Fields:
-    """``.A.B`` of another expression."""
-
-    of: Expression
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Command:
-    """An operand, or a function with its arguments; ``text`` and ``at`` are for errors."""
-
-    operands: tuple[Expression, ...]
-    text: str
-    at: int
-
-
-@dataclass(frozen=True)
-class Pipeline:
-    """Commands, each given the value of the one before; ``variables`` take the last value."""
-
-    commands: tuple[Command, ...]
-    variables: tuple[str, ...] = ()
-    declares: bool = False
-
-
-Expression = Literal | Dot | Variable | Function | Fields | Pipeline
-
-
-@dataclass(frozen=True)
-class Text:
-    """What is printed as it is."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Print:
-    """A pipeline whose value is printed, unless it sets a variable."""
-
-    pipeline: Pipeline
-
-
-@dataclass
-class Conditional:
-    """``if`` or ``with``, and their ``else``: the first branch whose condition holds.
-
-    Inside ``with`` the dot is the value of the condition.
-    """
-
-    moves_dot: bool
-    branches: list[tuple[Pipeline, list[Node]]] = field(default_factory=list)
-    otherwise: list[Node] = field(default_factory=list)
-
-
-@dataclass
-class Range:
-    """``range``: the body for every element; the rest if there is none."""
-
-    pipeline: Pipeline
-    body: list[Node]
-    otherwise: list[Node] = field(default_factory=list)
-
-
-Node = Text | Print | Conditional | Range
-
-
-@dataclass(frozen=True)
 class _Token:
     kind: str
     text: str
@@ -146,7 +71,7 @@ class _Action:
     tokens: list[_Token]
 
 
-def parse(template: str, functions: Container[str]) -> list[Node]:
+def parse(template: str, functions: Container[str]) -> Tree:
     """Return the tree of a template that may call ``functions``.
 
     Raises :class:`UsageError` that names the place.
@@ -174,12 +99,14 @@ class _Parser:
         self._next = 0
         self._variables = ["$"]
         self._depth = 0
+        self._loops = 0
+        self._defined: dict[str, list[Node]] = {}
 
-    def parse(self) -> list[Node]:
+    def parse(self) -> Tree:
         nodes, end = self._nodes()
         if end:
             raise self._error(end.at, f"unexpected {{{{{end.text}}}}}")
-        return nodes
+        return Tree(nodes, self._defined)
 
     # From characters to text and actions
 
@@ -233,7 +160,7 @@ class _Parser:
                 if position >= len(self._template):
                     raise self._error(start, "unclosed action")
                 character = self._template[position]
-                if character in '"`':
+                if character in "\"`'":
                     raise self._error(position, "unterminated quoted string")
                 raise self._error(position, f'unexpected "{character}" in action')
             kind = match.lastgroup or ""
@@ -267,22 +194,56 @@ class _Parser:
                 return nodes, first
             else:
                 self._next = 1
-                nodes.append(self._control(first))
+                node = self._control(first)
+                if node:
+                    nodes.append(node)
         return nodes, None
 
-    def _control(self, word: _Token) -> Node:
-        if word.text not in ("if", "with", "range"):
-            raise self._error(word.at, f"{{{{{word.text}}}}} is not supported in --format")
+    def _control(self, word: _Token) -> Node | None:
+        """Return the node that begins with a keyword; None if it only defines a template."""
+        if word.text in ("break", "continue"):
+            self._expect_end_of_action()
+            if not self._loops:
+                raise self._error(word.at, f"{{{{{word.text}}}}} outside {{{{range}}}}")
+            return Leave(ends_loop=word.text == "break")
         self._enter(word.at)
         known = len(self._variables)
-        node = self._range(word) if word.text == "range" else self._conditional(word)
+        node: Node | None
+        if word.text in ("define", "block", "template"):
+            node = self._named(word)
+        else:
+            node = self._range(word) if word.text == "range" else self._conditional(word)
         del self._variables[known:]
         self._depth -= 1
         return node
 
+    def _named(self, word: _Token) -> Include | None:
+        """Read ``define``, ``template``, or ``block``, which is both."""
+        if word.text == "define" and self._depth > 1:
+            raise self._error(word.at, "unexpected {{define}}")
+        token = self._peek()
+        if token is None or token.kind not in ("string", "raw"):
+            raise self._error(token.at if token else word.at, f"missing name for {word.text}")
+        name = str(self._constant(token))
+        self._next += 1
+        if word.text == "block" or (word.text == "template" and self._peek()):
+            pipeline = self._whole_pipeline(word.text)
+        else:
+            pipeline = None
+            self._expect_end_of_action()
+        if word.text != "template":
+            variables, loops = self._variables, self._loops
+            self._variables, self._loops = ["$"], 0  # a template knows nothing of where it stands
+            self._defined[name], end = self._nodes()
+            self._variables, self._loops = variables, loops
+            self._expect_end(word, end)
+        return None if word.text == "define" else Include(name, pipeline, word.at)
+
     def _range(self, word: _Token) -> Node:
         pipeline = self._whole_pipeline("range", most_variables=2)
+        self._loops += 1
         body, end = self._nodes()
+        self._loops -= 1
         node = Range(pipeline, body)
         if end and end.text == "else":
             self._expect_end_of_action()
@@ -400,14 +361,8 @@ class _Parser:
         if token.kind == "variable":
             self._check_variable(token)
             return Variable(token.text)
-        if token.kind == "number":
-            return Literal(self._number(token))
-        if token.kind == "raw":
-            return Literal(token.text[1:-1])
-        if token.kind == "string":
-            return Literal(
-                _ESCAPE.sub(lambda match: self._unescape(match, token), token.text[1:-1])
-            )
+        if token.kind in ("number", "raw", "string", "character"):
+            return Literal(self._constant(token))
         if token.text == "(":
             return self._parenthesis(token)
         raise self._error(token.at, f'unexpected "{token.text}" in operand')
@@ -429,6 +384,18 @@ class _Parser:
             raise self._error(token.at, "unclosed left paren")
         self._next += 1
         return pipeline
+
+    def _constant(self, token: _Token) -> str | int | float:
+        if token.kind == "number":
+            return self._number(token)
+        text = token.text[1:-1]
+        if token.kind != "raw":
+            text = _ESCAPE.sub(lambda match: self._unescape(match, token), text)
+        if token.kind != "character":
+            return text
+        if len(text) != 1:
+            raise self._error(token.at, f"malformed character constant: {token.text}")
+        return ord(text)
 
     def _number(self, token: _Token) -> int | float:
         try:

@@ -72,7 +72,7 @@ def printf_text(form: str, *values: Any) -> str:
         if "*" not in text:
             return text, ""
         at += 1
-        value = values[at - 1] if at <= len(values) else None
+        value: Any = values[at - 1] if at <= len(values) else None
         if type_name(value) != "int" or not 0 <= value < 10**6:
             return "", f"%!({mistake})"
         return text.replace("*", str(value)), ""

@@ -25,7 +25,7 @@ _OWN = re.compile(r"/(?:projects|services|service|volumes)(?:/|\?|$)")
 
 @dataclass(frozen=True)
 class Reply:
-    """What is answered; ``content`` None is an empty body."""
+    """An answer; ``content`` None is an empty body."""
 
     status: int
     content: Any = None
@@ -120,7 +120,7 @@ _Read = Callable[[_Asked], Any]
 
 
 def _call(status: int, do: Callable[..., Any], *read: _Read, **named: _Read) -> _Answer:
-    """Return what calls ``do`` with values of the request, and answers with what it returns."""
+    """Return a function that calls ``do`` with values of a request, and answers its result."""
 
     def answer(applications: Applications, asked: _Asked) -> Reply:
         values = {name: each(asked) for name, each in named.items()}
@@ -200,7 +200,7 @@ _ROUTES: tuple[tuple[str, re.Pattern[str], _Answer], ...] = tuple(
         ("GET", "/services", _call(200, _A.list_services, _part, containers=_WITH_CONTAINERS)),
         ("GET", "/services/NAME", _call(200, _A.get_service, _name)),
         ("POST", "/services/NAME/start", _call(200, _A.start_service, _name)),
-        # so it stands in the guide's example
+        # as in the guide's example
         ("POST", "/service/NAME/start", _call(200, _A.start_service, _name)),
         ("POST", "/services/NAME/stop", _call(200, _A.stop_service, _name, _wait_s)),
         ("POST", "/services/NAME/kill", _call(200, _A.kill_service, _name, _signal)),

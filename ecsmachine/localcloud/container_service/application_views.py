@@ -20,7 +20,7 @@ def variables_of(project: str, release: Release) -> dict[str, str]:
 
 
 def template_of(project: str, release: Release) -> Template:
-    """Return what the template of a release says; it is parsed once."""
+    """Return the parsed template of a release; it is parsed once."""
     return _parsed(release.template, tuple(variables_of(project, release).items()))
 
 
@@ -38,7 +38,7 @@ def _parsed(template: str, variables: tuple[tuple[str, str], ...]) -> Template:
 
 
 def warnings_of(project: str, release: Release) -> list[str]:
-    """Return what a release asks for that has no effect here, a line each."""
+    """Return the parts of a release that have no effect here, a line each."""
     return list(template_of(project, release).warnings)
 
 

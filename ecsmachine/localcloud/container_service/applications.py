@@ -1,7 +1,7 @@
-"""The applications of one cluster: what is asked of them.
+"""The applications of one cluster, and the requests for them.
 
-What takes long (creating, updating, redeploying) is answered at once, and followed in
-``current_state``; the rest is answered when it is done.
+Long work (creating, updating, redeploying) is answered at once, and ``current_state`` shows its
+progress. Other requests are answered when they are done.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ class Applications:
         self._work.begin(name, "updating", self._work.settle)
 
     def redeploy_project(self, name: str) -> None:
-        """Begin to make all containers anew, of the newest images."""
+        """Begin to replace all containers, with the newest images."""
         self._projects.idle(name)
         self._work.begin(name, "updating", lambda project: self._work.settle(project, fresh=True))
 
@@ -273,7 +273,7 @@ class Applications:
         try:
             finish(self._work.begin(project.name, "scaling", self._work.settle))
         except ApiError:
-            # what was too much is taken back: the service has as many as it had
+            # undo the surplus: the service has its former number
             scales = {**release.scales, found.name: before}
             self._projects.change_release(project, release, scales=scales)
             finish(self._work.begin(project.name, "scaling", self._work.settle))
@@ -281,9 +281,9 @@ class Applications:
         return wanted
 
     def set_weight(self, service: str, fields: Fields) -> None:
-        """Set what part of the traffic goes to the version of a service, in percent.
+        """Set the share of the traffic for a version of a service, in percent.
 
-        The rest goes to the other version. The guide's service has this in its console alone.
+        The rest goes to the other version. The guide's service has this only in its console.
         """
         project, release, _ = self._projects.find_service(service)
         self._projects.in_blue_green(project.name)

@@ -1,4 +1,4 @@
-"""Who sent a ROA request, and when: access key, signature, digest, clock and nonce."""
+"""Checks of a ROA request: access key, signature, digest, clock and nonce."""
 
 from __future__ import annotations
 

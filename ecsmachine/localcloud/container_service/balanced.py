@@ -1,10 +1,9 @@
-"""Load balancers before services: what the labels ``aliyun.lb.port_80: tcp://NAME:8080`` ask for.
+"""Load balancers of services, for the labels ``aliyun.lb.port_80: tcp://NAME:8080``.
 
-The servers of a load balancer become the nodes on which a container of the service runs, and a
-listener at the port in the label leads to the node's port at which the container's is published.
-A listener that is there already stays as it is. What is made here has its cluster in its
-description, so that it can be taken back when no label asks for it any more; what others made is
-left alone.
+Nodes that run a container of the service become servers of the load balancer. A listener at the
+port in the label leads to the node's port that publishes the container's port. An existing listener
+stays unchanged. Everything created here names its cluster in its description, so it can be removed
+when no label needs it any more. Resources of others are never changed.
 """
 
 from __future__ import annotations

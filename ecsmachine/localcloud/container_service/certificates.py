@@ -63,7 +63,7 @@ def read_certificates(folder: Path) -> dict[str, str]:
 
 
 def _new_key(rsa_bits: int = 0) -> Key:
-    """Return a new key: of an elliptic curve, or an RSA key of so many bits."""
+    """Return a new key: of an elliptic curve, or an RSA key of this many bits."""
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
     if rsa_bits:

@@ -1,4 +1,4 @@
-"""What may be asked for when clusters are made and scaled: the guide's chapter 4.3 to 4.7."""
+"""The parameters for creating and scaling clusters: the guide's chapters 4.3 to 4.7."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NETWORK_MODES: tuple[NetworkMode, ...] = get_args(NetworkMode)
 
 @dataclass(frozen=True)
 class NodeRequest:
-    """What new nodes are made of. Disk size in GiB; ``image_id`` "" leaves the choice open."""
+    """The properties of new nodes. Disk size in GiB; ``image_id`` "" leaves the choice open."""
 
     password: str = field(repr=False)
     image_id: str = ""
@@ -38,7 +38,7 @@ class NodeRequest:
 
 @dataclass(frozen=True)
 class SwarmPlan:
-    """A Swarm cluster that is asked for."""
+    """A requested Swarm cluster."""
 
     cluster: Cluster
     load_balancer: bool

@@ -1,8 +1,8 @@
-"""What happens to clusters after a request was answered: their nodes, their masters, their end.
+"""The work on clusters after the answer to a request: nodes, masters, deletion.
 
-Work on one cluster is done in the order in which it was asked for. Passwords are only in memory:
-a cluster whose launch a killed server leaves unfinished has failed, and of nodes that were being
-added those stay that were ready.
+Work on one cluster is done in the order of the requests. Passwords are only in memory. So if the
+server is killed, an unfinished launch has failed, and of the nodes being added only the ready ones
+stay.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class ClusterWork:
         """Return the folder with a cluster's certificates."""
         return certificates_folder(self._folder / cluster_id)
 
-    # What actions call, once the state has the new state of the cluster.
+    # Actions call these after they have written the new state of the cluster.
 
     def launch(self, cluster_id: str, request: NodeRequest, *, balanced: bool) -> None:
         """Make a new Swarm cluster's nodes, and serve it; ``balanced``: behind a load balancer."""
@@ -88,7 +88,7 @@ class ClusterWork:
         self._begin(cluster_id, "adding nodes to", work, "running")
 
     def attach(self, cluster_id: str, instance_ids: Sequence[str], request: NodeRequest) -> None:
-        """Make nodes of instances, whose system disks are made anew."""
+        """Make nodes of instances, with new system disks."""
         work = partial(self._attach, cluster_id, instance_ids, request)
         self._begin(cluster_id, "attaching instances to", work, "running")
 
@@ -98,7 +98,7 @@ class ClusterWork:
         self._begin(cluster_id, "removing a node of", work, "running")
 
     def reset_node(self, cluster_id: str, node: Node, request: NodeRequest) -> None:
-        """Make a node's system disk anew, and a node of it again."""
+        """Replace a node's system disk, and make it a node again."""
         work = partial(self._reset_node, cluster_id, node, request)
         self._begin(cluster_id, "resetting a node of", work, "running")
 
@@ -120,10 +120,10 @@ class ClusterWork:
         found = [(name, await answer) for name, answer in asked]
         return {name: containers for name, containers in found if containers is not None}
 
-    # What the server calls.
+    # The server calls these.
 
     async def recover(self) -> None:
-        """Serve the clusters that there are, and put right what the last server left undone."""
+        """Serve the existing clusters, and finish the work of the last server."""
         begun = []
         for cluster in list(self._state.clusters):
             if cluster.state == "deleting":
@@ -174,7 +174,7 @@ class ClusterWork:
             async with turns:
                 return await self._threads.run(self._nodes.create, cluster, folder, plan)
 
-        # The first of all makes what the others share (the security group).
+        # The first node creates what the others share (the security group).
         made: list[Node | BaseException] = []
         if not cluster.nodes:
             made.append(await make(plans[0]))
@@ -194,7 +194,7 @@ class ClusterWork:
         try:
             await self._threads.run(self._nodes.join, folder, node, others)
         except Exception:
-            # half a node is none: it goes, and its instance, unless that was somebody's before
+            # remove an unfinished node, and its instance unless it was attached
             await self._threads.run(self._forget, folder, node, not node.attached)
             self._detach(cluster_id, node)
             raise
@@ -265,7 +265,7 @@ class ClusterWork:
         self._change(cluster_id, nodes=rest)
         await self._remake(node.instance_id, request.password, public_key, "")
         node = await self._threads.run(self._nodes.prepare, self._cluster(cluster_id), folder, node)
-        # Its data disk is the same: what an engine of before had there goes now at the latest.
+        # The data disk is the same: remove the data of a former engine now at the latest.
         await self._remove_containers(cluster_id, node)
         await self._join(cluster_id, node)
         await self._serving.settle(cluster_id)
@@ -313,7 +313,7 @@ class ClusterWork:
     # The parts that the work is made of.
 
     async def _remake(self, instance_id: str, password: str, public_key: str, group: str) -> str:
-        """Make an instance's system disk anew; return its private address once it runs."""
+        """Replace an instance's system disk; return its private address once it runs."""
         with self._state.transaction():
             instance = self._state.instances.get(instance_id)
             if instance is None:
@@ -336,7 +336,7 @@ class ClusterWork:
         raise NodeError(f"The instance {instance_id} does not start again.")
 
     async def _remove_containers(self, cluster_id: str, node: Node) -> None:
-        """Remove the cluster's containers from a node that stays somebody's."""
+        """Remove the cluster's containers from a node whose instance stays."""
 
         def remove() -> None:
             engine = self._nodes.engine(self._folder / cluster_id, node)

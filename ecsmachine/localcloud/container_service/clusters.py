@@ -33,7 +33,7 @@ API_VERSION = "2015-12-15"
 
 @dataclass(frozen=True)
 class ClusterCall:
-    """What a call is given. ``name`` and ``part`` are the variable parts of its path."""
+    """The input of a call. ``name`` and ``part`` are the variable parts of its path."""
 
     state: State
     work: ClusterWork
@@ -49,7 +49,7 @@ class ClusterCall:
 
 @dataclass(frozen=True)
 class Result:
-    """What is answered: an object, a list, or nothing."""
+    """An answer: an object, a list, or nothing."""
 
     status: int = 200
     content: Any = None
@@ -115,7 +115,7 @@ def scale_cluster(call: ClusterCall) -> Result:
 
 
 def attach_instances(call: ClusterCall) -> Result:
-    """Attach existing instances; how it went is told for each."""
+    """Attach existing instances; the answer has the outcome for each."""
     cluster = _of_swarm_kind(_running(call))
     request = disk_request(call.body, call.images)
     ids = list(dict.fromkeys(call.body.texts("instances")))
@@ -150,7 +150,7 @@ def remove_node(call: ClusterCall) -> Result:
 
 
 def reset_node(call: ClusterCall) -> Result:
-    """Make a node anew; its system disk is replaced."""
+    """Reset a node; its system disk is replaced."""
     cluster = _of_swarm_kind(_running(call))
     request = disk_request(call.body, call.images)
     node = _node(cluster, lambda n: n.instance_id == call.part, call.part)
@@ -222,7 +222,7 @@ def list_images(call: ClusterCall) -> Result:
 
 
 def get_version(call: ClusterCall) -> Result:
-    """DescribeApiVersion: what the guide's example of an SDK asks for; it prints no answer."""
+    """DescribeApiVersion: the guide's SDK example calls it; the guide shows no answer."""
     return Result(content={"version": API_VERSION, "request_id": call.request_id})
 
 

@@ -1,4 +1,4 @@
-"""What a container of a service is made of, as a body of Docker's API (POST /containers/create)."""
+"""The body of Docker's API for a container of a service (POST /containers/create)."""
 
 from __future__ import annotations
 

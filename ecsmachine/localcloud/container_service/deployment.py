@@ -29,7 +29,7 @@ _HEALTHY_TIMEOUT_S = 60.0
 _HEALTH_POLL_S = 0.3
 
 NodeValues = Mapping[str, Collection[str]]
-"""What constraints tell a node by: its names, its number."""
+"""How constraints identify a node: its names, its number."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,10 @@ class Placed:
 class Deployment:
     """The engines of a cluster's nodes by address.
 
-    ``values`` are those of each node that constraints are about. ``threads`` ask engines side by
-    side. ``silent`` says that there are further nodes, which do not answer; ``missed`` is called
-    when one of these does not. ``healthy`` is told of containers that pass their probes; ``pause``
-    waits until they are looked at again.
+    ``values`` are the values of each node for constraints. ``threads`` ask engines in parallel.
+    ``silent``: there are more nodes, which do not answer; ``missed`` is called when one of these
+    nodes does not answer. ``healthy`` is called for containers that pass their probes; ``pause``
+    waits until the next look.
     """
 
     def __init__(
@@ -98,11 +98,11 @@ class Deployment:
     def deploy(self, project: Project, release: Release, service: Service, *, fresh: bool) -> None:
         """Bring a service to its number of containers, all of the release, and start them.
 
-        Containers of the project's other releases are left alone if the project has these, and
-        replaced if not: a few at a time (one, unless its labels say otherwise), the next ones
-        when these are healthy. ``fresh`` replaces all, by the newest image. A node that does not
-        answer counts as if it were not there, unless the service stays where it is: once it is
-        back, what it has too much is removed. Raises :class:`EngineError`.
+        Containers of other releases stay if the project has these releases; otherwise they are
+        replaced: a few at a time (one, unless labels set another number), the next ones when these
+        are healthy. ``fresh`` replaces all containers, with the newest image. A node that does not
+        answer counts as missing, unless the service must stay on its nodes: when the node is back,
+        its surplus containers are removed. Raises :class:`EngineError`.
         """
         found, answering = self._look(project.name)
         kept = {other.version for other in project.releases if other is not release}
@@ -253,8 +253,8 @@ class Deployment:
         newest: bool,
         replaced: Sequence[Placed],
     ) -> str:
-        """Start one more container and return its id, in the place of another perhaps: that goes
-        once the image of the new one is there.
+        """Start one more container and return its id. It may replace another container, which is
+        removed when the image of the new one is there.
         """
         there, answering = self._look("")
         free = [p for p in there if p not in replaced]

@@ -1,4 +1,4 @@
-"""The inverse of attaching: what an instance that stays gives back to its cluster."""
+"""The inverse of attaching: removes cluster resources from an instance that stays."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ CallAction = Callable[[str, Mapping[str, str]], Mapping[str, Any]]
 def detach(call: CallAction, state: State, cluster: Cluster, instance_id: str) -> None:
     """Take an instance out of its cluster's load balancer, and out of the cluster's group.
 
-    With the group go the ports that it opens. Every instance needs one: who has no other gets one
-    of its own, with SSH open. Raises :class:`ApiError`.
+    Without the group, its ports are closed. Every instance needs a group: without another one, it
+    gets its own, with SSH open. Raises :class:`ApiError`.
     """
     if state.instances.get(instance_id) is None:
         return

@@ -156,10 +156,10 @@ class DockerEngine:
         return [str(network["Name"]) for network in found or ()]
 
     def remove_network(self, name: str) -> None:
-        """Remove a network (DELETE /networks/NAME), and wait until it is listed no more.
+        """Remove a network (DELETE /networks/NAME), and wait until it is no longer listed.
 
-        Swarm mode lets go of it in its own time: a container that has just gone still uses it, and
-        who makes one of its name meanwhile would be told that it is there.
+        Swarm mode removes it with a delay: a container that was just removed still uses it. Until
+        then, a new network of this name is refused.
         """
         asked = False
         refused: EngineError | None = None
@@ -209,7 +209,7 @@ class DockerEngine:
         if status != 200:
             raise EngineError(f"The image {image} cannot be pulled: {_message(content)}", status)
         for line in content.splitlines():
-            # the status is sent before the pull has begun: an error comes in the stream
+            # the status is sent before the pull begins: an error comes in the stream
             try:
                 said = json.loads(line)
             except ValueError:

@@ -35,11 +35,11 @@ class Published:
 
 @dataclass(frozen=True)
 class Container:
-    """A container as its engine tells it.
+    """A container as its engine reports it.
 
-    ``status`` is Docker's word (created, running, restarting, exited, …), ``health`` is "" where
-    there is no check. ``ports`` are those that are published: one of its ports may be at several
-    of the node. ``volumes`` are the names of those that it uses.
+    ``status`` is Docker's word (created, running, restarting, exited, …), ``health`` is "" if there
+    is no check. ``ports`` are the published ports: one port may be published at several ports of
+    the node. ``volumes`` are the names of the volumes that it uses.
     """
 
     id: str
@@ -69,7 +69,7 @@ class Container:
 
 
 class Engine(Protocol):
-    """What applications ask of a node's engine. Calls block; all raise :class:`EngineError`."""
+    """The calls of applications to a node's engine. They block; all raise :class:`EngineError`."""
 
     def answers(self) -> bool:
         """Return whether it answers, soon."""
@@ -102,7 +102,7 @@ class Engine(Protocol):
         """Send a signal to a running container."""
 
     def remove(self, container_id: str, *, volumes: bool) -> None:
-        """Remove a container by force; ``volumes``: those without a name as well."""
+        """Remove a container by force; ``volumes``: also its volumes without a name."""
 
     def create_network(self, network: Network, subnet: str, labels: Mapping[str, str]) -> None:
         """Make a network for the containers of all nodes (asked of the manager only)."""

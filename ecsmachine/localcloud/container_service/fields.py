@@ -77,7 +77,7 @@ class Fields:
         return str(value).lower() in ("true", "1")
 
     def choice(self, name: str, allowed: tuple[C, ...], default: C | None = None) -> C:
-        """Return one of the texts that are allowed; required if there is no default."""
+        """Return one of the allowed texts; required if there is no default."""
         value = self.require(name) if default is None else self.text(name, default)
         for choice in allowed:
             if choice == value:
@@ -120,7 +120,7 @@ class Fields:
 def read_fields(body: bytes, content_type: str = "") -> Fields:
     """Return the body's fields; an empty body has none. Raises ``ApiError``.
 
-    Alibaba Cloud's own SDK sends a form in the place of JSON, whose arrays are JSON.
+    Alibaba Cloud's own SDK sends a form instead of JSON, with arrays as JSON.
     """
     if not body.strip():
         return Fields({})

@@ -208,7 +208,7 @@ def _for_one_request(head: _Head) -> bytes:
 
 
 async def _copy(source: TlsStream, target: TlsStream) -> None:
-    """Pass on what comes, and its end."""
+    """Pass on data until its end, and the end."""
     with suppress(OSError):
         while block := await source.read():
             await target.write(block)

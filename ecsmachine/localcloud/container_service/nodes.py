@@ -40,10 +40,10 @@ class Nodes(Protocol):
         """Make an instance, and a node of it."""
 
     def adopt(self, cluster: Cluster, folder: Path, node: Node, key: Path) -> Node:
-        """Make a node of an instance that was just made anew, and lets ``key`` in."""
+        """Make a node of an instance whose disk was just replaced, and which accepts ``key``."""
 
     def prepare(self, cluster: Cluster, folder: Path, node: Node) -> Node:
-        """Make a node again of an instance of it whose disk was just made anew."""
+        """Make a node again after its disk was replaced."""
 
     def join(self, folder: Path, node: Node, others: Sequence[Node]) -> None:
         """Let a node begin the cluster's swarm, or join the others there.
@@ -60,7 +60,7 @@ class Nodes(Protocol):
         """
 
     def add_managers(self, folder: Path, nodes: Sequence[Node]) -> bool:
-        """Let three nodes manage the swarm, if there are so many: then any of them may fail.
+        """Let three nodes manage the swarm, if there are three: then any of them may fail.
 
         Return False if that does not work now.
         """
@@ -72,7 +72,7 @@ class Nodes(Protocol):
         """Return the node's engine."""
 
     def public_key(self, folder: Path, node: Node) -> str:
-        """Return the key that is to be let into a node whose disk is made anew."""
+        """Return the key that a node with a new disk must accept."""
 
 
 _TIMEOUT_S = 30.0
@@ -133,7 +133,7 @@ class GuestlessNodes:
         """Do nothing: there is no swarm."""
 
     def add_managers(self, folder: Path, nodes: Sequence[Node]) -> bool:
-        """Say that all is well: there is no swarm."""
+        """Report success: there is no swarm."""
         return True
 
     def forget(self, folder: Path, node: Node, *, release: bool) -> None:

@@ -84,7 +84,7 @@ class HealthWatch:
                 seen.healthy = False
 
     def look(self) -> None:
-        """Probe each container once, blocking, whose delay is over; forget those that are gone."""
+        """Probe each container whose delay is over (this blocks); forget removed containers."""
         now = time.monotonic()
         watched = self._watched()
         with self._lock:

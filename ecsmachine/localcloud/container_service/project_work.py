@@ -1,7 +1,7 @@
 """The work on the applications of one cluster, done one after the other.
 
-Work on a project stands in the state (``moving``) until it is done: what a killed server leaves
-undone is done by the next.
+The state records work on a project (``moving``) until it is done: the next server finishes the work
+of a killed one.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ Balance = Callable[[Iterable[tuple[Project, Release, Service]], Iterable[Placed]
 
 
 class ProjectWork:
-    """Brings a cluster's containers to what its projects are to be. Safe to use from any thread.
+    """Brings a cluster's containers to the wanted state of its projects. Thread-safe.
 
-    ``deployment`` returns the cluster's nodes as they are now, given who is to be told of
-    containers that are healthy. ``balance`` lets load balancers lead to the containers that there
-    are, and returns why they do not, by project; it is called on the event loop.
+    ``deployment`` returns the present nodes of the cluster; its argument is called for each healthy
+    container. ``balance`` points load balancers to the existing containers, and returns the
+    problems by project; it is called on the event loop.
     """
 
     def __init__(
@@ -61,7 +61,8 @@ class ProjectWork:
         self._health = HealthWatch(self._watched, probes)
 
     def recover(self, *, everything: bool) -> None:
-        """Do what the last server left undone; ``everything``: the engines have forgotten all."""
+        """Finish the work of the last server; ``everything``: the engines have forgotten
+        everything."""
         for project in self._projects.all():
             if project.moving == "deleting":
                 self.begin(project.name, "deleting", lambda p: self.delete(p, volumes=False))
@@ -69,12 +70,12 @@ class ProjectWork:
                 self.begin(project.name, project.moving or "starting", self.settle)
 
     async def settle_all(self, *, restart: bool) -> bool:
-        """Let all projects have the containers that they are to have.
+        """Bring all projects to their wanted containers.
 
-        ``restart``: and start those that have ended, as nodes may have failed with them. A project
-        that cannot have its own has failed then, and says why; those that have them are left
-        alone. What is left of former projects goes first: it may have names and ports that others
-        need. Return whether all is as it is to be; if not, it is worth another try.
+        ``restart``: also start containers that have ended, because their nodes may have failed. A
+        project that cannot get its containers has failed, with the reason; complete projects are
+        not changed. The remains of deleted projects are removed first: they may use names and ports
+        that others need. Return whether everything is as wanted; if not, try again.
         """
         try:
             unsettled = await self._threads.run(self._unsettled, restart)
@@ -83,7 +84,7 @@ class ProjectWork:
         what = f"removing the remains of deleted projects of {self._cluster_id}"
         begun = [self._begin(what, self._remove_strays, unchanged)]
         for project in unsettled:
-            with suppress(ApiError):  # it was removed meanwhile
+            with suppress(ApiError):  # it has been removed
                 if not self._projects.find(project.name).moving:
                     begun.append(self.begin(project.name, "updating", self.settle))
         return await ended(*begun) and not any(project.moving for project in unsettled)
@@ -91,7 +92,7 @@ class ProjectWork:
     # In a thread, one after the other.
 
     def begin(self, name: str, moving: Moving, work: Callable[[Project], None]) -> Future[None]:
-        """Begin work on a project, which is ``moving`` until it has ended, well or in a failure."""
+        """Begin work on a project, which is ``moving`` until the work has ended or failed."""
         self._projects.change(name, moving=moving, failure="")
 
         def do() -> None:
@@ -133,7 +134,7 @@ class ProjectWork:
         return self._balance(services, placed)
 
     def settle(self, project: Project, *, fresh: bool = False) -> None:
-        """Bring all services of a project to what is wanted of them; remove all others."""
+        """Bring all services of a project to their wanted state; remove all others."""
         deployment = self.deployment()
         networks = networks_of(project)
         for network in networks.values():
@@ -148,7 +149,7 @@ class ProjectWork:
                 wanted.add((release.version, service.name))
                 if service.name not in release.stopped:
                     deployment.deploy(project, release, service, fresh=fresh)
-                else:  # an engine that was begun again may have started it
+                else:  # a restarted engine may have started it
                     there = deployment.look(project.name)
                     deployment.stop(containers_of(there, release, service), None)
         deployment.remove(
@@ -190,7 +191,7 @@ class ProjectWork:
             {volume.name for volume in self._projects.volumes()},
         )
 
-    # What there is.
+    # Looking at containers.
 
     def _unsettled(self, restart: bool) -> list[Project]:
         """Return the projects whose containers are others than they are to be, or do not run."""
@@ -220,7 +221,7 @@ class ProjectWork:
         ]
 
     def watch_health(self) -> Task[None]:
-        """Probe from now on, until what is returned is cancelled."""
+        """Probe from now on, until the returned task is cancelled."""
 
         async def probe() -> None:
             await self._threads.run(self._health.look)
@@ -258,9 +259,7 @@ def networks_of(project: Project) -> dict[str, Network]:
 
 
 def finish(work: Future[None]) -> None:
-    """Wait in a thread for work that was begun. Raises what it raised, and
-    :class:`ClosingError` if the server stops meanwhile.
-    """
+    """Wait in a thread for work. Raises its error, or :class:`ClosingError` on a stop."""
     try:
         work.result()
     except CancelledError:
@@ -281,9 +280,9 @@ def _passes(deployment: Deployment, placed: Placed, probe: Probe) -> bool:
 def _is_settled(
     project: Project, placed: list[Placed], deployment: Deployment, restart: bool
 ) -> bool:
-    """Return whether a project has the containers that it is to have, no others, and they run.
+    """Return whether a project has exactly its wanted containers, and they run.
 
-    Those that have ended by themselves may stay so, unless they are to be begun again.
+    Containers that have ended by themselves may stay ended, unless their policy restarts them.
     """
     well = ("running",) if restart else ("running", "restarting", "exited")
     left = [p for p in placed if p.project == project.name]

@@ -171,7 +171,7 @@ class Projects:
             self._state.projects.put(replace(self.find(name), **changes))
 
     def change_release(self, project: Project, release: Release, **changes: Any) -> None:
-        """Change the release of that version, whatever else was changed meanwhile."""
+        """Change the release of that version; other concurrent changes stay."""
         with self._state.transaction():
             releases = tuple(
                 replace(other, **changes) if other.version == release.version else other
@@ -187,7 +187,7 @@ class Projects:
         self.change(project.name, releases=releases)
 
     def end_work(self, name: str, failure: str = "") -> None:
-        """Note that work on a project has ended; one that is gone stays so."""
+        """Record that work on a project has ended; a removed project stays removed."""
         with self._state.transaction():
             project = self._state.projects.get(project_id(self._cluster_id, name))
             if project is not None:

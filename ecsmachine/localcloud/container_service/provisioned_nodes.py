@@ -1,8 +1,7 @@
-"""Nodes that are real: each is a machine of ``ecsmachine``, which runs as a program of its own.
+"""Real nodes: each is a machine of ``ecsmachine``, which runs as a separate program.
 
-A cluster's folder holds a store of machines, with the cluster's certificates in the place of the
-store's; so the program provisions the hosts, and joins their engines in Docker's Swarm mode, as
-it does for a person.
+A cluster's folder holds a store of machines, which uses the cluster's certificates. So the program
+provisions the hosts and joins their engines in Docker's Swarm mode, as it does for a user.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ _SSH_TIMEOUT_S = 60.0
 _MANAGER_TIMEOUT_S = 60.0
 _MANAGERS = 3
 _OPEN_PORTS = ("80", "443", f"{CHOSEN_PORTS.start}-{CHOSEN_PORTS.stop - 1}")
-"""What clients reach at nodes, beside SSH and the engine: services, and what is routed."""
+"""The ports of nodes that clients reach besides SSH and the engine: services and routing."""
 
 
 class ProvisionedNodes:
@@ -99,7 +98,7 @@ class ProvisionedNodes:
         _wait_for_ssh(node.address, self._pause)
         (_machine(folder, node.name) / "known_hosts").unlink(missing_ok=True)
         self._run(folder, ["provision", node.name])
-        # its data disk may still know of a swarm that it could not be told to leave
+        # its data disk may still hold a swarm that it could not leave
         self._run(folder, ["swarm", "leave", "--force", node.name])
         return self._answering(folder, node)
 
@@ -128,10 +127,10 @@ class ProvisionedNodes:
             self.add_managers(folder, others)
 
     def add_managers(self, folder: Path, nodes: Sequence[Node]) -> bool:
-        """Promote nodes if there are three or more, and less than three manage.
+        """Promote nodes if there are three or more, and fewer than three manage.
 
-        None is demoted when there are fewer: engines that are promoted again look for managers
-        that are long gone. What does not work is logged: the swarm works without.
+        None is demoted when there are fewer: engines that are promoted again look for managers that
+        no longer exist. Failures are logged: the swarm works without the promotion.
         """
         if len(nodes) < _MANAGERS:
             return True
@@ -150,7 +149,7 @@ class ProvisionedNodes:
         if not _machine(folder, node.name).is_dir():
             return
         if release or node.attached:
-            # the driver of an attached one is generic, and leaves the host alone
+            # the driver of an attached node is generic, and does not change the host
             self._run(folder, ["rm", "-y", "-f", node.name])
             return
         import shutil
@@ -172,7 +171,7 @@ class ProvisionedNodes:
             raise EngineError(error.message) from None
 
     def public_key(self, folder: Path, node: Node) -> str:
-        """Return the public key of the machine's login, for a disk that is made anew."""
+        """Return the public key of the machine's login, for a new disk."""
         try:
             return (_machine(folder, node.name) / "id_rsa.pub").read_text().strip()
         except OSError as error:
@@ -180,7 +179,7 @@ class ProvisionedNodes:
 
     def _promote(self, folder: Path, node: Node) -> None:
         self._run(folder, ["swarm", "update", "--role", "manager", node.name])
-        # Its engine takes a moment: were the others gone before, the swarm would have no manager.
+        # Its engine needs a moment: if the others left before, the swarm would have no manager.
         self._wait_for_manager(folder, node)
 
     def _manages(self, folder: Path, node: Node) -> bool:
@@ -258,7 +257,7 @@ class ProvisionedNodes:
         return output
 
     def _outputs(self, program: subprocess.Popen[str]) -> tuple[str, str]:
-        """Return what a program writes until it ends. Raises also when the server stops."""
+        """Return the output of a program at its end. Also raises when the server stops."""
         deadline = time.monotonic() + _TIMEOUT_S
         while time.monotonic() < deadline:
             with suppress(subprocess.TimeoutExpired):
@@ -268,7 +267,7 @@ class ProvisionedNodes:
 
 
 def certificates_folder(folder: Path) -> Path:
-    """Return where a cluster's certificates are: in the place of its store's."""
+    """Return the folder of a cluster's certificates, which are also its store's."""
     return folder / "store" / "certs"
 
 

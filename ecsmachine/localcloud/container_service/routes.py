@@ -82,7 +82,7 @@ class ContainerServiceEndpoint:
             return _refusal(_UNKNOWN, form, request, request_id)
 
     async def fire(self, request: Request) -> Response:
-        """Do what a trigger is for; the secret in its address is all that is asked for."""
+        """Carry out a trigger; the secret in its address is the only credential."""
         request_id = new_request_id()
         try:
             query = dict(parse_qsl(request.url.query, keep_blank_values=True))
@@ -136,7 +136,7 @@ def _route(method: str, path: str) -> tuple[_Action, str, list[str]]:
 
 
 def action_of(method: str, path: str) -> str:
-    """Return the name of the API that a request is for; "" if there is none."""
+    """Return the name of the API of a request; "" if there is none."""
     if path == triggers.PATH:
         return "Trigger"
     try:

@@ -1,9 +1,9 @@
-"""The way of requests to the services of a cluster: by host name, path, and versions' weights.
+"""Routes requests to the services of a cluster by host name, path, and the weights of versions.
 
 A service that has the label ``aliyun.routing.port_80: web;www.example.com/shop`` gets the HTTP
-connections whose first request is for one of these hosts, and below the path. What belongs to
-one connection goes to one container; with ``aliyun.routing.session_sticky`` also what belongs to
-one client, by a cookie.
+connections whose first request is for one of these hosts, and below the path. All requests of a
+connection go to one container. With ``aliyun.routing.session_sticky`` a cookie also keeps a client
+at one container.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ Place = tuple[str, int]
 
 @dataclass(frozen=True)
 class Destination:
-    """A version of a service, for what is asked of a host below ``path``.
+    """A version of a service, for requests to a host below ``path``.
 
-    ``weight`` is its part among those of the same path. ``sticky``: a client stays with the
-    container that it got first.
+    ``weight`` is its share among the versions of the same path. ``sticky``: a client stays with its
+    first container.
     """
 
     path: str
@@ -53,8 +53,8 @@ def choose(
 ) -> tuple[Destination, Place] | None:
     """Return where a request for a path goes: the longest path that it is below decides.
 
-    Of several versions each gets as many as its weight says; one without a container is passed
-    over, unless it is the only one with a weight. A cookie leads to the container that it is of.
+    Several versions share the requests by their weights. A version without a container gets none,
+    unless it is the only one with a weight. A cookie leads to its container.
     """
     below = [one for one in destinations if _is_below(path, one.path)]
     longest = max((len(one.path) for one in below), default=0)
@@ -75,7 +75,7 @@ def choose(
 
 
 def token_of(place: Place) -> str:
-    """Return what the cookie says of a place."""
+    """Return the value of the cookie for a place."""
     return hashlib.sha256(f"{place[0]}:{place[1]}".encode()).hexdigest()[:16]
 
 
@@ -118,12 +118,12 @@ _HEAD_TIMEOUT_S = 30.0
 _CONNECT_TIMEOUT_S = 5.0
 _FRESH_S = 0.5
 _PAUSES_S = (0.05, 0.1, 0.2, 0.4, 0.8, 0.0)
-"""After each try to connect: a container that has just begun may not listen yet."""
+"""After each try to connect: a container that has just started may not listen yet."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What the head of a request says of where it is to go; ``cookie`` is our own, or ""."""
+    """The routing information in the head of a request; ``cookie`` is our own, or ""."""
 
     host: str
     path: str
@@ -133,7 +133,7 @@ class Asked:
 class Router:
     """Listens on ``port`` of 127.0.0.1, or on any that is free.
 
-    ``routes`` returns what is routed; it is asked in ``threads``, twice a second at most.
+    ``routes`` returns the routes; it is called in ``threads``, at most twice a second.
     """
 
     def __init__(self, port: int, routes: Callable[[], Routes], threads: Threads) -> None:
@@ -188,9 +188,9 @@ class Router:
     async def _connect(
         self, asked: Asked
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, str] | None:
-        """Connect to a container that serves the host; ask where they are again if it is gone.
+        """Connect to a container that serves the host; look them up again if it is gone.
 
-        The third of what is returned is the cookie that the client is to be given, if any.
+        The third returned value is the cookie to set at the client, if any.
         """
         for pause_s in _PAUSES_S:
             destinations = (await self._fresh_routes()).get(asked.host, ())

@@ -1,4 +1,4 @@
-"""What answers for the Swarm clusters that run: their masters, routers and applications."""
+"""Serves the running Swarm clusters: their masters, routers and applications."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LOG = logging.getLogger("ecsmachine.localcloud.container_service")
 
 _WATCH_S = 5.0
 _MISSES = 3
-"""How many times one after the other a node has to be silent until it counts as gone."""
+"""The number of successive silent looks after which a node counts as gone."""
 
 _LONGEST = 12
 """After how many looks at the latest what could not be done is tried again."""
@@ -48,11 +48,11 @@ class NodeWatch:
         self._pause = self._next_pause = 0
 
     def look(self, engines: Mapping[str, Engine]) -> bool:
-        """Ask the engines of the nodes; blocks. Return whether these are to be settled now.
+        """Ask the engines of the nodes; blocks. Return whether to settle the nodes now.
 
-        They are when others answer than before, or all for the first time (who knows what they
-        have been through), and then again, less and less often, while :meth:`again` is called;
-        never while it is open whether a node is gone, whose containers would be made elsewhere.
+        That is so if other nodes answer than before, or if all answer for the first time (their
+        state is unknown). While :meth:`again` is called it is so again, less and less often. It is
+        never so while a node may be gone, because its containers would be created elsewhere.
         """
         answered = self._threads.map(lambda engine: engine.answers(), engines.values())
         answers = dict(zip(engines, answered, strict=True))
@@ -83,7 +83,7 @@ class NodeWatch:
 
 @dataclass(frozen=True)
 class Served:
-    """What answers for one cluster, and the loops that go with it."""
+    """The servers of one cluster, and their loops."""
 
     applications: Applications
     master: Master
@@ -93,9 +93,9 @@ class Served:
 
 
 class ClusterServing:
-    """Lets clusters answer. ``folder`` has a folder for each. Called on the event loop.
+    """Serves clusters. ``folder`` has a folder for each. Called on the event loop.
 
-    ``call`` carries out an action of SLB; ``balancers`` carry what comes to load balancers.
+    ``call`` carries out an action of SLB; ``balancers`` forward the traffic of load balancers.
     """
 
     def __init__(
@@ -175,10 +175,9 @@ class ClusterServing:
         applications.recover(everything=not self._nodes.lasting)
 
     async def settle(self, cluster_id: str, *, changed: bool = True) -> None:
-        """Let the applications have all their containers, on the nodes that there are now.
+        """Bring the applications to all their containers, on the present nodes.
 
-        What does not work is tried again by the watch over the nodes. ``changed``: these are
-        others than before.
+        The watch over the nodes retries what fails. ``changed``: the nodes are others than before.
         """
         served = self._served.get(cluster_id)
         if served is None:

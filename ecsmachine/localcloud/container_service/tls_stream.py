@@ -40,7 +40,7 @@ class TlsStream:
         await self._with_peer(self._tls.do_handshake)
 
     async def read(self) -> bytes:
-        """Return what has come; b"" once the peer has said that nothing more comes."""
+        """Return the received data; b"" after the peer has ended the stream."""
         if self._buffer:
             taken, self._buffer = self._buffer, b""
             return taken
@@ -50,7 +50,7 @@ class TlsStream:
             return b""
 
     async def read_until(self, separator: bytes, limit: int) -> bytes:
-        """Return what comes up to and with the separator.
+        """Return the data up to and including the separator.
 
         Raises ``EOFError`` if it does not come, and ``ValueError`` if not within ``limit`` bytes.
         """
@@ -67,7 +67,7 @@ class TlsStream:
         return head + separator
 
     async def read_exactly(self, size: int) -> bytes:
-        """Return so many bytes. Raises ``EOFError`` if they do not come."""
+        """Return this many bytes. Raises ``EOFError`` if they do not come."""
         found = b""
         while len(found) < size:
             block = await self.read()
@@ -83,7 +83,7 @@ class TlsStream:
         await self._flush()
 
     async def end(self) -> None:
-        """Say that nothing more is sent; what comes can still be read."""
+        """End the sending side; incoming data can still be read."""
         with suppress(ssl.SSLError):
             self._tls.unwrap()
         with suppress(OSError):
@@ -111,7 +111,7 @@ class TlsStream:
                 continue
             except ssl.SSLError:
                 with suppress(OSError):
-                    await self._flush()  # the alert that tells the peer why
+                    await self._flush()  # the alert that tells the peer the reason
                 raise
             await self._flush()
             return result

@@ -28,7 +28,7 @@ _ACTIONS: tuple[TriggerAction, ...] = get_args(TriggerAction)
 
 
 def create_trigger(call: ClusterCall) -> Result:
-    """Make a trigger for a project, and answer its address; the secret is told only here."""
+    """Create a trigger for a project, and answer its address; only this answer has the secret."""
     cluster_id = call.name.lower()
     name = call.body.require("project_id")
     project = call.state.projects.get(project_id(cluster_id, name))
@@ -78,9 +78,9 @@ def delete_trigger(call: ClusterCall) -> Result:
 
 
 def fire(state: State, work: ClusterWork, query: Mapping[str, str]) -> dict[str, Any]:
-    """Do what a trigger is for; blocks until it is begun, or done where it scales.
+    """Carry out a trigger; blocks until the work has begun, or is done if it scales.
 
-    Which of token and secret is wrong is not told.
+    The error does not say whether the token or the secret is wrong.
     """
     fields = Fields(query)
     token, secret = fields.require("triggerUrl"), fields.require("secret")

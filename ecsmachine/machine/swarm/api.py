@@ -25,19 +25,19 @@ Role = Literal["manager", "worker"]
 Availability = Literal["active", "pause", "drain"]
 
 _TIMEOUT_S = 30.0
-_JOIN_TIMEOUT_S = 60.0  # the engine itself gives up after 20 s, and goes on in the background
+_JOIN_TIMEOUT_S = 60.0  # the engine itself gives up after 20 s, and continues in the background
 
 
 class SwarmRefusedError(MachineError):
-    """An engine does not do what it was asked for; the message has its own words."""
+    """An engine refuses a request; the message is the engine's own."""
 
 
 @dataclass(frozen=True)
 class Membership:
-    """What an engine says of its own place in a swarm.
+    """An engine's own state in a swarm.
 
     ``state`` is ``inactive``, ``pending``, ``active``, ``error`` or ``locked``; ``cluster_id`` is
-    known to managers alone. ``managers`` are the addresses of managers, with their ports.
+    known only to managers. ``managers`` are the addresses of managers, with their ports.
     """
 
     state: str
@@ -84,7 +84,7 @@ class JoinTokens:
 
 
 def membership(machine: Machine, *, timeout_s: float = _TIMEOUT_S) -> Membership:
-    """Return what the machine's engine says of its swarm (``GET /info``)."""
+    """Return the swarm state of the machine's engine (``GET /info``)."""
     swarm = _object(machine, "/info", timeout_s=timeout_s).object("Swarm")
     return Membership(
         state=swarm.text("LocalNodeState", ID, "inactive"),
@@ -219,7 +219,7 @@ def _fault(machine: Machine, path: str) -> Fault:
 def _ask(
     machine: Machine, method: str, path: str, *, body: object = None, timeout_s: float = _TIMEOUT_S
 ) -> bytes:
-    """Return what the engine answers. Raises :class:`SwarmRefusedError` if it refuses."""
+    """Return the answer of the engine. Raises :class:`SwarmRefusedError` if it refuses."""
     url = machine.driver.url()
     if not url:
         raise no_address(machine)

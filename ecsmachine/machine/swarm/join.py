@@ -38,9 +38,9 @@ def _begin(machine: Machine, report: Report, advertise: str = "") -> None:
 def join_or_begin(
     store: Store, machine: Machine, report: Report, *, role: str, manager_name: str
 ) -> None:
-    """Let a machine whose lock is held join a swarm, or begin one if no manager is named.
+    """Let a machine whose lock is held join a swarm, or start a swarm if no manager is given.
 
-    ``role`` is ``manager`` or ``worker``. Done already is success. Raises :class:`MachineError`.
+    ``role`` is ``manager`` or ``worker``. A member is a success. Raises :class:`MachineError`.
     """
     if manager_name:
         join_machine(

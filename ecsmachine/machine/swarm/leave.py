@@ -55,9 +55,9 @@ def leave(store: Store, name: str, report: Report, *, force: bool = False) -> No
 
 
 def leave_for_good(store: Store, machine: Machine, report: Report) -> None:
-    """Take a machine that is about to be removed out of its swarm, if it is in one.
+    """Take a machine out of its swarm, if it is in one, before the machine is removed.
 
-    Its removal does not wait for that: what does not work is told, and no error.
+    A failure is reported, but it is not an error: the removal continues.
     """
     try:
         there = api.membership(machine, timeout_s=_LAST_LOOK_TIMEOUT_S)
@@ -65,7 +65,7 @@ def leave_for_good(store: Store, machine: Machine, report: Report) -> None:
             return
         manager, node = members.manager_of(store, machine, there)
         if manager is None or node is None:
-            return  # the last of its swarm: there is nobody to tell
+            return  # the last member of its swarm: no other node to inform
         report(f'Removing "{machine.name}" from the swarm of "{manager.name}"...')
         if node.role == "manager":
             set_node(manager, node, "worker", None)

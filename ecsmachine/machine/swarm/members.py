@@ -1,4 +1,4 @@
-"""Who is in which swarm, as the engines of the store's machines tell it."""
+"""Members of swarms, as the engines of the store's machines report them."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _member(
 
 
 def look_at_all(store: Store) -> list[tuple[Machine, Membership | MachineError]]:
-    """Return what the engine of every machine with an address says, asked all at once."""
+    """Return the answer of the engine of every machine with an address; all are asked at once."""
     machines = [
         machine
         for _, machine in store.machines()
@@ -104,7 +104,7 @@ def look_at_all(store: Store) -> list[tuple[Machine, Membership | MachineError]]
 
 
 def membership_or_none(machine: Machine) -> Membership | None:
-    """Return what the engine says; None if it does not answer."""
+    """Return the answer of the engine; None if there is none."""
     try:
         return api.membership(machine, timeout_s=_LOOK_TIMEOUT_S)
     except EngineConnectionError:
@@ -116,7 +116,7 @@ def manager_of(
 ) -> tuple[Machine | None, Node | None]:
     """Return a manager of the machine's swarm, and the machine's node there.
 
-    Another machine than the machine itself is preferred; ``itself`` allows that as well.
+    Prefers another machine; ``itself`` also allows the machine itself.
     """
     for other, look in look_at_all(store):
         if other.name == machine.name or not isinstance(look, Membership) or not look.is_manager:
@@ -142,7 +142,7 @@ def only_one_called(hostname: str, nodes: Iterable[Node]) -> Node | None:
 
 
 def machines_of(store: Store, nodes: Sequence[Node], *, but: str) -> list[Machine]:
-    """Return the machines of the store that are nodes of a swarm, but for the one named."""
+    """Return the machines of the store that are nodes of a swarm, except the named one."""
     names = {node.hostname for node in nodes}
     return [
         machine

@@ -1,4 +1,4 @@
-"""One node, changed through a manager, and waited for."""
+"""Changes one node through a manager, and waits for the result."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CHANGE_TRIES = 5
 _CHANGE_PAUSE_S = 0.3
 
 _PASSING = ("out of sequence", "DeadlineExceeded", "does not have a leader")
-"""What managers refuse a change with that a later one may be: another change, an election."""
+"""Reasons for which a manager refuses a change that may work later: another change, an election."""
 
 T = TypeVar("T")
 
@@ -80,7 +80,7 @@ def set_node(
 def _change(
     manager: Machine, node: Node, role: Role | None, availability: Availability | None
 ) -> None:
-    """Change a node, again if the swarm itself has changed it meanwhile, or was electing."""
+    """Change a node; retry if the swarm has changed it, or was electing."""
     for tried in range(_CHANGE_TRIES):
         try:
             api.change_node(manager, node, role=role, availability=availability)
@@ -119,7 +119,7 @@ def strike_off(manager: Machine, node_id: str) -> None:
 
 
 def _wait_for(look: Callable[[], T | None], timeout_s: float, *machines: Machine) -> T | None:
-    """Return what is found in time; ends at once if one of the machines ends."""
+    """Return the result if it comes in time; ends at once if one of the machines ends."""
     with ExitStack() as stack:
         watches = [stack.enter_context(watching(machine)) for machine in machines]
         for _ in polls(timeout_s, longest_pause_s=1.0):

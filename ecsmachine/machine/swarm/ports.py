@@ -15,7 +15,7 @@ PORTS = (
     PortRange("udp", 7946, 7946),
     PortRange("udp", 4789, 4789),
 )
-"""What nodes of a swarm need of each other: management, gossip, and overlay networks."""
+"""The ports that nodes of a swarm need: management, gossip, and overlay networks."""
 
 
 def open_ports(machine: Machine, others: Sequence[Machine], report: Report) -> None:

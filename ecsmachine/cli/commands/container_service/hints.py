@@ -1,4 +1,4 @@
-"""What to do about refusals of Container Service, and what the command line calls fields."""
+"""Hints for refusals of Container Service, and the command line names of fields."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BY_MEANING = {
     Meaning.INVALID_PASSWORD: "Choose another password (--password, ECS_SSH_PASSWORD).",
     Meaning.SECRET_WRONG: "Check the access key secret (ECS_ACCESS_KEY_SECRET, or --profile).",
 }
-"""For what machines meet as well, with other options."""
+"""For errors that machines have too, with other options."""
 
 _HINTS = {
     "CertificatesMissing": 'Fetch it with "ecsmachine cluster certs {name}".',
@@ -86,7 +86,7 @@ def for_commands() -> Iterator[None]:
 
 
 def _on_command_line(error: FieldError) -> UsageError:
-    """Return the error with the name of the option or argument in the place of the field's."""
+    """Return the error with the name of the option or argument instead of the field."""
     field = error.field
     named = error.called(_name(field))
     variable = _VARIABLES.get(field)

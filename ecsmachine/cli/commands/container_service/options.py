@@ -1,4 +1,4 @@
-"""What the commands of Container Service share: options, clients, variables, certificates."""
+"""Shared parts of the commands of Container Service: options, clients, variables, certificates."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def cluster_client(
 
     environment = environment_of(ctx)
     given = endpoint or environment.get("CS_API_ENDPOINT") or environment.get("ECS_API_ENDPOINT")
-    if not (profile or environment.get("ECS_ACCESS_KEY_ID")):  # which goes before ECS_PROFILE
+    if not (profile or environment.get("ECS_ACCESS_KEY_ID")):  # which wins over ECS_PROFILE
         profile = environment.get("ECS_PROFILE", "")
     flags = CredentialFlags(profile=profile)
     return ClusterClient(
@@ -132,7 +132,7 @@ def node_fields(
     ] = "optimized",
     release_eip: ReleaseEip = False,
 ) -> dict[str, Any]:
-    """Return what a request says about new nodes, as its fields."""
+    """Return the fields of a request for new nodes."""
     return {
         "instance_type": instance_type or default_instance_type(ctx),
         "password": password_of(ctx, password),
@@ -190,7 +190,7 @@ def pairs(values: list[str] | None, option: str) -> dict[str, str]:
 
 
 def cluster_variables(ctx: typer.Context, name: str, *, unset: bool = False) -> dict[str, str]:
-    """Return the variables of a cluster; with ``unset`` their names alone count.
+    """Return the variables of a cluster; with ``unset`` only their names count.
 
     Raises :class:`MachineError` while the cluster has no master, or its certificates are not
     on this computer.
@@ -218,9 +218,9 @@ def cluster_variables(ctx: typer.Context, name: str, *, unset: bool = False) -> 
 
 
 def store_certificates(certificates: Certificates, folder: Path) -> None:
-    """Write the three files, readable by their owner alone; the folder too.
+    """Write the three files; only their owner can read them and the folder.
 
-    The key goes last: a folder with a key is complete. Raises :class:`MachineError`.
+    The key is written last: a folder with a key is complete. Raises :class:`MachineError`.
     """
     from ecsmachine.ssh.private_files import write_private
 

@@ -32,7 +32,7 @@ def cs(
         ),
     ] = "",
 ) -> None:
-    """Call the API of Container Service, and print what it answers.
+    """Call the API of Container Service, and print the answer.
 
     Example: ecsmachine cs POST /clusters --header "Content-Type=application/json" --body @new.json
     """

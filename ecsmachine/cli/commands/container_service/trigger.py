@@ -1,7 +1,7 @@
 """``ecsmachine trigger …``: addresses that redeploy or scale an application.
 
-The guide's service makes triggers in its console alone; the local cloud makes them by an API in
-the manner of the newer service (POST, GET and DELETE below /clusters/ID/triggers).
+The guide's service creates triggers only in its console; the local cloud creates them by an API
+like that of the newer service (POST, GET and DELETE below /clusters/ID/triggers).
 """
 
 from __future__ import annotations

@@ -15,14 +15,14 @@ Follow = Callable[[ApplicationClient, str], None]
 
 
 def follow(client: ClusterClient, task: Task, wait: bool, timeout_s: int) -> None:
-    """Say what was begun, and wait for its end if that was asked for."""
+    """Print the begun work, and wait for its end if requested."""
     say(f"Cluster {task.cluster_id}, task {task.task_id}")
     if wait:
         await_cluster(client, task.cluster_id, timeout_s)
 
 
 def await_cluster(client: ClusterClient, cluster_id: str, timeout_s: int) -> None:
-    """Wait until a cluster is at rest. Raises :class:`MachineError` with what failed meanwhile."""
+    """Wait until the work on a cluster ends. Raises :class:`MachineError` with the failure."""
     from ecsmachine.aliyun.errors import ApiError
 
     try:
@@ -47,7 +47,7 @@ def await_cluster(client: ClusterClient, cluster_id: str, timeout_s: int) -> Non
 
 
 def following(wait: options.Wait = False, timeout: options.Timeout = 600) -> Follow:
-    """Return what waits for a project, if that was asked for, and tells of it."""
+    """Return a function that waits for a project, if requested, and reports the state."""
     return lambda client, name: _await_project(client, name, timeout) if wait else None
 
 

@@ -78,10 +78,10 @@ class PlacedFault:
 
 @dataclass(frozen=True)
 class Cloud:
-    """A cloud that is up, and what a client has to know of it.
+    """A running cloud, with all data that a client needs.
 
     ``endpoint`` is a URL; ``vpc_id`` and ``vswitch_id`` are the region's default network;
-    ``image_id`` is a system image that instances can be made from.
+    ``image_id`` is a system image for instances.
     """
 
     endpoint: str
@@ -102,10 +102,10 @@ class Cloud:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables by which ecsmachine, the SDKs, the CLI and Terraform find keys and region.
+        """The variables in which ecsmachine, the SDKs, the CLI and Terraform find keys and region.
 
-        The endpoint is read from a variable by ecsmachine alone (``ECS_API_ENDPOINT``); others
-        have to be told.
+        Only ecsmachine reads the endpoint from a variable (``ECS_API_ENDPOINT``); set it explicitly
+        for others.
         """
         key, secret = self.access_key_id, self.access_key_secret
         return {
@@ -126,15 +126,15 @@ class Cloud:
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """What it was asked so far (the last 1,000), oldest first, without secrets."""
+        """The requests so far (the last 1,000), oldest first, without secrets."""
         return self.log.after()
 
     def forget_requests(self) -> None:
-        """Let :attr:`requests` begin anew."""
+        """Clear :attr:`requests`."""
         self.log.clear()
 
     def reset(self) -> None:
-        """Let it begin anew: without resources, faults and requests, and with its seed.
+        """Clear the cloud: remove resources, faults and requests, and apply its seed again.
 
         Key, region and default network stay. Raises
         :class:`~ecsmachine.localcloud.protocol.errors.LocalCloudError` if there are clusters.
@@ -166,19 +166,19 @@ def local_cloud(
     access_key_id: str = "",
     access_key_secret: str = "",
 ) -> Iterator[Cloud]:
-    """Serve a cloud without guests from a thread of this process, for the length of a block.
+    """Serve a cloud without guests from a thread of this process, for the time of a block.
 
-    It is empty and goes away with the block, unless ``root`` names a folder: what is in that stays,
-    and the next one there goes on with it.
+    It is empty and is removed with the block, unless ``root`` names a folder: its content stays,
+    and the next cloud there continues with it.
 
-    A request is answered once what it asks for is there: after RunInstances the instances are
-    Running. ``delays`` (seconds, by the names of
-    :class:`~ecsmachine.localcloud.state.settings.Delays`) are for those who want to see the states
-    in between, ``settled=False`` for those who want them to be passed through as fast as may be.
-    ``lenient`` ignores official parameters that are not implemented, in place of refusing them.
-    ``seed`` (a dictionary or a file, see :mod:`ecsmachine.localcloud.service.seed`) is what a new
-    cloud begins with. ``region`` is the one with the default network; an access key is made up
-    unless it is given.
+    It answers a request when the work is done: after RunInstances the instances are Running.
+    ``delays`` (seconds, by the names of
+    :class:`~ecsmachine.localcloud.state.settings.Delays`) let tests see the states in between; with
+    ``settled=False`` states change as fast as possible. ``lenient`` ignores official parameters
+    that are not implemented, instead of refusing them.
+    ``seed`` (a dictionary or a file, see :mod:`ecsmachine.localcloud.service.seed`) is the content
+    of a new cloud. ``region`` is the one with the default network; without an access key, a new one
+    is generated.
     """
     from ecsmachine.localcloud.catalog.images import all_images
     from ecsmachine.localcloud.host.installation import check_packages

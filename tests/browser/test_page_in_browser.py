@@ -176,7 +176,7 @@ def test_a_closed_port_is_found_by_the_picture(page: Page, api: Api) -> None:
         Description="the engine",
     )
     expect(answer).to_contain_text("Yes, A can reach B.")
-    expect(answer).to_contain_text("TCP 2376/2376 in from clients")
+    expect(answer).to_contain_text("TCP 2376/2376 inbound from clients")
     expect(page.locator("path.way.open")).to_have_count(1)
     page.locator("#port").fill("2377")
     page.get_by_role("button", name="Ask").click()

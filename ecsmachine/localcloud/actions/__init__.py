@@ -1,4 +1,4 @@
-"""What each API action does, a module a resource; and which product has which actions."""
+"""The API actions, one module per resource; and which product has which actions."""
 
 from __future__ import annotations
 
@@ -286,4 +286,4 @@ PRODUCT_NAMES: Mapping[str, str] = {
     "2015-04-01": "STS",
     "2015-06-12": "Location",
 }
-"""What the products are called, by the same."""
+"""The names of the products, by ``Version``."""

@@ -1,4 +1,4 @@
-"""What the account may have."""
+"""The quotas and rights of the account."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be had where: zones, instance types, and disks that go with them."""
+"""Available resources: zones, instance types, and the disks that fit them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _DESTINATIONS = {
     "DataDisk": (),
     "ddh": (),
 }
-"""What can be asked for, and what is there of it, where that is the same in every zone."""
+"""Resources that are the same in every zone, by the type to query."""
 _BALANCER_ADDRESSES = ("vpc", "classic_internet", "classic_intranet")
 """Kinds of a balancer's address; the last one, of the classic network, is not there."""
 
@@ -96,7 +96,7 @@ def describe_available_resource(call: Call) -> Answer:
 
 
 def _types(call: Call, only: InstanceType | None) -> list[InstanceType]:
-    """Return the instance types that fit what the request says of the instance."""
+    """Return the instance types that fit the request."""
     parameters = call.parameters
     cores, memory = parameters.integer("Cores"), parameters.number("Memory")
     categories = {parameters.text("SystemDiskCategory"), parameters.text("DataDiskCategory")} - {""}

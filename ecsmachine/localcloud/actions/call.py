@@ -1,7 +1,7 @@
-"""One request on its way through an action.
+"""One request to an action.
 
-An action finds what a request names with ``call.required(table, parameter)``: without the parameter
-it is refused, and so is a resource of another region than the request's.
+An action finds a resource of the request with ``call.required(table, parameter)``. This refuses a
+missing parameter, and a resource of another region than that of the request.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ R = TypeVar("R", bound=OfRegion)
 
 @dataclass(frozen=True)
 class Call:
-    """What an action is given: the request's parameters and the cloud it works on.
+    """The input of an action: the parameters of the request, and the cloud.
 
     ``caller`` is the session whose temporary key signed the request; None is the account itself.
-    ``version`` is that of the request's product ("" for what the cloud itself does). ``lenient``:
-    parameters that are not implemented are passed over, and not refused.
+    ``version`` is that of the product of the request ("" for calls of the cloud itself).
+    ``lenient``: parameters that are not implemented are ignored, not refused.
     """
 
     action: str
@@ -89,5 +89,5 @@ class Call:
 
 
 Action = Callable[[Call], Answer | None]
-"""What does an action; None is an answer that says nothing but that it was done."""
+"""The function of an action; None is an answer without fields."""
 Actions = Mapping[str, Action]

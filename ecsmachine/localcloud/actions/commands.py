@@ -61,7 +61,7 @@ def modify_command(call: Call) -> None:
 
 
 def delete_command(call: Call) -> None:
-    """DeleteCommand: what it does on instances goes on."""
+    """DeleteCommand: running invocations continue."""
     command = call.required(call.state.commands, "CommandId")
     call.state.commands.remove(command.id)
 
@@ -113,7 +113,7 @@ def timeout_of_request(parameters: Parameters, default: int = 0) -> int:
 
 
 def in_encoding(call: Call, content: str) -> str:
-    """Return what is in base64 as ``ContentEncoding`` of a Describe action asks for it."""
+    """Return base64 content in the ``ContentEncoding`` of a Describe request."""
     if call.parameters.text("ContentEncoding").lower() == "plaintext":
         return base64.b64decode(content).decode(errors="replace")
     return content

@@ -1,4 +1,4 @@
-"""Images of one's own, made of snapshots: changed, copied to regions, shared with accounts."""
+"""Custom images, created from snapshots: changes, copies to regions, sharing with accounts."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def create_image(call: Call) -> Answer:
 
 
 def modify_image_attribute(call: Call) -> None:
-    """ModifyImageAttribute: name, description, family, status, and what it is said to support."""
+    """ModifyImageAttribute: name, description, family, status, and declared features."""
     parameters = call.parameters
     image = call.required(call.state.custom_images, "ImageId")
     name, description, family = _texts_of_request(call)
@@ -111,13 +111,13 @@ def delete_image(call: Call) -> None:
 
 
 def images_of_account(call: Call) -> list[Image]:
-    """Return the images of one's own that instances can be made from now, newest first."""
+    """Return the custom images that instances can be created from now, newest first."""
     usable = ("Available", "Deprecated")
     return [image for image in own_images(call) if own_status(call, image) in usable]
 
 
 def own_images(call: Call) -> list[Image]:
-    """Return all images of one's own in the region of the request, newest first."""
+    """Return all custom images in the region of the request, newest first."""
     found = []
     for image in reversed(call.state.custom_images.in_region(call.region_id)):
         base = image_with_id(all_images(), image.base_image_id)
@@ -139,7 +139,7 @@ def own_images(call: Call) -> list[Image]:
 
 
 def own_name(call: Call, image: Image) -> str:
-    """Return the name of an image of one's own."""
+    """Return the name of a custom image."""
     return call.find(call.state.custom_images, image.id).name
 
 
@@ -153,7 +153,7 @@ def own_status(call: Call, image: Image | CustomImage) -> str:
 
 
 def own_view(call: Call, image: Image) -> dict[str, Any]:
-    """Return in what DescribeImages tells of an image of one's own it differs from a public one."""
+    """Return the fields of DescribeImages in which a custom image differs from a public one."""
     own = call.find(call.state.custom_images, image.id)
     status = own_status(call, own)
     return {
@@ -181,7 +181,7 @@ def own_view(call: Call, image: Image) -> dict[str, Any]:
 
 
 def own_features(call: Call, image: Image) -> dict[str, str]:
-    """Return in what the features of an image of one's own differ from those of a public one."""
+    """Return the features in which a custom image differs from a public one."""
     own = call.find(call.state.custom_images, image.id)
     features = {"NvmeSupport": own.nvme_support, "ImdsSupport": own.imds_support}
     return {name: value for name, value in features.items() if value}
@@ -270,7 +270,7 @@ def valid_image_name(name: str) -> bool:
 
 
 def check_new_image(call: Call, name: str) -> None:
-    """Refuse a name that an image of one's own has, and one more image than the quota allows."""
+    """Refuse a name that a custom image has, and more images than the quota."""
     _check_free(call, name)
     if len(call.state.custom_images) >= call.state.offer.quota("images"):
         raise ApiError("QuotaExceed.Image", "The Image Quota exceeds.")
@@ -288,7 +288,7 @@ _IMAGE_STATUS = Refusal("IncorrectImageStatus", "The image is not available.")
 
 
 def copy_image(call: Call) -> Answer:
-    """CopyImage: into a region, with snapshots of its own."""
+    """CopyImage: to a region, with its own snapshots."""
     parameters = call.parameters
     image = call.required(call.state.custom_images, "ImageId")
     region = find_region(parameters.text("DestinationRegionId", image.region))
@@ -332,7 +332,7 @@ def copy_image(call: Call) -> Answer:
 
 
 def cancel_copy_image(call: Call) -> None:
-    """CancelCopyImage: the copy that is being made is gone, with its snapshots."""
+    """CancelCopyImage: remove an unfinished copy, with its snapshots."""
     image = call.required(call.state.custom_images, "ImageId")
     if not image.copied_from:
         raise refusals.of("ImageCreatedNotFromCopy")
@@ -345,9 +345,9 @@ def cancel_copy_image(call: Call) -> None:
 
 
 def modify_image_share_permission(call: Call) -> None:
-    """ModifyImageSharePermission: which accounts may use the image as well.
+    """ModifyImageSharePermission: which other accounts may use the image.
 
-    A request that names none is taken, and changes nothing: Packer sends it after each build.
+    A request without accounts is accepted, and changes nothing: Packer sends it after each build.
     """
     image = call.required(call.state.custom_images, "ImageId")
     added, removed = _accounts(call, "AddAccount"), _accounts(call, "RemoveAccount")
@@ -365,7 +365,7 @@ def modify_image_share_permission(call: Call) -> None:
 
 
 def describe_image_share_permission(call: Call) -> Answer:
-    """DescribeImageSharePermission: which accounts may use the image as well."""
+    """DescribeImageSharePermission: which other accounts may use the image."""
     image = call.required(call.state.custom_images, "ImageId")
     accounts, fields = page_by_number(call.parameters, image.shared_with, size=10, most=100)
     return {
@@ -387,7 +387,7 @@ def _accounts(call: Call, name: str) -> list[str]:
     for account in accounts:
         if account == call.state.account.id:
             raise refusals.of("InvalidAccount.Forbidden")
-        # An account that another cloud could have is one; there is none here to look it up.
+        # Any id that an account could have is accepted: there are no other accounts here.
         if not re.fullmatch(r"[0-9]{6,20}", account):
             raise ApiError("InvalidAccount.NotFound", "The specified account does not exist.", 404)
     return list(dict.fromkeys(accounts))

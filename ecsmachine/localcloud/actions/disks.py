@@ -45,9 +45,9 @@ STATUSES = get_args(DiskStatus)
 
 
 def create_disk(call: Call) -> Answer:
-    """CreateDisk: a data disk, in a zone or right onto an instance.
+    """CreateDisk: a data disk, in a zone or attached to an instance.
 
-    It is empty, or has what a snapshot of a data disk has.
+    It is empty, or has the content of a snapshot of a data disk.
     """
     parameters = call.parameters
     region = call.region

@@ -94,7 +94,7 @@ def allocate_eip_address(call: Call) -> Answer:
 
 
 def describe_eip_addresses(call: Call) -> Answer:
-    """DescribeEipAddresses: by id, address, status, what it is bound to, tags."""
+    """DescribeEipAddresses: by id, address, status, holder, tags."""
     regions_there = [region.id for region in regions()]
     # older clients read it beside the addresses
     return {**_EIPS.answer(call), "AvailableRegions": {"AvailableRegion": regions_there}}
@@ -164,7 +164,7 @@ def _holder_of(call: Call, eip: Eip) -> Holder | None:
 
 
 def _bind(call: Call, eip: Eip, holder: Holder | None, kind: EipHolder | Literal[""]) -> None:
-    """Bind an address to its holder, or with no ``kind`` take it away, in the guest as well."""
+    """Bind an address to its holder, or unbind it if ``kind`` is empty; also in the guest."""
     call.state.eips.put(
         replace(
             eip,

@@ -55,7 +55,7 @@ def answer_once(call: Call, action: Action) -> Answer:
 
 
 def _fingerprint(call: Call) -> str:
-    # Keyed, so that a password in the request cannot be guessed from what is stored.
+    # Keyed, so that nobody can guess a password in the request from the stored value.
     request = {
         name: value
         for name, value in sorted(call.parameters.values.items())

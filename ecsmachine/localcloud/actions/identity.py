@@ -18,7 +18,7 @@ from ecsmachine.localcloud.state.model import Session
 LEAST_DURATION_S = 900
 MOST_DURATION_S = 12 * 3600
 KEPT_AFTER_EXPIRY_S = 24 * 3600
-"""For so long a temporary key is told that it has expired; after that nobody knows it."""
+"""How long an expired temporary key is reported as expired; after that it is unknown."""
 MOST_POLICY_LENGTH = 2048
 _ROLE_ARN = re.compile(r"acs:ram::([0-9]{1,24}):role/([A-Za-z0-9.\-]{1,64})")
 _SESSION_NAME = re.compile(r"[A-Za-z0-9.@\-_]{2,64}")

@@ -34,7 +34,7 @@ _FEATURES = {
     "MemoryOnlineUpgrade": "unsupported",
     "MemoryOnlineDowngrade": "unsupported",
 }
-"""What images can be chosen by with ``Filter.N`` besides their age, and how all of them are."""
+"""The ``Filter.N`` of images besides their age, with the value that all images have."""
 
 
 def describe_images(call: Call) -> Answer:
@@ -104,7 +104,7 @@ def _newest_of(call: Call, family: str) -> Image | None:
 
 
 def image_view(call: Call, image: Image) -> dict[str, Any]:
-    """Return an image as DescribeImages tells of it."""
+    """Return an image in the form of DescribeImages."""
     view = _system_image_view(call, image)
     if not _is_own(image):
         return view

@@ -218,7 +218,7 @@ def _check_no_eip(instance: Instance) -> None:
 
 
 def _bandwidths(call: Call) -> dict[str, Any]:
-    """Return what a request says of the bandwidth, in the fields of :class:`Instance`."""
+    """Return the bandwidth of a request, in the fields of :class:`Instance`."""
     changes: dict[str, Any] = {}
     if call.parameters.given("InternetMaxBandwidthOut"):
         changes["bandwidth_out"] = call.parameters.integer(

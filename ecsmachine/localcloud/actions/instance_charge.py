@@ -108,7 +108,7 @@ def charge_of_request(parameters: Parameters) -> Charge:
 
 
 def renewal_period(parameters: Parameters, name: str, unit: str) -> int:
-    """Return for how long a subscription is renewed, in ``unit``; 1 unless told otherwise."""
+    """Return the renewal period of a subscription, in ``unit``; 1 by default."""
     period = parameters.integer(name, 1)
     if period not in _RENEWALS[unit]:
         raise invalid_parameter(name)
@@ -134,9 +134,9 @@ def order_of_request(parameters: Parameters) -> str:
 def price_of_order(
     offer: Offer, charge: Charge, kind: InstanceType, disks: Iterable[DiskRequest]
 ) -> float:
-    """Return what an instance with its disks costs as a subscription; 0 if it is paid by the hour.
+    """Return the price of an instance with its disks as a subscription; 0 if pay-as-you-go.
 
-    It is the price of DescribePrice for the same.
+    This is the price of DescribePrice for the same resources.
     """
     if charge.charge_type == "PostPaid":
         return 0.0
@@ -239,7 +239,7 @@ def modify_disk_charge_type(call: Call) -> Answer:
 
 
 def renew_instance(call: Call) -> Answer:
-    """RenewInstance: a subscription goes on for another period."""
+    """RenewInstance: extend a subscription by another period."""
     instance = _subscription(call, call.parameters.require("InstanceId"))
     period, unit = period_of_request(call.parameters)
     ends = clock.later(clock.parse(instance.expires), period, unit)

@@ -53,7 +53,7 @@ from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request
 MAX_AMOUNT = 100
 MAX_USER_DATA_BYTES = 32 * 1024
 _NEVER_THERE = ("HpcClusterId", "DedicatedHostId")
-"""Parameters that name what the local cloud never has."""
+"""Parameters for resources that the local cloud never has."""
 _SEQUENCE = re.compile(r"\[([0-9]*)(?:,([0-9]*))?\]")
 
 
@@ -189,7 +189,7 @@ def _create_instances(call: Call, amount: int, *, start: bool) -> tuple[list[Ins
             picked = tuple(interface_requests.free_addresses_for(call, place.vswitch, more_ips))
             call.state.instances.put(replace(instance, secondary_ips=picked))
         put_tags(call.state, "instance", instance.id, region.id, tags)
-        # RunInstances tags all that it makes, CreateInstance the instance alone.
+        # RunInstances tags everything that it creates, CreateInstance only the instance.
         its_tags = tags if start else {}
         made_with_it = put_interfaces(call, instance, secondary)
         for interface_id in (instance.network_interface_id, *made_with_it):

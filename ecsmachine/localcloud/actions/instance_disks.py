@@ -1,4 +1,4 @@
-"""Disks that are asked for with an instance."""
+"""Disks that are requested with an instance."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _NO_SNAPSHOT = Refusal("InvalidDataDiskSnapshotId.NotFound")
 
 @dataclass(frozen=True)
 class DiskOptions:
-    """What a disk is to have besides its size, in the fields of :class:`Disk`."""
+    """The wanted properties of a disk besides its size, in the fields of :class:`Disk`."""
 
     encrypted: bool = False
     kms_key_id: str = ""
@@ -43,7 +43,7 @@ class DiskOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class DiskRequest(DiskOptions):
-    """A disk that is asked for with an instance."""
+    """A disk that is requested with an instance."""
 
     kind: DiskKind
     category: str
@@ -123,7 +123,7 @@ def _data_disk(
     taken: set[str],
     brought: ImageDisk | None,
 ) -> DiskRequest:
-    """Return a data disk of a request; ``brought`` is what the image has at its device."""
+    """Return a data disk of a request; ``brought`` is the disk of the image at its device."""
     snapshot = _snapshot_of_request(call, request)
     if snapshot is None and brought is not None:
         snapshot = call.find(call.state.snapshots, brought.snapshot_id)
@@ -182,7 +182,7 @@ def _category(request: Parameters, supported: tuple[str, ...], name: str) -> str
 
 
 def performance_level(request: Parameters, category: str, error: ApiError) -> str:
-    """Return the level that is asked for, or the usual one; raises ``error`` for none there is.
+    """Return the requested level, or the default; raises ``error`` for an unknown one.
 
     Only ESSDs have any: ``InvalidParameter`` for others.
     """
@@ -197,7 +197,7 @@ def performance_level(request: Parameters, category: str, error: ApiError) -> st
 
 
 def disk_options(request: Parameters, category: str, size_gib: int) -> DiskOptions:
-    """Return what is asked for of a disk besides its size; raises ``InvalidParameter``."""
+    """Return the requested properties of a disk besides its size; raises ``InvalidParameter``."""
     return DiskOptions(
         encrypted=request.boolean("Encrypted"),
         kms_key_id=request.text("KMSKeyId"),

@@ -1,4 +1,4 @@
-"""Options of instances that are kept and told, and change nothing here: processors, metadata."""
+"""Instance options that are stored and returned, without effect here: processors, metadata."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ecsmachine.localcloud.state.model import CpuOptions, MetadataOptions
 
 
 def modify_instance_metadata_options(call: Call) -> None:
-    """ModifyInstanceMetadataOptions: what is not given stays as it was."""
+    """ModifyInstanceMetadataOptions: missing options stay unchanged."""
     parameters = call.parameters
     instance = call.required(call.state.instances, "InstanceId")
     parameters.require("HttpEndpoint")

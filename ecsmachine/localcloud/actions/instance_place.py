@@ -1,4 +1,4 @@
-"""Where an instance goes: its VSwitch, security groups and private address."""
+"""The place of an instance: its VSwitch, security groups and private address."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ecsmachine.localcloud.state.resources import status_now
 
 @dataclass(frozen=True)
 class Place:
-    """Where an instance goes."""
+    """The place of an instance."""
 
     region: Region
     vswitch: VSwitch
@@ -85,7 +85,7 @@ def place_of_request(call: Call, region: Region) -> Place:
 def groups_of_request(
     call: Call, ids: Sequence[str], vswitch: VSwitch
 ) -> tuple[SecurityGroup, ...]:
-    """Return the groups that a request names; raises what is wrong with them at this VSwitch."""
+    """Return the groups of a request; raises if they do not fit this VSwitch."""
     groups = tuple(
         call.find(call.state.security_groups, group_id) for group_id in dict.fromkeys(ids)
     )

@@ -21,7 +21,7 @@ from ecsmachine.localcloud.state.records import told
 
 
 def describe_instance_types(call: Call) -> Answer:
-    """DescribeInstanceTypes: by id, and by every figure that is told of one."""
+    """DescribeInstanceTypes: by id, and by every number in the answer."""
     for name in call.parameters.listed("InstanceTypes"):
         if find_instance_type(name) is None and "." not in name:
             raise invalid_parameter("InstanceTypes")

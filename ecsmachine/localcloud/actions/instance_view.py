@@ -1,4 +1,4 @@
-"""Instances as DescribeInstances and DescribeInstanceAttribute tell them."""
+"""Instances in the form of DescribeInstances and DescribeInstanceAttribute."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.state.tagging import ecs_tags
 
 _Parts = tuple[Eip | None, dict[str, str], list[NetworkInterface]]
-"""What is told of an instance besides itself: its EIP, tags and secondary interfaces."""
+"""Other data in the answer for an instance: its EIP, tags and secondary interfaces."""
 
 
 class InstanceViews:
-    """What DescribeInstances tells of each instance, made once for each version of it."""
+    """The answer of DescribeInstances for each instance, cached for each version of it."""
 
     def __init__(self) -> None:
         self._views: dict[str, tuple[Instance, _Parts, Rendered]] = {}
@@ -43,7 +43,7 @@ class InstanceViews:
 
 
 def attributes(state: State, instance: Instance) -> dict[str, Any]:
-    """Return what DescribeInstanceAttribute tells of an instance."""
+    """Return the answer of DescribeInstanceAttribute for an instance."""
     common = _common(instance, bound_eip(state, instance))
     eip = common["EipAddress"]
     return {

@@ -1,4 +1,4 @@
-"""What requests ask of network interfaces, by themselves or with instances, and room for them."""
+"""Requests for network interfaces, alone or with instances, and their limits."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _TOO_MANY_ADDRESSES = Refusal("InvalidOperation.Ipv4CountExceeded")
 
 @dataclass(frozen=True)
 class InterfaceRequest:
-    """A secondary interface that is asked for, and may be made."""
+    """A requested secondary interface that may be created."""
 
     vswitch: VSwitch
     groups: tuple[SecurityGroup, ...]
@@ -52,7 +52,7 @@ class InterfaceRequest:
 def interface_request(
     call: Call, parameters: Parameters, vswitch: VSwitch, groups: Sequence[SecurityGroup]
 ) -> InterfaceRequest:
-    """Return the secondary interface that ``parameters`` tell of; raises their refusals."""
+    """Return the secondary interface of ``parameters``; raises their refusals."""
     if status_now("Available", "Pending", vswitch.ready_at) != "Available":
         raise refusals.VSWITCH_STATUS()
     for group in groups:
@@ -133,7 +133,7 @@ def secondary_addresses(parameters: Parameters) -> tuple[list[str], int]:
 
 
 def check_addresses(call: Call, vswitch: VSwitch, addresses: Sequence[str]) -> None:
-    """Raise unless the addresses are free ones of the VSwitch, each said once."""
+    """Raise unless the addresses are free in the VSwitch, and without duplicates."""
     if len(set(addresses)) < len(addresses):
         raise ApiError("InvalidIp.IpRepeated", "The specified IP address is repeated.", 403)
     for address in addresses:
@@ -156,7 +156,7 @@ def check_addresses(call: Call, vswitch: VSwitch, addresses: Sequence[str]) -> N
 def free_addresses_for(
     call: Call, vswitch: VSwitch, number: int, besides: Sequence[str] = ()
 ) -> list[str]:
-    """Return so many free addresses of a VSwitch; raises ``InvalidVSwitchId.IpNotEnough``."""
+    """Return this many free addresses of a VSwitch; raises ``InvalidVSwitchId.IpNotEnough``."""
     found = free_private(call.state, vswitch, number, besides)
     if len(found) < number:
         raise ApiError(
@@ -186,7 +186,7 @@ def check_number_of_addresses(number: int, kind: InstanceType | None) -> None:
 
 
 def check_number_of_interfaces(number: int, kind: InstanceType) -> None:
-    """Raise if an instance of this type cannot have so many interfaces, the primary one too."""
+    """Raise if an instance of this type cannot have this many interfaces, with the primary one."""
     if number > kind.interfaces:
         raise refusals.of("EniPerInstanceLimitExceeded")
 

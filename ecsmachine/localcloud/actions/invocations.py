@@ -45,7 +45,7 @@ from ecsmachine.localcloud.state.records import told
 
 MAX_INSTANCES = 100
 MAX_INVOCATIONS = 1000
-"""How many that have ended are remembered; the oldest go first."""
+"""How many ended invocations are kept; the oldest are removed first."""
 MAX_PARAMETERS = 10
 _INSTANCE_NOT_FOUND = Refusal("InvalidInstance.NotFound")
 _TOO_MANY = Refusal("InstanceIds.ExceedLimit")
@@ -53,7 +53,7 @@ _STOPPED: tuple[ScriptStatus, ...] = ("Cancelled", "Terminated")
 
 
 def run_command(call: Call) -> Answer:
-    """RunCommand: a command is made and run; with ``KeepCommand`` it is kept as well."""
+    """RunCommand: create and run a command; ``KeepCommand`` also keeps it."""
     command = command_of_request(call)
     if call.parameters.boolean("KeepCommand"):
         keep(call, command)
@@ -71,7 +71,7 @@ def invoke_command(call: Call) -> Answer:
 
 
 def stop_invocation(call: Call) -> None:
-    """StopInvocation: on some instances or on all; what has ended stays as it ended."""
+    """StopInvocation: on some or all instances; ended ones stay unchanged."""
     parameters = call.parameters
     invocation = call.required(call.state.invocations, "InvokeId")
     ids = parameters.listed("InstanceId")
@@ -90,7 +90,7 @@ def stop_invocation(call: Call) -> None:
 
 
 def describe_invocations(call: Call) -> Answer:
-    """DescribeInvocations: with all instances of each; output only where it is asked for."""
+    """DescribeInvocations: each with all its instances; output only on request."""
     parameters = call.parameters
     with_output = parameters.boolean("IncludeOutput")
     if with_output and not (parameters.given("InvokeId") or parameters.given("InstanceId")):
@@ -229,7 +229,7 @@ def _both(status: str) -> tuple[str, str]:
 
 
 def _told(call: Call, result: ScriptResult, *, finish: str, with_output: bool) -> dict[str, Any]:
-    """Return what both actions tell of an instance; they call the time of its end differently."""
+    """Return the common fields for an instance; the actions name the end time differently."""
     return {
         **told(result),
         **fixed("InvocationResult"),
@@ -240,7 +240,7 @@ def _told(call: Call, result: ScriptResult, *, finish: str, with_output: bool) -
 
 
 def _common(call: Call, invocation: Invocation) -> dict[str, Any]:
-    """Return what both actions tell of an invocation."""
+    """Return the common fields of an invocation."""
     return {
         **fixed("InvocationOrResult"),
         "InvokeId": invocation.id,

@@ -46,14 +46,14 @@ _OF_INTERFACE = (
     *("PrimaryIpAddress", "SecurityGroupId", "VSwitchId"),
 )
 _OF_TEMPLATES_ALONE = ("EnableVmOsConfig", "ImageOwnerAlias", "NetworkType", "VpcId")
-"""What a template may say, and RunInstances does not know."""
+"""Parameters of a template that RunInstances does not have."""
 _INSTEAD = (
     {"SecurityGroupId", "SecurityGroupIds", "NetworkInterface"},
     {"VSwitchId", "NetworkInterface"},
     {"PrivateIpAddress", "NetworkInterface"},
     {"ImageId", "ImageFamily"},
 )
-"""Parameters that say the same: of those a request has one, a template's others do not count."""
+"""Parameters with the same meaning: if a request has one, the template's others are ignored."""
 
 
 def create_launch_template(call: Call) -> Answer:
@@ -248,7 +248,7 @@ def _template_view(call: Call, template: LaunchTemplate) -> dict[str, Any]:
 
 
 def _data_view(values: Mapping[str, str]) -> dict[str, Any]:
-    """Return what a version says, as DescribeLaunchTemplateVersions tells it."""
+    """Return a version in the form of DescribeLaunchTemplateVersions."""
     parameters = Parameters(values)
     system_disk = _disk_view(parameters.struct("SystemDisk"))
     tags = [

@@ -1,4 +1,4 @@
-"""Listeners of classic load balancers: kept and told of; ``work/balancers.py`` carries them."""
+"""Listeners of classic load balancers: the actions; ``work/balancers.py`` forwards traffic."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def create_listener(protocol: str) -> Action:
 def set_listener(protocol: str) -> Action:
     """Return SetLoadBalancerTCPListenerAttribute, or that of another protocol.
 
-    What is not given stays as it was. ``VServerGroup`` on or off says where requests go.
+    Missing parameters stay unchanged. ``VServerGroup`` on or off selects the servers.
     """
 
     def change(call: Call) -> None:
@@ -281,7 +281,7 @@ def _general_view(balancer: LoadBalancer, listener: Listener) -> dict[str, Any]:
 
 
 def _told_settings(listener: Listener) -> dict[str, Value]:
-    """Return the settings that are to be told."""
+    """Return the settings for the answer."""
     values = {
         item: listener.settings.get(item.name, item.default) for item in SETTINGS[listener.protocol]
     }

@@ -1,6 +1,6 @@
-"""Listings declared as tables: what a Describe action lists, by which filters, and how it tells.
+"""Listings declared as tables: the resources of a Describe action, its filters and its view.
 
-A whole action is this, and ``"DescribeVpcs": networks.VPCS.answer`` in the table of actions::
+A complete action is this, and ``"DescribeVpcs": networks.VPCS.answer`` in the table of actions::
 
     VPCS = Listing(
         Vpc,
@@ -17,8 +17,8 @@ A whole action is this, and ``"DescribeVpcs": networks.VPCS.answer`` in the tabl
     )
 
 A filter names the parameters that it reads, and a field of the resource, or a function
-``(call, resource) -> value`` where the value is none of its fields. A filter whose parameter is not
-given lets everything pass. What fits none of the functions here is a :class:`Filter` of its own.
+``(call, resource) -> value`` if the value is not one of its fields. A filter without its parameter
+passes everything. If no function here fits, write a separate :class:`Filter`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ T = TypeVar("T")
 R = TypeVar("R", bound=OfRegion)
 
 Field = str | Callable[[Call, T], Any]
-"""A field of a resource, or what is worked out of it."""
+"""A field of a resource, or a function that computes a value from it."""
 Test = Callable[[T], bool]
 Several = Callable[..., Sequence[str] | None]
 """How several values are given: ``Parameters.listed``, ``.json_list`` or ``.separated``."""
@@ -52,10 +52,10 @@ Several = Callable[..., Sequence[str] | None]
 
 @dataclass(frozen=True)
 class Filter(Generic[T]):
-    """What one or more parameters of a request choose by.
+    """A filter by one or more parameters of a request.
 
-    ``test`` reads them and returns what a resource has to pass, or None if they are not given; it
-    raises the refusals of their values. ``field`` is what it looks at.
+    ``test`` reads them and returns the test of a resource, or None if they are not given; it raises
+    refusals for invalid values. ``field`` is the tested field.
     """
 
     names: tuple[str, ...]
@@ -65,11 +65,11 @@ class Filter(Generic[T]):
 
 @dataclass(frozen=True)
 class Listing(Generic[T]):
-    """What a Describe action lists.
+    """The listing of a Describe action.
 
-    ``path`` is where the answer has the resources (``Vpcs.Vpc``), ``rows`` what there is in the
-    region of the request, in order, and ``view`` how one of it is told. ``size`` and ``most`` are
-    the page's default and largest size.
+    ``path`` is the place of the resources in the answer (``Vpcs.Vpc``), ``rows`` the resources in
+    the region of the request, in order, and ``view`` the answer for one resource. ``size`` and
+    ``most`` are the default and the largest page size.
     """
 
     kind: type[T]
@@ -88,7 +88,7 @@ class Listing(Generic[T]):
                 raise TypeError(f"{self.kind.__name__} has no field {each.field}")
 
     def choose(self, call: Call) -> list[T]:
-        """Return what the request asks for; raises the refusals of its filters."""
+        """Return the answer to the request; raises the refusals of its filters."""
         rows = self.rows(call)
         tests = [test for each in self.filters if (test := each.test(call)) is not None]
         return [row for row in rows if all(test(row) for test in tests)]
@@ -121,8 +121,8 @@ def equals(
 ) -> Filter[T]:
     """The value is this one; raises ``error`` (or ``InvalidParameter``) for none of ``among``.
 
-    ``everything`` is a value that lets everything pass. ``spelled`` gives what is asked for the
-    spelling of the field.
+    ``everything`` is a value that matches everything. ``spelled`` converts the requested value to
+    the field's spelling.
     """
 
     def test(call: Call) -> Test[T] | None:
@@ -224,7 +224,7 @@ def times_between(*, other_keys: tuple[str, ...] = (), **fields: str) -> Filter[
 
 
 def always(name: str, value: str) -> Filter[Any]:
-    """Every resource has this value: another one is asked for in vain."""
+    """Every resource has this value: any other value matches nothing."""
     return equals(name, lambda call, row: value)
 
 
@@ -251,7 +251,7 @@ def tagged(
 
 
 def tagged_as(kind: str, key: str) -> Filter[Any]:
-    """The same of what has no table of its own; ``kind`` is what TagResources calls it."""
+    """The same for resources without their own table; ``kind`` is their name in TagResources."""
     return _tagged(lambda call, row: resource_tags(call.state, kind, getattr(row, key)), "Tag", key)
 
 

@@ -1,4 +1,4 @@
-"""Classic load balancers (SLB): made, told and changed, and their default server group."""
+"""Classic load balancers (SLB): creation, listing, changes, and their default server group."""
 
 from __future__ import annotations
 

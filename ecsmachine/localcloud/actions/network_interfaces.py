@@ -1,4 +1,4 @@
-"""Network interfaces: told, made and changed, attached to instances, and given addresses."""
+"""Network interfaces: listing, creation, changes, attaching to instances, addresses."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def interface_of_request(call: Call) -> NetworkInterface:
 
 
 def interface_view(call: Call, interface: NetworkInterface) -> dict[str, Any]:
-    """Return an interface as DescribeNetworkInterfaces tells it."""
+    """Return an interface in the form of DescribeNetworkInterfaces."""
     public = _public_address(call, interface)
     nothing = {"PublicIpAddress": "", "AllocationId": ""}
     return {
@@ -136,7 +136,7 @@ _OF_LISTINGS = frozenset(
         *("NetworkInterfaceTrafficMode", "QueueNumber", "QueuePairNumber"),
     )
 )
-"""What is told of an interface later, and not by the answer to its making."""
+"""Fields of an interface that the answer to its creation does not have."""
 
 
 def create_network_interface(call: Call) -> Answer:

@@ -1,4 +1,4 @@
-"""Resource groups: what is put into another one. Every id of a group is accepted."""
+"""Resource groups: moving resources to another group. Every group id is accepted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _KINDS = (
 
 
 def join_resource_group(call: Call) -> None:
-    """JoinResourceGroup: a resource goes into another group."""
+    """JoinResourceGroup: move a resource to another group."""
     parameters = call.parameters
     group_id = parameters.require("ResourceGroupId")
     resource_id = parameters.require("ResourceId")

@@ -181,7 +181,7 @@ def _entries_of(call: Call, vpc: Vpc) -> list[RouteEntry]:
     ]
     services = (vpc.id, _SERVICES, "Created with VPC by system.", vpc.created)
     system = [
-        # Nothing is kept of these: their ids follow from what they belong to.
+        # These are not stored: their ids are derived from their owner.
         RouteEntry(
             id=f"rte-{owner.partition('-')[2]}",
             region=vpc.region,

@@ -1,4 +1,4 @@
-"""Rules of security groups: added, removed, changed and told."""
+"""Rules of security groups: adding, removing, changing, listing."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def authorize(call: Call, direction: Direction) -> None:
 
 
 def revoke(call: Call, direction: Direction) -> None:
-    """RevokeSecurityGroup: remove rules, by id or by what they say."""
+    """RevokeSecurityGroup: remove rules, by id or by content."""
     group = call.required(call.state.security_groups, "SecurityGroupId")
     ids = call.parameters.listed("SecurityGroupRuleId", most=MAX_RULES_OF_REQUEST)
     if ids:
@@ -79,7 +79,7 @@ def revoke(call: Call, direction: Direction) -> None:
 
 
 def modify(call: Call, direction: Direction) -> None:
-    """ModifySecurityGroupRule: by id, or by what it says."""
+    """ModifySecurityGroupRule: by id or by content."""
     group = call.required(call.state.security_groups, "SecurityGroupId")
     parameters = call.parameters
     rule_id = parameters.text("SecurityGroupRuleId")
@@ -142,7 +142,7 @@ def _rule_of_request(
     port_range = request.text("PortRange")
     if not port_range and protocol in ("TCP", "UDP"):
         raise missing_parameter(request.name("PortRange"))
-    # The reference has one code for what is removed, and another for what is added.
+    # The reference has one code for removed rules, and another for added ones.
     what = "IpPortRange" if call.action.startswith("Revoke") else "IpProtocol"
     code = f"Invalid{what}.Malformed"
     port_range = _port_range(port_range or "-1/-1", protocol, code, "PortRange")
@@ -286,7 +286,7 @@ def _same_rule(one: Rule, other: Rule, *, priority: bool = True) -> bool:
 
 
 def rule_view(call: Call, rule: Rule) -> dict[str, Any]:
-    """Return a rule as DescribeSecurityGroupAttribute tells it."""
+    """Return a rule in the form of DescribeSecurityGroupAttribute."""
     other = call.state.security_groups.get(rule.group_id) if rule.group_id else None
     name = other.name if other else ""
     ingress = rule.direction == "ingress"

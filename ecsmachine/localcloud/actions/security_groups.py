@@ -54,7 +54,7 @@ def create_security_group(call: Call) -> Answer:
     tags = tags_of_request(parameters)
     vpc = call.optional(call.state.vpcs, "VpcId")
     if vpc is None:
-        # Accounts of today have no classic network: what names no VPC goes to the default one.
+        # New accounts have no classic network: without a VPC, use the default one.
         vpc = next((v for v in call.state.vpcs.in_region(region.id) if v.is_default), None)
     if vpc is None:
         raise missing_parameter("VpcId")
@@ -254,7 +254,7 @@ def _by_name(call: Call) -> Test[SecurityGroup] | None:
 
 
 def _of_any_interface(call: Call) -> None:
-    # In a VPC every rule is of the inner network, whatever is asked for.
+    # In a VPC every rule is for the inner network, whatever the request says.
     check_nic_type(call.parameters)
 
 

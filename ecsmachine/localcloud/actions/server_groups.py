@@ -122,7 +122,7 @@ def remove_server_group_backends(call: Call) -> Answer:
 
 
 def modify_server_group_backends(call: Call) -> Answer:
-    """ModifyVServerGroupBackendServers: some servers in the place of others."""
+    """ModifyVServerGroupBackendServers: replace some servers by others."""
     group = call.required(call.state.server_groups, "VServerGroupId")
     old = _by_key(_servers_with_ports(call, "OldBackendServers"))
     servers = _by_key(group.backends)

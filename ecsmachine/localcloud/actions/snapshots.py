@@ -130,7 +130,7 @@ def delete_snapshot(call: Call) -> None:
 
 
 def reset_disk(call: Call) -> None:
-    """ResetDisk: a disk of a Stopped instance becomes what one of its snapshots has."""
+    """ResetDisk: reset a disk of a Stopped instance to one of its snapshots."""
     disk = call.required(call.state.disks, "DiskId")
     snapshot = call.required(call.state.snapshots, "SnapshotId")
     if snapshot.disk_id != disk.id:
@@ -150,7 +150,7 @@ def reset_disk(call: Call) -> None:
 
 
 def snapshots_of(image: Image | CustomImage) -> list[str]:
-    """Return the ids of the snapshots that an image of one's own is made of."""
+    """Return the ids of the snapshots of a custom image."""
     return [image.snapshot_id, *(disk.snapshot_id for disk in image.data_disks)]
 
 
@@ -161,9 +161,9 @@ def check_accomplished(snapshot: Snapshot) -> None:
 
 
 def check_source(snapshot: Snapshot) -> None:
-    """Refuse a snapshot that no data disk can be made from.
+    """Refuse a snapshot that cannot become a data disk.
 
-    Real ECS would take one of a system disk as well; here that is no image of a block device.
+    Real ECS also accepts one of a system disk; here that is not an image of a block device.
     """
     check_accomplished(snapshot)
     if snapshot.disk_kind != "data":

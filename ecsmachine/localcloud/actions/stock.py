@@ -14,7 +14,7 @@ from ecsmachine.localcloud.state.model import Instance
 
 
 def check_stock(call: Call, zone: str, instance_type: str, amount: int) -> None:
-    """Refuse so many instances with ``OperationDenied.NoStock`` where they cannot be had."""
+    """Refuse this many instances with ``OperationDenied.NoStock`` if there is no stock."""
     left = _left(call, zone, instance_type)
     if left is not None and amount > left:
         raise refusals.NO_STOCK()
@@ -42,13 +42,13 @@ def _left(call: Call, zone: str, instance_type: str) -> int | None:
 LOG = logging.getLogger("ecsmachine.localcloud")
 
 _GROWING_S = 180.0
-"""How long a guest may take until it uses what it will: until its engine is installed."""
+"""How long a guest may take to reach its full resource use, with its engine installed."""
 
 
 def check_host_capacity(call: Call, number: int) -> None:
     """Raise ``OperationDenied.NoStock``, with what is missing, if there is no room for more guests.
 
-    Those that were asked for a moment ago are counted as well: they do not use yet what they need.
+    Recently requested guests count with their full needs, which they do not use yet.
     """
     growing = sum(_is_growing(instance) for instance in call.state.instances)
     missing = call.lifecycle.guests.shortage(number + growing)

@@ -32,7 +32,7 @@ def replace_system_disk(call: Call) -> Answer:
         raise refusals.IMAGE_OF_TYPE()
     old = attached_disks(call.state, instance.id)[0]
     least = max(old.size_gib, image.size_gib)
-    # Unless asked for otherwise, it is as large as the one that goes.
+    # By default it is as large as the former disk.
     wanted = {"SystemDisk.Size": str(least)} | {
         name: value for name, value in parameters.values.items() if name.startswith("SystemDisk.")
     }
@@ -63,7 +63,7 @@ def replace_system_disk(call: Call) -> Answer:
 
 
 def reinit_disk(call: Call) -> None:
-    """ReInitDisk: a disk is again what it was made from: its image, its snapshot, or nothing."""
+    """ReInitDisk: reset a disk to its origin: its image, its snapshot, or nothing."""
     disk = call.required(call.state.disks, "DiskId")
     if not disk.instance_id:
         raise refusals.DISK_STATUS()

@@ -190,7 +190,7 @@ def _tagged_id(call: Call, kind: str, resource_id: str) -> str:
     resource = table.find_or_none(resource_id, region=region) if table else None
     if table and resource:
         return table.key_of(resource)
-    # What is not named by its id in other requests, or is a part of another resource.
+    # Resources that other requests do not name by id, or that are part of another resource.
     others: dict[str, list[str]] = {
         "keypair": [pair.key_id for pair in state.key_pairs.in_region(region)],
         "eni": [item.id for item in interfaces_in_region(state, region)],

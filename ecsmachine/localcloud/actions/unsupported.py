@@ -1,10 +1,10 @@
 """Official parameters that the local cloud does not implement, and those without an effect here.
 
-All others are read by their actions: ``tests/api/localcloud/test_official_parameters.py`` holds
-that each official parameter of each action is read, or stands here.
+Actions read all others: ``tests/api/localcloud/test_official_parameters.py`` checks that each
+official parameter of each action is read, or is listed here.
 
 A pattern is a parameter's official name (lists as ``NAME.N``), in which ``*`` stands for any
-characters. It is of all actions, or of those before it: ``Create*:StorageSetId``.
+characters. It is for all actions, or for those before the colon: ``Create*:StorageSetId``.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ UNSUPPORTED: Mapping[str, tuple[str, ...]] = {
     "SSL Certificates Service": ("UploadServerCertificate:AliCloud*",),
     "port lists": ("*PortRangeListId",),
 }
-"""What is not there, and the parameters that ask for it."""
+"""Features that are not supported, and their parameters."""
 
 WITHOUT_EFFECT: Mapping[str, tuple[str, ...]] = {
     "It selects among public commands, and there are none.": ("DescribeCommands:Latest",),
@@ -164,7 +164,7 @@ WITHOUT_EFFECT: Mapping[str, tuple[str, ...]] = {
     ),
     "The change is always complete before the answer.": ("ModifyInstanceSpec:Async",),
 }
-"""Why the answer of ECS, and what it does, would not depend on a parameter in this cloud."""
+"""Parameters without an effect in this cloud, by the reason."""
 
 _ASKS_FOR_NOTHING = {
     "AddressIPVersion": "ipv4",
@@ -178,15 +178,15 @@ _ASKS_FOR_NOTHING = {
     "Visible": "true",
     "NetworkInterfaceTrafficConfig.NetworkInterfaceTrafficMode": "standard",
 }
-"""Values of unsupported parameters that ask for what there is anyway; ``false`` always does."""
+"""Values of unsupported parameters that request the default; ``false`` always does."""
 
 
 def checked(action: Action) -> Callable[[Call], Answer]:
-    """Return the action, made to refuse what is not implemented before it does anything.
+    """Return the action with a check that first refuses unsupported parameters.
 
-    What nobody has read when it is done is logged: it has no meaning beside the others, such as the
-    period of an instance that is paid for by the hour. The action of a ClientToken that is repeated
-    is not carried out, and refuses nothing.
+    Parameters that the action has not read are logged: they have no effect with the others, such as
+    the period of a pay-as-you-go instance. The action of a repeated ClientToken is not carried out,
+    and refuses nothing.
     """
 
     def carried_out(call: Call) -> Answer:
@@ -211,7 +211,7 @@ def checked(action: Action) -> Callable[[Call], Answer]:
 def of_the_action(version: str, action: str, values: Mapping[str, str]) -> Mapping[str, str]:
     """Return the values that are parameters of an action; ECS ignores others, and they are logged.
 
-    So no parameter can do something here that means nothing on ECS.
+    So no parameter has an effect here that it does not have on ECS.
     """
     official = official_actions(version).get(action)
     if official is None:
@@ -223,7 +223,7 @@ def of_the_action(version: str, action: str, values: Mapping[str, str]) -> Mappi
 
 
 def asked_for(version: str, action: str, values: Mapping[str, str]) -> dict[str, str]:
-    """Return the parameters of a request that ask for what is not implemented, and for what."""
+    """Return the unsupported parameters of a request, each with its feature."""
     official = official_actions(version).get(action)
     table = unsupported(action, official) if official else {}
     return {
@@ -235,9 +235,9 @@ def asked_for(version: str, action: str, values: Mapping[str, str]) -> dict[str,
 
 
 def refuse_unsupported(call: Call) -> None:
-    """Raise ``UnsupportedParameter`` for values that ask for what is not implemented.
+    """Raise ``UnsupportedParameter`` for unsupported parameters with a value.
 
-    A lenient cloud only logs them, as every cloud does.
+    Every cloud logs them; a lenient cloud only logs them.
     """
     found = asked_for(call.version, call.action, call.parameters.values)
     if not found:
@@ -254,7 +254,7 @@ def refuse_unsupported(call: Call) -> None:
 
 @functools.cache
 def unsupported(action: str, official: OfficialAction) -> Mapping[str, str]:
-    """Return the parameters of an action that are refused, each with what is not there."""
+    """Return the refused parameters of an action, each with its missing feature."""
     return _matching(UNSUPPORTED, action, official)
 
 

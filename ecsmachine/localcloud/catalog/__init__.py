@@ -1,1 +1,1 @@
-"""What the local cloud has on offer: regions and zones, instance types, images, disk categories."""
+"""The offer of the local cloud: regions and zones, instance types, images, disk categories."""

@@ -1,4 +1,4 @@
-"""What a listener of a classic load balancer can be told, by its protocol.
+"""The settings of a listener of a classic load balancer, by protocol.
 
 Source: the references of CreateLoadBalancerTCPListener and its three siblings.
 """
@@ -12,11 +12,11 @@ Value = str | int
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting: its name in answers, its default, and what it may be.
+    """One setting: its name in answers, its default, and its allowed values.
 
-    ``asked_as`` are its names in requests, if they are others. A whole number has its range, a
-    word its ``choices``; any text is taken where there are none. ``optional``: without a value
-    it is not told of, as 0 is none. ``needed``: a new listener has to be given it.
+    ``asked_as`` are its names in requests, if they differ. A number has a range, a word its
+    ``choices``; without choices any text is allowed. ``optional``: without a value (or with 0)
+    answers do not have it. ``needed``: a new listener requires it.
     """
 
     name: str
@@ -141,4 +141,4 @@ SETTINGS: dict[str, tuple[Setting, ...]] = {
     ),
 }
 OF_EVERY_PROTOCOL = ("Bandwidth", "Description", "Scheduler")
-"""What DescribeLoadBalancerListeners tells beside the part that is the protocol's own."""
+"""The fields of DescribeLoadBalancerListeners besides those of the protocol."""

@@ -1,7 +1,7 @@
-"""What things cost: prices of the local cloud's own, in CNY, near enough to plan with.
+"""Prices of the local cloud, in CNY, good enough for planning.
 
-They are made of a rate per core and per GiB, and are nobody's price list: what Alibaba Cloud
-takes differs by type, region, contract and day.
+They come from a rate per core and per GiB. They are not real prices: those of Alibaba Cloud differ
+by type, region, contract and day.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ CURRENCY = "CNY"
 HOURS = {"Hour": 1.0, "Day": 24.0, "Week": 168.0, "Month": 720.0, "Year": 8640.0}
 """The hours of each ``PriceUnit``."""
 SUBSCRIPTION_FACTOR = 0.5
-"""What a month of subscription costs, as a part of a month by the hour."""
+"""The price of a month of subscription, as a fraction of a month of pay-as-you-go."""
 SPOT_FACTOR = 0.2
 _CORE_HOUR = 0.14
 _GIB_HOUR = 0.027

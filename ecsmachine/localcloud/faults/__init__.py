@@ -1,1 +1,1 @@
-"""Faults on demand: what goes wrong in the cloud, when it is told to."""
+"""Fault injection: faults that users add to the cloud."""

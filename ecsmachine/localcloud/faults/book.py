@@ -40,7 +40,7 @@ class Entry:
     instances: dict[str, bool] = field(default_factory=dict)
 
     def as_data(self) -> dict[str, Any]:
-        """Return it as what is written in JSON: the values that it has, and how it fared."""
+        """Return the fault as JSON data: its values and its counts."""
         plain = {name: value for name, value in asdict(self.fault).items() if value}
         return {"id": self.id, **plain, "struck": self.struck, "spent": self.spent}
 
@@ -73,7 +73,7 @@ class FaultBook:
         )
         try:
             self._connection.execute("PRAGMA journal_mode=WAL")
-            # What a power cut loses is a count.
+            # A power cut loses only a count.
             self._connection.execute("PRAGMA synchronous=OFF")
             self._connection.execute(
                 "CREATE TABLE IF NOT EXISTS fault (id INTEGER PRIMARY KEY AUTOINCREMENT, "

@@ -1,4 +1,4 @@
-"""What a fault is: its kind, what it strikes, and when."""
+"""A fault: its kind, its targets, and its times."""
 
 from __future__ import annotations
 
@@ -37,12 +37,13 @@ class FaultError(LocalCloudError):
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that goes wrong on demand.
+    """An injected fault.
 
-    When: it strikes each time it could, or from the ``nth`` time on (counted from 1, since the
-    fault was added), at most ``times`` times (once, if only ``nth`` is given), and each time with
-    ``probability``, drawn from ``seed``: the same seed strikes the same times. What is counted
-    are requests, downloads from the mirror, or instances (``times=1``: the next instance).
+    When: it strikes at every occurrence, or from the ``nth`` on (counted from 1, since the fault
+    was added), at most ``times`` times (once, if only ``nth`` is given), and each time with
+    ``probability``, drawn from ``seed``: the same seed strikes at the same occurrences. An
+    occurrence is a request, a download from the mirror, or an instance (``times=1``: the next
+    instance).
 
     Of requests (``action``: a pattern such as ``Describe*``; a dry run is an action of its own,
     ``RunInstances/DryRun``; ``region``: a pattern of the region that is asked for):
@@ -90,7 +91,7 @@ class Fault:
 
     @property
     def target(self) -> Target:
-        """What it strikes and what is counted: requests, instances, or downloads."""
+        """The target, which is also counted: requests, instances, or downloads."""
         return _SPECS[self.kind].target
 
     @property
@@ -123,7 +124,7 @@ class Fault:
         return fnmatchcase(path, self.path or "*")
 
     def where(self) -> str:
-        """Return in words what it strikes."""
+        """Return the target in words."""
         if self.target == "request":
             words = [self.action or ("*" if self.kind in _EVERY_ACTION else "")]
             place = self.zone or self.region
@@ -133,7 +134,7 @@ class Fault:
         return " ".join(filter(None, words)) or "*"
 
     def what(self) -> str:
-        """Return in words what it does beyond its kind."""
+        """Return its options in words."""
         words = [self.code, str(self.status) if self.status else ""]
         words += [f"{self.seconds:g} s" if self.seconds else ""]
         words += [f"{self.rate:g}/s" if self.rate else "", f"{self.bytes} B" if self.bytes else ""]
@@ -227,7 +228,7 @@ def check(fault: Fault) -> None:
 
 @dataclass(frozen=True)
 class _Spec:
-    """What a kind of fault strikes, takes, and needs one of."""
+    """A kind of fault: its target, its options, and the options of which it needs one."""
 
     target: Target
     takes: tuple[str, ...]

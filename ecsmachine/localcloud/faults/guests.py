@@ -26,9 +26,9 @@ _KINDS: dict[Moment, tuple[FaultKind, ...]] = {
 
 
 def guest_faults(book: FaultBook, instance: Instance, moment: Moment) -> GuestFaults:
-    """Return what is wrong with a guest that is made or started now, or that runs.
+    """Return the faults of a guest that is created or started now, or that runs.
 
-    Making and starting are counted; of connections that drop, each is counted when it does.
+    Creations and starts are counted, and each dropped connection.
     """
     struck = []
     for entry in book.entries():

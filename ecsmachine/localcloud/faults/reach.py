@@ -1,4 +1,4 @@
-"""What a fault could strike in a cloud: one that could never strike is refused."""
+"""The possible targets of faults: a fault that can never strike is refused."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _INSTANCE_ID = re.compile(r"i-[a-z0-9]{20}")
 
 @dataclass(frozen=True)
 class Reach:
-    """What there is in a cloud: its actions (and their dry runs), and whether it has guests.
+    """The targets of a cloud: its actions (and their dry runs), and whether it has guests.
 
-    ``missing`` are actions that Alibaba Cloud has and the local cloud has not. ``instance_ids``
-    returns those of the instances that are there.
+    ``missing`` are actions of Alibaba Cloud that the local cloud lacks. ``instance_ids`` returns
+    the ids of the existing instances.
     """
 
     actions: frozenset[str]

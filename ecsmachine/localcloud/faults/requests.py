@@ -56,7 +56,7 @@ class RequestFaults:
     async def before(
         self, action: str, region: str, parameters: Parameters, struck: list[Entry]
     ) -> None:
-        """Do what is to happen before the work.
+        """Apply the faults before the work.
 
         Raises :class:`ConnectionCutError`, or the refusal as an
         :class:`~ecsmachine.localcloud.protocol.errors.ApiError`.
@@ -86,7 +86,7 @@ class RequestFaults:
             raise
 
     def after(self, action: str, answer: Mapping[str, Any], struck: list[Entry]) -> dict[str, Any]:
-        """Do what is to happen after the work, and return what is to be answered.
+        """Apply the faults after the work, and return the answer.
 
         Raises :class:`ConnectionCutError`.
         """
@@ -159,7 +159,7 @@ _QUOTAS = {
 
 
 def refusal(fault: Fault, action: str) -> ApiError:
-    """Return what a fault that refuses requests refuses this one with."""
+    """Return the error with which a fault refuses this request."""
     if fault.kind == "throttle":
         code = "Throttling.User"
     elif fault.kind == "quota":

@@ -1,7 +1,7 @@
-"""Eventual consistency: what was made is there, but for a while no request finds it.
+"""Eventual consistency: new resources exist, but for a while no request finds them.
 
-Only what goes in and out of the API is changed: inside, quotas, addresses and dependencies count
-what is not seen yet, as in ECS.
+Only requests and answers change: inside, unseen resources count for quotas, addresses and
+dependencies, as in ECS.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.wire import parse_json
 
-# By the name of the parameter that holds its id: how ECS says that there is none.
+# By the parameter that holds the id: the error of ECS for an unknown id.
 _NOT_FOUND = {
     "InstanceId": refusals.INSTANCE_NOT_FOUND,
     "SecurityGroupId": refusals.SECURITY_GROUP_NOT_FOUND,
@@ -55,14 +55,14 @@ _ABOUT_ONE = re.compile(r"Describe\w*(Attributes?|UserData)")
 
 
 class Unseen:
-    """What is not seen yet, until when, and by which fault; it is forgotten by a restart."""
+    """The unseen resources, until when, and by which fault; a restart forgets them."""
 
     def __init__(self, book: FaultBook) -> None:
         self._book = book
         self._until: dict[tuple[str, str], tuple[float, int]] = {}
 
     def hide(self, action: str, answer: Mapping[str, Any], entry: Entry) -> None:
-        """Hide what a request has made for as long as the fault says, from now on."""
+        """Hide the new resources of a request, from now on, for the time of the fault."""
         if action == "RunInstances":
             made = [("InstanceId", each) for each in answer["InstanceIdSets"]["InstanceIdSet"]]
         elif action in _MADE_BY:
@@ -70,7 +70,7 @@ class Unseen:
         else:
             made = []
         for key in made:
-            # A ClientToken that is repeated makes nothing anew.
+            # A repeated ClientToken creates nothing.
             self._until.setdefault(key, (time.monotonic() + entry.fault.seconds, entry.id))
 
     def check(self, action: str, parameters: Parameters) -> None:
@@ -87,7 +87,7 @@ class Unseen:
                 raise _NOT_FOUND[kind]()
 
     def without(self, answer: Mapping[str, Any]) -> dict[str, Any]:
-        """Return an answer without what is not seen yet in its lists."""
+        """Return an answer without the unseen resources in its lists."""
         seen = dict(answer)
         if not self._now():
             return seen
@@ -104,7 +104,7 @@ class Unseen:
         return seen
 
     def _now(self) -> bool:
-        """Forget what is seen by now; return whether anything is left."""
+        """Forget resources that are visible by now; return whether any are left."""
         if self._until:
             now = time.monotonic()
             there = {entry.id for entry in self._book.entries()}
@@ -117,7 +117,7 @@ class Unseen:
 
 
 def _kind(name: str) -> str:
-    """Return what a parameter names: ``SecurityGroupIds.2`` is a SecurityGroupId."""
+    """Return the kind of id of a parameter: ``SecurityGroupIds.2`` is a SecurityGroupId."""
     last = [part for part in name.split(".") if not part.isdigit()][-1:]
     word = last[0] if last else ""
     word = _ROLES.get(word, word)

@@ -1,4 +1,4 @@
-"""Who sent a request, and when: access key, signature, clock and nonce."""
+"""Authentication of a request: access key, signature, clock and nonce."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ def _mismatch(string_to_sign: str) -> ApiError:
 
 
 def _shown_string_to_sign(request: SignedRequest) -> str:
-    # The answer may end in somebody's log.
+    # The answer may end up in a log.
     shown = {
         name: _HIDDEN if is_secret(name) else value for name, value in request.parameters.items()
     }

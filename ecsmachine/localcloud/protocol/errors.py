@@ -29,12 +29,12 @@ def invalid_parameter(name: str, reason: str = "") -> ApiError:
 
 
 def dry_run_passed() -> ApiError:
-    """Return what a dry run that would have succeeded answers with."""
+    """Return the answer to a dry run that would succeed."""
     return ApiError("DryRunOperation", "Request validation has been passed with DryRun flag set.")
 
 
 class LocalCloudError(Exception):
-    """The local cloud cannot do what was asked.
+    """The local cloud cannot carry out a command.
 
     ``message`` is one line, ``hint`` one line on what to do about it, ``details`` text of
     any length (what a program wrote, the end of a log).

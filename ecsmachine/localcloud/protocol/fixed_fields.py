@@ -1,7 +1,8 @@
-"""What answers tell of every resource of a kind, as it is the same of all of them here.
+"""Fields of answers that are the same for every resource of a kind here.
 
-Most of it tells what the local cloud has not. It stands in ``fixed_fields.txt`` beside this module,
-a line a value: the kind, its fields (a dot leads into an object), ``=``, and the value in JSON.
+Most of them are for features that the local cloud lacks. They are in ``fixed_fields.txt`` beside
+this module, one value per line: the kind, its fields (a dot leads into an object), ``=``, and the
+value in JSON.
 """
 
 from __future__ import annotations

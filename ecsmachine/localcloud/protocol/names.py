@@ -1,4 +1,4 @@
-"""What names, passwords and devices may look like, patterns of names, and what was meant."""
+"""Rules for names, passwords and devices, patterns of names, and suggestions."""
 
 from __future__ import annotations
 

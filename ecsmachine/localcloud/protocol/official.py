@@ -1,4 +1,4 @@
-"""What Alibaba Cloud publishes: its actions, their parameters, and which of them are required.
+"""Alibaba Cloud's published metadata: actions, their parameters, and which are required.
 
 They are kept in ``official_names.txt`` beside this module, which
 ``scripts/measure_api/write_names.py`` writes.
@@ -23,7 +23,7 @@ COMMON = frozenset(
         *("SignatureType", "BearerToken"),
     )
 )
-"""What every request may have, whatever its action."""
+"""The parameters of every action."""
 OF_OTHER_OWNERS = frozenset(("OwnerId", "OwnerAccount", "ResourceOwnerId", "ResourceOwnerAccount"))
 """Official for almost every action, and without a meaning for any."""
 
@@ -81,7 +81,7 @@ def _products() -> Mapping[str, Mapping[str, OfficialAction]]:
 
 
 _REGIONAL = ("2014-05-26", "2014-05-15", "2016-04-28")
-"""The versions of ECS, SLB and VPC: they are asked in a region."""
+"""The versions of ECS, SLB and VPC: their requests have a region."""
 
 
 _NOT_ENFORCED = frozenset(

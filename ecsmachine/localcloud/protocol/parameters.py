@@ -1,7 +1,7 @@
 """The parameters of a request, read by name, number and kind.
 
-Lists come flattened (``InstanceId.1``, ``DataDisk.2.Size``); numbering need not be dense, its
-order counts. An empty value counts as not given. What is read is noted: see
+Lists come flattened (``InstanceId.1``, ``DataDisk.2.Size``); the numbers may have gaps; their order
+counts. An empty value counts as missing. Every read is recorded: see
 :mod:`ecsmachine.localcloud.actions.unsupported`.
 """
 

@@ -1,10 +1,10 @@
-"""The refusals of the API: by code, and by name where more than one action has them.
+"""The refusals of the API: by code, and by name if more than one action has them.
 
 Both are called to be raised: ``raise refusals.DISK_STATUS()``, ``raise refusals.of("NoNeedOfIt")``.
-HTTP status and message of a code stand once, in ``refusals.txt`` beside this module: code, status,
-message. Where a code has several messages, or what is refused stands in the message, the place has
-an :class:`ApiError` of its own (``tests/unit/localcloud/test_refusals.py``). Where nothing better
-is known, take the functions at the end, which follow the API's own way of naming.
+HTTP status and message of a code are in ``refusals.txt`` beside this module: code, status, message.
+If a code has several messages, or its message names the refused value, write an :class:`ApiError`
+in place (``tests/unit/localcloud/test_refusals.py``). If nothing better is known, use the functions
+at the end, which follow the API's naming.
 
 Source: the error codes in the reference of each action (ECS, VPC, SLB).
 """
@@ -29,7 +29,7 @@ def known() -> Mapping[str, tuple[int, str]]:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A code; with a message and a status of its own if the code has several."""
+    """A code; with its own message and status if the code has several."""
 
     code: str
     own_message: str = ""
@@ -37,7 +37,7 @@ class Refusal:
 
     @property
     def message(self) -> str:
-        """What it says."""
+        """The message."""
         return self.own_message or known()[self.code][1]
 
     @property
@@ -55,7 +55,7 @@ def of(code: str) -> ApiError:
     return Refusal(code)()
 
 
-# What is not there (each table of the state says which of them is its own).
+# Unknown resources (each table of the state declares its own).
 REGION_NOT_FOUND = Refusal(
     "InvalidRegionId.NotFound", "The specified RegionId does not exist.", 404
 )
@@ -83,7 +83,7 @@ SERVER_GROUP_NOT_FOUND = Refusal(
 COMMAND_NOT_FOUND = Refusal("InvalidCmdId.NotFound")
 INVOCATION_NOT_FOUND = Refusal("InvalidInvokeId.NotFound")
 
-# What its status does not allow.
+# Refused because of the status.
 INSTANCE_STATUS = Refusal(
     "IncorrectInstanceStatus",
     "The current status of the resource does not support this operation.",
@@ -101,7 +101,7 @@ CHARGE_TYPE = Refusal("ChargeTypeViolation")
 SECURITY_LOCK = Refusal("InstanceLockedForSecurity")
 DEVICE_IN_USE = Refusal("InvalidDevice.InUse")
 
-# What is beyond the account's quota, or too much for one resource.
+# Beyond the quota of the account, or too much for one resource.
 QUOTA_OF_INSTANCES = Refusal("QuotaExceed.AfterpayInstance")
 QUOTA_OF_DISKS = Refusal("QuotaExceed.PostPaidDisk")
 QUOTA_OF_SECURITY_GROUPS = Refusal("QuotaExceed.SecurityGroup")
@@ -112,18 +112,18 @@ QUOTA_OF_EIPS = Refusal("QuotaExceeded.Eip")
 QUOTA_OF_BACKENDS = Refusal("BackendServer.QuotaExceeded")
 QUOTA_OF_DISKS_OF_INSTANCE = Refusal("InstanceDiskNumber.LimitExceed")
 
-# What does not go together.
+# Resources that do not fit together.
 DEPENDENTS = Refusal("DependencyViolation", "Specified object has dependent resources.")
 DISK_CATEGORY_OF_TYPE = Refusal("InvalidDiskCategory.NotSupported")
 NO_STOCK = Refusal("OperationDenied.NoStock")
 IMAGE_OF_TYPE = Refusal("ImageNotSupportInstanceType")
 
-# Who asks, and how.
+# Authentication.
 ACCESS_KEY = Refusal("InvalidAccessKeyId.NotFound")
 SECURITY_TOKEN = Refusal("InvalidSecurityToken.MismatchWithAccessKey")
 
 
-# What is not formed as it has to be, or none of what there is.
+# Values that are malformed or not supported.
 DISK_SIZE = Refusal("InvalidDiskSize.NotSupported")
 BACKENDS = Refusal("InvalidBackendServers.NotExist")
 INSTANCE_CHARGE_TYPE = Refusal("InvalidInstanceChargeType.NotFound")

@@ -15,7 +15,7 @@ _BLOCK = 1 << 16
 
 
 async def pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    """Write all that comes from one side to the other, then tell it that this is all."""
+    """Copy the data of one side to the other, then end the stream."""
     with suppress(OSError):
         while block := await source.read(_BLOCK):
             target.write(block)
@@ -32,9 +32,9 @@ async def join(
     theirs: tuple[asyncio.StreamReader, asyncio.StreamWriter],
     changed: Callable[[bytes], bytes] | None = None,
 ) -> None:
-    """Pass on what comes from either side until their answer has ended.
+    """Copy data both ways until their answer has ended.
 
-    ``changed`` makes the head of their first HTTP answer another one.
+    ``changed`` changes the head of their first HTTP answer.
     """
     sending = asyncio.create_task(pass_on(ours[0], theirs[1]))
     try:

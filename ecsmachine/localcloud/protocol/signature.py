@@ -23,7 +23,7 @@ def percent_encode(text: str) -> str:
 
 
 def rpc_string_to_sign(method: str, parameters: Mapping[str, str]) -> str:
-    """Return what an RPC request (V1) is signed over: every parameter but ``Signature``."""
+    """Return the string to sign of an RPC request (V1): every parameter but ``Signature``."""
     signed = {name: value for name, value in parameters.items() if name != "Signature"}
     return f"{method}&%2F&{percent_encode(canonical_query(signed.items()))}"
 
@@ -47,7 +47,7 @@ def acs3_canonical_request(
     headers: Mapping[str, str],
     payload_hash: str,
 ) -> str:
-    """Return what a V3 request is signed over; ``headers`` are the signed ones, lower case."""
+    """Return the string to sign of a V3 request; ``headers`` are the signed ones, lower case."""
     names = sorted(headers)
     lines = "".join(f"{name}:{headers[name].strip()}\n" for name in names)
     parts = (method, path or "/", canonical_query(query), lines, ";".join(names), payload_hash)
@@ -60,7 +60,7 @@ def acs3_string_to_sign(canonical_request: str) -> str:
 
 
 def acs3_signature(string_to_sign: str, secret: str) -> str:
-    """Return the HMAC-SHA256 signature in hexadecimal; the key is the secret alone."""
+    """Return the HMAC-SHA256 signature in hexadecimal; the key is only the secret."""
     return hmac.new(secret.encode(), string_to_sign.encode(), hashlib.sha256).hexdigest()
 
 
@@ -70,7 +70,7 @@ def same(expected: str, given: str) -> bool:
 
 
 def roa_string_to_sign(method: str, headers: Mapping[str, str], resource: str) -> str:
-    """Return what a ROA request is signed over; ``headers`` have lower-case names.
+    """Return the string to sign of a ROA request; ``headers`` have lower-case names.
 
     Source: "Request syntax and signature method V2 for ROA APIs".
     """
@@ -84,7 +84,7 @@ def roa_string_to_sign(method: str, headers: Mapping[str, str], resource: str) -
 
 
 def roa_signature(string_to_sign: str, secret: str) -> str:
-    """Return the HMAC-SHA1 signature in base64; the key is the secret alone."""
+    """Return the HMAC-SHA1 signature in base64; the key is only the secret."""
     digest = hmac.new(secret.encode(), string_to_sign.encode(), hashlib.sha1).digest()
     return base64.b64encode(digest).decode()
 

@@ -23,7 +23,7 @@ CONTENT_TYPES = {"JSON": "application/json;charset=utf-8", "XML": "text/xml;char
 
 
 class Rendered(dict[str, Any]):
-    """A part of an answer whose JSON is made once and kept, because it is asked for often."""
+    """A part of an answer whose JSON is cached, because it is requested often."""
 
     __slots__ = ("_json",)
 
@@ -71,10 +71,10 @@ def _not_utf8() -> ApiError:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Return what a request holds as JSON; raises ValueError if it is none that can be answered.
+    """Return the JSON of a request; raises ValueError if it cannot be returned as JSON.
 
-    So are values that nest deeper than 50, numbers without a value, and halves of characters.
-    Single quotes are taken for double ones: so Alibaba Cloud's provider for Terraform writes lists.
+    The same error comes for values nested deeper than 50, NaN and Infinity, and lone surrogates.
+    Single quotes count as double ones: Alibaba Cloud's Terraform provider writes lists this way.
     """
     if isinstance(text, str) and '"' not in text:
         text = text.replace("'", '"')

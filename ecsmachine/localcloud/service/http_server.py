@@ -1,4 +1,4 @@
-"""uvicorn's server, that ends when it is told to; its connections: how many, how silent, cut."""
+"""uvicorn's server with a controlled end, and limits on its connections."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _LOOK_S = 0.001
 
 
 class HttpServer(uvicorn.Server):
-    """Serves an application on one socket; ``ready`` is called once it answers,
-    ``stopping`` when it is to end: what is answered without an end has to end then.
+    """Serves an application on one socket; ``ready`` is called when it answers, ``stopping`` when
+    it must end: endless answers must end then.
 
-    ``grace_s`` is how long requests that are being answered may take when it stops.
+    ``grace_s`` is the time limit for running requests when it stops.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class HttpServer(uvicorn.Server):
         grace_s: float = 5.0,
     ) -> None:
         # No access log: the parameters of a request may hold passwords.
-        # No warnings: anybody can send what is no HTTP, and fill the log with them.
+        # No warnings: anybody can send data that is not HTTP, and fill the log.
         config = uvicorn.Config(
             application,
             http=protocol,

@@ -1,20 +1,19 @@
-"""What the local cloud tells of itself over HTTP, beside the APIs of Alibaba Cloud.
+"""The local cloud's own HTTP requests, besides the APIs of Alibaba Cloud.
 
-``GET /healthz`` answers 200 once the cloud can be used, and asks for no key. The others ask for the
-cloud's own access key (HTTP Basic: id and secret):
+``GET /healthz`` answers 200 when the cloud is ready, and needs no key. The others need the access
+key of the cloud (HTTP Basic: id and secret):
 
-- ``GET /_ecsmachine/requests`` has what was asked; ``?after=NUMBER``, ``?action=PATTERN``.
-  ``DELETE`` forgets it.
-- ``GET /_ecsmachine/faults`` lists what goes wrong on demand. ``POST`` adds a fault, with the
-  values of :class:`~ecsmachine.localcloud.faults.fault.Fault` in JSON; ``DELETE`` ends all, or with
-  ``/_ecsmachine/faults/ID`` one.
-- ``POST /_ecsmachine/reset`` lets the cloud begin anew: without resources, faults and requests,
-  with its seed.
-- ``GET /_ecsmachine/state`` has what there is, by kind.
-- ``GET /_ecsmachine/events`` tells what happens, as server-sent events (:class:`.view.Event`),
-  those of requests with their numbers as ids; with ``?after=NUMBER`` those that are kept come
-  first.
-- ``POST /_ecsmachine/ticket`` gives a token that opens the page once (:mod:`.page`).
+- ``GET /_ecsmachine/requests`` returns the request log; ``?after=NUMBER``, ``?action=PATTERN``.
+  ``DELETE`` clears it.
+- ``GET /_ecsmachine/faults`` lists the injected faults. ``POST`` adds a fault, with the
+  values of :class:`~ecsmachine.localcloud.faults.fault.Fault` in JSON; ``DELETE`` removes all, or
+  with ``/_ecsmachine/faults/ID`` one.
+- ``POST /_ecsmachine/reset`` clears the cloud: removes resources, faults and requests, and applies
+  its seed again.
+- ``GET /_ecsmachine/state`` returns the resources, by kind.
+- ``GET /_ecsmachine/events`` streams events (server-sent events, :class:`.view.Event`). Request
+  events have their numbers as ids; with ``?after=NUMBER`` the stored ones come first.
+- ``POST /_ecsmachine/ticket`` returns a token that opens the page once (:mod:`.page`).
 """
 
 from __future__ import annotations
@@ -175,7 +174,7 @@ def _line(event: Event) -> str:
 
 
 def _after(request: Request, known: set[str]) -> int | None:
-    """Return the number that is asked for; None where something else is asked for."""
+    """Return the requested number; None if the parameters are others."""
     text = request.query_params.get("after", "0")
     right = text.isascii() and text.isdigit() and len(text) < 19
     return int(text) if right and request.query_params.keys() <= known else None

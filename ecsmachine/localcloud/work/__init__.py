@@ -1,1 +1,1 @@
-"""What goes on after an answer was given."""
+"""Work that continues after an answer."""

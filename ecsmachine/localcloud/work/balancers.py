@@ -1,6 +1,6 @@
-"""Load balancers carry traffic: their listeners that run listen, and lead to servers that are well.
+"""Load balancers forward traffic: running listeners lead to healthy servers.
 
-Without real guests nothing is carried, and servers are well while their instances run.
+Without real guests nothing is forwarded; servers are healthy while their instances run.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ class BalancerWork:
         self._led: dict[tuple[str, int], int] = {}
 
     def lead(self, balancer_id: str, port: int, here: int | None) -> None:
-        """Lead what goes to a port of a balancer's servers to one of 127.0.0.1; None: no longer."""
+        """Redirect traffic to a port of a balancer's servers to a port of 127.0.0.1; None: stop
+        that."""
         if here is None:
             self._led.pop((balancer_id, port), None)
         else:
@@ -69,7 +70,7 @@ class BalancerWork:
             self._changed()
 
     def is_well(self, place: Place, instance_id: str, port: int) -> bool | None:
-        """Whether a server of the listener at a place is well; None if that is not looked at."""
+        """Whether a server of the listener at a place is healthy; None without health checks."""
         listening = self._listening.get(place)
         return None if listening is None else listening.is_well(instance_id, port)
 
@@ -83,7 +84,7 @@ class BalancerWork:
         assert self._network is not None  # noqa: S101  (recover looked)
         wanted = carried_by(self._state, self._led)
         for place, listening in list(self._listening.items()):
-            # with another certificate it has to listen anew
+            # with another certificate it must listen again
             if place not in wanted or listening.tls != wanted[place].tls:
                 self._listening.pop(place).close()
         if wanted or self._listening:
@@ -97,7 +98,7 @@ class BalancerWork:
 
 
 class Listening:
-    """A listener: what comes to its address and port goes to one of its servers."""
+    """A listener: forwards connections to its address and port to one of its servers."""
 
     def __init__(self, network: BalancerNetwork, threads: Threads, supervisor: Supervisor) -> None:
         self._network = network
@@ -143,7 +144,7 @@ class Listening:
                 self._checks = self._supervisor.repeat(what, carried.check.interval_s, self._check)
 
     def is_well(self, instance_id: str, port: int) -> bool | None:
-        """Whether a server is well; None if that is not looked at."""
+        """Whether a server is healthy; None without health checks."""
         if self._carried is None or self._carried.check is None:
             return None
         return any(
@@ -219,7 +220,7 @@ class Listening:
     async def _connect_datagrams(self, client: str) -> socket.socket | None:
         server = self._choose(client, self._usable())
         if server is not None:
-            with suppress(OSError):  # there is no way to it any more
+            with suppress(OSError):  # it can no longer be reached
                 return await self._datagram_socket(server, server.port)
         return None
 
@@ -272,9 +273,9 @@ class Listening:
             self._choice.open[server] -= 1
 
     async def _connect_one(self, client: str, token: bytes) -> tuple[Server, Streams] | None:
-        """Connect to a server that is well, or to another one if it is gone by now.
+        """Connect to a healthy server, or to another one if it is gone.
 
-        That which a sticky session's ``token`` is of comes first.
+        The server of a sticky session's ``token`` comes first.
         """
         left = self._usable()
         while server := self._choose(client, left, token):
@@ -309,9 +310,9 @@ _LEAST = {
 
 
 def server_context(certificate: str, private_key: str, policy: str = "") -> ssl.SSLContext:
-    """Return what a server needs that has this certificate, with its chain, and its key (PEM).
+    """Return the TLS context of a server with this certificate, its chain, and its key (PEM).
 
-    Raises ``ssl.SSLError`` if they do not belong together, or are none.
+    Raises ``ssl.SSLError`` if they are invalid, or do not match.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     if policy in _LEAST and context.minimum_version < _LEAST[policy]:

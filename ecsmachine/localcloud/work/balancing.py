@@ -1,4 +1,4 @@
-"""What a listener of a load balancer does: it chooses a server, and asks each whether it is well.
+"""Load balancer listeners: choice of a server, and health checks.
 
 Source: the references of CreateLoadBalancerTCPListener and CreateLoadBalancerHTTPListener.
 """
@@ -39,11 +39,11 @@ class Server:
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """How it is found out whether a server is well; ``port`` 0 is the server's own. Seconds.
+    """A health check; ``port`` 0 is the server's own port. Times in seconds.
 
-    With a ``request`` (the head of one) it is asked over HTTP, and is well if the first digit of
-    the answer's status is one of ``statuses``; else it is well if it takes a connection. Of UDP
-    the request is a datagram, and the answer begins as ``expected``.
+    With a ``request`` (its head) the check uses HTTP, and the server is healthy if the first digit
+    of the status is one of ``statuses``. Without one, it is healthy if it accepts a connection. For
+    UDP the request is a datagram, and the answer begins with ``expected``.
     """
 
     port: int
@@ -58,7 +58,7 @@ class HealthCheck:
 
 @dataclass(frozen=True)
 class Tls:
-    """What an HTTPS listener answers with, in PEM; ``policy`` is its TLSCipherPolicy."""
+    """The certificate and key of an HTTPS listener, in PEM; ``policy`` is its TLSCipherPolicy."""
 
     certificate: str
     private_key: str = field(repr=False)
@@ -67,26 +67,26 @@ class Tls:
 
 @dataclass(frozen=True)
 class Carried:
-    """What a listener that runs carries, and to whom."""
+    """The traffic of a running listener, and its servers."""
 
     protocol: Protocol
     scheduler: str
     servers: tuple[Server, ...]
     check: HealthCheck | None
     forwarded: tuple[tuple[str, str], ...] = ()
-    """Headers that are added to a request; ``{client}`` and ``{port}`` stand for whose it is."""
+    """Headers added to a request; ``{client}`` and ``{port}`` are the client's address and port."""
     sticky: StickySession | None = None
     tls: Tls | None = None
     moved_to: int = 0
-    """The port of the HTTPS listener that requests are sent on to; 0: they go to servers."""
+    """The port of the HTTPS listener that requests are redirected to; 0: they go to servers."""
 
 
 def carried_by(
     state: State, led: Mapping[tuple[str, int], int] = MappingProxyType({})
 ) -> dict[Place, Carried]:
-    """Return what the listeners that run carry.
+    """Return the running listeners.
 
-    What goes to a port of a balancer's servers that is in ``led`` goes to one of 127.0.0.1.
+    Traffic to a port of a balancer's servers in ``led`` goes to a port of 127.0.0.1 instead.
     """
     return {
         place_of(listener, address): _carried(state, balancer, listener, protocol, led)
@@ -109,7 +109,7 @@ def place_of(listener: Listener, address: str) -> Place:
 def backends_of(
     state: State, balancer: LoadBalancer, listener: Listener
 ) -> Iterator[tuple[Backend, int]]:
-    """Yield the servers of a listener, each with the port that it is asked at."""
+    """Yield the servers of a listener, each with the port of its health check."""
     group = state.server_groups.get(listener.server_group_id)
     for backend in balancer.backends if group is None else group.backends:
         yield backend, backend.port or listener.backend_port
@@ -231,9 +231,9 @@ class Choice:
 
 @dataclass
 class Health:
-    """What is known of a server: it has to answer, or not to, several times in a row.
+    """The health of a server: it changes after several equal answers in a row.
 
-    A server that nothing is known of is not well yet, and is so at the first answer.
+    An unknown server is not healthy yet; the first answer makes it healthy.
     """
 
     well: bool = False
@@ -253,22 +253,22 @@ class Health:
 
 
 INSERTED = b"SERVERID"
-"""The name of the cookie that a load balancer makes of its own."""
+"""The name of the cookie that a load balancer sets itself."""
 
 
 @dataclass(frozen=True)
 class StickySession:
-    """How a listener keeps a client at its server.
+    """Sticky sessions of a listener.
 
-    Without a ``cookie`` it sets one of its own, for ``seconds``; with the name of one that servers
-    set it writes its own value over theirs.
+    Without ``cookie`` it sets its own, for ``seconds``; with the name of a cookie of the servers it
+    overwrites the value of that.
     """
 
     cookie: bytes = b""
     seconds: int = 0
 
     def token_of(self, head: bytes) -> bytes:
-        """Return what the head of a request says of the server that it is to go to, if anything."""
+        """Return the server token in the head of a request, if any."""
         for line in head.split(b"\r\n")[1:]:
             name, _, value = line.partition(b":")
             if name.lower() != b"cookie":

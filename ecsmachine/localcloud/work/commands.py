@@ -1,7 +1,8 @@
-"""Cloud Assistant: scripts run in guests, and what became of them is written down.
+"""Cloud Assistant: runs scripts in guests, and records the outcome.
 
-What waits or runs stands in the state (Pending, Running, Stopping). What ran when a server ended
-has failed for the next one, which ends it in the guest; what waited is begun anew.
+The state records waiting and running scripts (Pending, Running, Stopping). If the server ends, the
+next server ends the running scripts in the guests, and they have failed; it starts the waiting
+ones.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class CommandWork:
                 self._begin(invocation.id, result.instance_id)
 
     def recover(self) -> None:
-        """Do what the last server left undone; inside a transaction."""
+        """Finish the work of the last server; inside a transaction."""
         for invocation in list(self.state.invocations):
             for result in invocation.results:
                 if result.status in ("Running", "Stopping"):
@@ -81,7 +82,7 @@ class CommandWork:
             self.begin(invocation)
 
     def change(self, invocation_id: str, instance_id: str, **changes: Any) -> None:
-        """Replace what is known of a command on an instance."""
+        """Replace the record of a command on an instance."""
         with self.state.transaction():
             invocation = self.state.invocations.get(invocation_id)
             if invocation is not None:
@@ -122,7 +123,7 @@ class CommandWork:
         if instance is None or instance.status != "Running":
             self._end(invocation_id, instance_id, _NOT_RUNNING)
             return
-        # What the threads have no time for yet waits, and may be cancelled.
+        # Work that the threads have not started waits, and may be cancelled.
         end = await self.threads.run(self._run_in_guest, invocation_id, instance)
         if end is None:
             return

@@ -1,4 +1,4 @@
-"""Listeners for UDP: what a client sends goes to one server, and what that answers comes back.
+"""UDP listeners: forward datagrams of a client to one server, and its answers back.
 
 A client stays with its server until it has been silent for a while.
 """
@@ -37,7 +37,7 @@ class Datagrams(asyncio.DatagramProtocol):
         self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: Client) -> None:
-        """Pass on what a client sends."""
+        """Forward data of a client."""
         conversation = self._clients.get(addr)
         if conversation is None or conversation.ended:
             self._forget_the_silent()
@@ -63,7 +63,7 @@ class Datagrams(asyncio.DatagramProtocol):
 
 
 class _Conversation:
-    """What one client and its server say to each other."""
+    """A conversation of one client and its server."""
 
     def __init__(
         self, transport: asyncio.DatagramTransport, client: Client, connect: Connect
@@ -115,9 +115,10 @@ class _Conversation:
 
 
 async def answers(server: socket.socket, request: bytes, expected: bytes, timeout_s: float) -> bool:
-    """Return whether a server is well: it answers as expected, or with nothing to expect is there.
+    """Return whether a server is healthy: it answers as expected, or, without an expected answer,
+    exists.
 
-    It is not if it refuses the datagram (ICMP: the port cannot be reached).
+    It is not if it refuses the datagram (ICMP port unreachable).
     """
     loop = asyncio.get_running_loop()
     try:

@@ -1,4 +1,4 @@
-"""The security groups, in force: what guests let in is what the state has."""
+"""Enforces the security groups of the state for the guests."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class FirewallWork:
         self._begin()
 
     async def settle(self) -> None:
-        """Return once the guests are filtered as the state has it.
+        """Return when the rules of the guests match the state.
 
-        What fails is logged, and tried again after the next change.
+        A failure is logged, and tried again after the next change.
         """
         async with self._turn:
             if not self._due:

@@ -1,7 +1,7 @@
-"""The life of instances: what becomes of them and their guests between a request and its end.
+"""The life of instances: the work on them and their guests after a request.
 
-What is under way stands in the state (Pending, Starting, Stopping, ``new_system_disk``), so
-that the next server can go on with it.
+The state records work in progress (Pending, Starting, Stopping, ``new_system_disk``), so that the
+next server can continue it.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class InstanceWork:
     ssh_drops: SshDropWatch
     _credentials: dict[str, Credentials] = field(default_factory=dict)
 
-    # What is asked for, and the state that it ends in if it fails.
+    # The requested work, and the state after a failure.
 
     def make(self, instance_id: str, password: str | None) -> None:
         """Make the guest of a Pending instance, and start it if ``start_next`` says so.
@@ -156,7 +156,7 @@ class InstanceWork:
                 self.removals.begin()
 
     def recover(self, running: set[str]) -> None:
-        """Do what the last server left undone, given whose guests run; inside a transaction."""
+        """Finish the work of the last server, given the running guests; inside a transaction."""
         self.state.watch((self.state.instances,), self._forget_credentials)
         for instance in list(self.state.instances):
             runs = instance.id in running
@@ -168,7 +168,7 @@ class InstanceWork:
                 else:
                     self.make(instance.id, None)
             elif instance.new_system_disk and instance.status == "Stopped":
-                # A password that came with the request was never written down: there is none.
+                # A password of the request was never stored: there is none.
                 self.make_system_disk(instance.id, None)
             elif instance.status == "Starting" or (instance.status == "Running" and not runs):
                 self._change(instance.id, status="Starting")

@@ -15,9 +15,9 @@ from ecsmachine.localcloud.work.supervisor import Supervisor, Threads, Work, unc
 
 @dataclass
 class InterfaceWork:
-    """The work on network interfaces. What is under way is ``Attaching`` or ``Detaching``.
+    """The work on network interfaces; in progress they are ``Attaching`` or ``Detaching``.
 
-    It takes turns with the rest that is done to the guest.
+    It takes turns with other work on the guest.
     """
 
     state: State
@@ -44,7 +44,7 @@ class InterfaceWork:
         )
 
     def recover(self) -> None:
-        """Do what the last server left undone; inside a transaction."""
+        """Finish the work of the last server; inside a transaction."""
         for interface in list(self.state.network_interfaces):
             if interface.instance_id in self.state.instances:
                 if interface.status == "Attaching":
@@ -73,7 +73,7 @@ class InterfaceWork:
     def _settle(self, interface: NetworkInterface, *, free: bool) -> None:
         with self.state.transaction():
             there = self.state.network_interfaces.get(interface.id)
-            # Its instance may have been released: then it goes with the guest.
+            # Its instance may have been released: then it is removed with the guest.
             if there and there.instance_id in self.state.instances:
                 done = detached(there) if free else replace(there, status="InUse")
                 self.state.network_interfaces.put(done)

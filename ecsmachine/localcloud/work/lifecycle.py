@@ -1,7 +1,7 @@
-"""What happens to resources after a request was answered: all the work of one server together.
+"""The work on resources after the answer to a request: all work of one server.
 
-Actions change the state and say here what is to follow: ``call.lifecycle.instances.start(id)``.
-How work is done, and how more of it is added, is in
+Actions change the state and start the work here: ``call.lifecycle.instances.start(id)``. To learn
+how work runs, and how to add more, see
 :mod:`ecsmachine.localcloud.work.supervisor`.
 """
 
@@ -21,14 +21,14 @@ from ecsmachine.localcloud.work.supervisor import Supervisor
 from ecsmachine.localcloud.work.watches import ExpiryWatch, PowerWatch
 
 MAX_SCRIPTS = 16
-"""How many scripts of Cloud Assistant run at the same time; others wait as Pending."""
+"""How many Cloud Assistant scripts run at the same time; others wait as Pending."""
 
 
 class Lifecycle:
-    """The work on instances and what belongs to them, by what it is about.
+    """The work on instances and their resources, by subject.
 
-    ``workers`` is how many guests are worked on at the same time; ``watch_interval_s`` is how often
-    it is looked for guests that are off and for times that have come.
+    ``workers`` is the number of guests worked on at the same time; ``watch_interval_s`` is the
+    interval of the checks for stopped guests and for times that have come.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Lifecycle:
         self._watch_interval_s = watch_interval_s
 
     def recover(self) -> None:
-        """Put right what the last server left undone, and watch over the guests from now on."""
+        """Finish the work of the last server, and watch the guests from now on."""
         self.firewall.recover()
         running = self.guests.running()
         with self._state.transaction():

@@ -32,7 +32,7 @@ class SshDropWatch:
         self.supervisor.repeat("the watch for broken connections", _INTERVAL_S, self._look)
 
     def begun(self, instance_id: str, drops: tuple[SshDrop, ...]) -> None:
-        """Take note of what a guest is told when it starts."""
+        """Record the faults of a guest at its start."""
         self._drops[instance_id] = drops
 
     async def _look(self) -> None:

@@ -1,4 +1,4 @@
-"""Disks and snapshots: their files are made, grown and made anew; and what is gone is removed."""
+"""Disks and snapshots: creates, grows, resets and removes their files."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class StorageWork:
     removals: RemovalWork
 
     def make_disk(self, disk: Disk, *, online: bool = False) -> None:
-        """Make the file of a data disk, or make it larger. A new one that fails is gone.
+        """Create the file of a data disk, or grow it. A new disk that fails is removed.
 
-        A guest that runs sees the larger size at once if that is done ``online``.
+        With ``online`` a running guest sees the larger size at once.
         """
         spec = GuestDisk(disk.id, "", disk.size_gib, disk.snapshot_id, online)
 
@@ -50,10 +50,10 @@ class StorageWork:
         self.supervisor.begin(disk.id, f"making disk {disk.id}", make, failed)
 
     def wipe_disk(self, disk: Disk) -> None:
-        """Make a disk that has ``wipe`` anew; its instance is Stopped. If it fails it keeps
+        """Reset a disk that has ``wipe``; its instance is Stopped. If this fails, the disk keeps
         ``wipe``, and the next server tries again.
 
-        A system disk only from a snapshot: its image is made into one with the instance's guest.
+        A system disk only from a snapshot: its image is unpacked when the guest is created.
         """
         self.supervisor.begin(
             disk.instance_id,
@@ -72,7 +72,7 @@ class StorageWork:
         )
 
     def recover(self) -> None:
-        """Do what the last server left undone; inside a transaction."""
+        """Finish the work of the last server; inside a transaction."""
         for disk in self.state.disks:
             if disk.wipe:
                 self.wipe_disk(disk)
@@ -124,8 +124,8 @@ class StorageWork:
 
 @dataclass
 class RemovalWork:
-    """Removes what the state has a :class:`Removal` for. One that fails stays there: the next
-    server tries again.
+    """Carries out each :class:`Removal` in the state. A failed one stays: the next server tries
+    again.
     """
 
     state: State
@@ -161,7 +161,7 @@ class RemovalWork:
             self._begun.discard(removal.id)
 
         self.supervisor.begin(
-            # Its instance's turn: a disk's file waits for the guest to be gone.
+            # In the queue of the instance: the file of a disk waits until the guest is gone.
             removal.instance_id or removal.id,
             f"the removal of {removal.kind} {removal.id}",
             remove,

@@ -1,9 +1,9 @@
-"""Background work: what goes on after an answer, and what goes on all the time.
+"""Background work: after an answer, and permanent loops.
 
-A server has one :class:`Supervisor`. What is added to the cloud uses it in three ways:
+A server has one :class:`Supervisor`. Use it in three ways:
 
-- A *task* is done once, after those with the same key that were begun before it. Whatever it
-  raises, it ends in a state that is declared with it::
+- A *task* runs once, after the earlier tasks with the same key. If it raises, it ends in a state
+  that is declared with it::
 
       self._supervisor.begin(
           image_id,                                    # the key: one copy of an image at a time
@@ -12,18 +12,18 @@ A server has one :class:`Supervisor`. What is added to the cloud uses it in thre
           lambda reason: self._change(image_id, status="CreateFailed"),
       )
 
-  It may be called inside a transaction and outside of one, and from any thread: the task begins
-  once the transaction is written, and not if it is taken back. :func:`unchanged` is the end of
-  work whose failure changes nothing.
-- A *loop* is done again and again: ``repeat("the watch for …", 2.0, self._look)``. What a round
-  raises is logged, and the next round comes.
-- *Threads* do what blocks: ``threads = supervisor.threads("copies", 2)``, and in the task
+  It may be called inside or outside of a transaction, and from any thread: the task begins after
+  the transaction is written, and never if it is rolled back. Use :func:`unchanged` for work whose
+  failure changes nothing.
+- A *loop* runs repeatedly: ``repeat("the watch for …", 2.0, self._look)``. Errors of a round are
+  logged, and the next round comes.
+- *Threads* run blocking calls: ``threads = supervisor.threads("copies", 2)``, and in the task
   ``await threads.run(copy, source, target)``. There they wait with ``supervisor.pause(seconds)``,
   which ends with :class:`ClosingError` when the server stops.
 
-When the server stops, tasks and loops are cancelled where they wait, and threads are waited for.
-A task that was cancelled leaves the state as it is, and so what is under way has to stand there
-(``Pending``, ``Creating``, a ``Removal``): the next server's ``recover`` begins it anew.
+When the server stops, it cancels tasks and loops where they wait, and waits for threads. A
+cancelled task does not change the state. So the state must record work in progress (``Pending``,
+``Creating``, a ``Removal``): ``recover`` of the next server starts it again.
 """
 
 from __future__ import annotations
@@ -47,21 +47,21 @@ S = TypeVar("S")
 T = TypeVar("T")
 Work = Callable[[], Coroutine[Any, Any, None]]
 Pause = Callable[[float], None]
-"""Waits in a thread for so many seconds, or until the server stops."""
+"""Waits in a thread for this many seconds, or until the server stops."""
 
 Failed = Callable[[str], object]
-"""Writes the state that something is in once work on it has failed, for a reason."""
+"""Writes the final state of a resource after its work has failed, with a reason."""
 
 _PLAIN = (LocalCloudError, ApiError)
-"""What says in its own words what is wrong; of all else the log has where it came from."""
+"""Errors with a clear message; for all others the log has a traceback."""
 
 
 class ClosingError(LocalCloudError):
-    """The server stops: what was being done is left as it is."""
+    """The server stops: work in progress is left as it is."""
 
 
 def unchanged(reason: str) -> None:
-    """Do nothing: the state of what the work was about is right without it."""
+    """Do nothing: the state is right without a change."""
 
 
 class Threads:
@@ -79,12 +79,12 @@ class Threads:
         return list(self._pool.map(function, items))
 
     def close(self) -> None:
-        """Leave out what has not begun, and wait for the rest."""
+        """Drop work that has not begun, and wait for the rest."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
 _BEGUN: ContextVar[list[Future[None]] | None] = ContextVar("begun", default=None)
-"""The tasks that are followed where this is set; what a task begins is followed with it."""
+"""The followed tasks; tasks that they begin are followed too."""
 
 
 class Followed:
@@ -107,7 +107,7 @@ class Followed:
 
 @contextmanager
 def following() -> Iterator[Followed]:
-    """Follow the tasks that are begun in the block, on the event loop."""
+    """Follow the tasks that begin in the block, on the event loop."""
     begun: list[Future[None]] = []
     token = _BEGUN.set(begun)
     try:
@@ -143,17 +143,17 @@ class Supervisor:
         self._loop_thread = threading.get_ident()
 
     def threads(self, name: str, number: int) -> Threads:
-        """Return threads of one's own, which are closed with the supervisor."""
+        """Return separate threads, which are closed with the supervisor."""
         self._threads.append(Threads(name, number))
         return self._threads[-1]
 
     def begin(
         self, key: str, what: str, work: Work, failed: Failed, *, followed: bool = True
     ) -> Future[None]:
-        """Begin a task. What is returned ends with it, and has its error; threads may wait for it.
+        """Begin a task. The returned future ends with it, and has its error; threads may wait for
+        it.
 
-        One that is not ``followed`` is none that :func:`following` waits for. See the module for
-        the rest.
+        :func:`following` does not wait for a task that is not ``followed``. See the module.
         """
         done: Future[None] = Future()
         begun = _BEGUN.get()
@@ -176,11 +176,11 @@ class Supervisor:
         return done
 
     def repeat(self, what: str, interval_s: float, work: Work) -> asyncio.Task[None]:
-        """Begin a loop, after a first pause; whoever wants it to end cancels what is returned."""
+        """Begin a loop, after a first pause; cancel the returned task to end it."""
         return self._run(lambda: self._again(what, interval_s, work))
 
     def attempt(self, what: str, work: Callable[..., object], *arguments: Any) -> None:
-        """Do a part of something at once; what it raises is logged, and the rest goes on."""
+        """Do a part of some work at once; errors are logged, and the rest continues."""
         try:
             work(*arguments)
         except Exception as error:
@@ -194,7 +194,7 @@ class Supervisor:
             raise ClosingError("the local cloud is stopping")
 
     async def close(self) -> None:
-        """Stop all that goes on; what is undone is for the next server."""
+        """Stop all work; the next server finishes it."""
         self._closing.set()
         for task in self._running:
             task.cancel()
@@ -257,14 +257,14 @@ class Supervisor:
                     LOG.info("%s works again", what)
 
     def _log_once(self, what: str, error: Exception) -> None:
-        """Write to the log why what is tried again and again fails, unless that is there."""
+        """Log why a repeated attempt fails, unless the log already has it."""
         if self._logged.get(what) != repr(error):
             _log(what, error)
         self._logged[what] = repr(error)
 
 
 def _log(what: str, error: BaseException) -> str:
-    """Write to the log that something failed; return the reason for those who asked for it."""
+    """Log a failure; return the reason for the caller."""
     if isinstance(error, _PLAIN):
         LOG.error("%s failed: %s", what, error)
         return error.message
@@ -273,11 +273,11 @@ def _log(what: str, error: BaseException) -> str:
 
 
 async def finished(work: Future[None]) -> None:
-    """Wait on the event loop for a task that was begun; raises its error."""
+    """Wait on the event loop for a task; raises its error."""
     await asyncio.shield(asyncio.wrap_future(work))
 
 
 async def ended(*work: Future[None]) -> bool:
-    """Wait on the event loop for tasks that were begun; return whether all ended well."""
+    """Wait on the event loop for tasks; return whether all succeeded."""
     errors = await asyncio.gather(*map(finished, work), return_exceptions=True)
     return not any(errors)

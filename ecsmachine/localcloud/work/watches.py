@@ -1,4 +1,4 @@
-"""What happens without a request: guests switch themselves off, and times come."""
+"""Events without a request: guests power off, and times are reached."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class PowerWatch:
     _missed: dict[str, str] = field(default_factory=dict)
 
     async def look(self) -> None:
-        """Let instances be Stopped whose guests are missed for the second time.
+        """Set instances to Stopped when their guests are missing for the second time.
 
-        The first time a guest may be on its way through a reboot.
+        The first time, the guest may be rebooting.
         """
         running = await self.threads.run(self.guests.running)
         gone = {
@@ -47,7 +47,7 @@ class PowerWatch:
                         or (instance.status, instance.started) != ("Running", started)
                         or instance_id in self.guests.running()
                     ):
-                        continue  # stopped or started meanwhile
+                        continue  # stopped or started since then
                     if why:
                         LOG.error("instance %s died: %s", instance_id, why)
                     else:
@@ -58,7 +58,7 @@ class PowerWatch:
 
 @dataclass
 class ExpiryWatch:
-    """Releases and locks what has its time behind it. What fails is tried again the next time."""
+    """Releases and locks resources whose time has come. Failures are tried again the next time."""
 
     state: State
     supervisor: Supervisor
@@ -66,7 +66,7 @@ class ExpiryWatch:
     removals: RemovalWork
 
     async def look(self) -> None:
-        """Do what is due; each by itself, so that one that fails holds up no other."""
+        """Do the due work, each separately, so that a failure does not block the others."""
         for instance in list(self.state.instances):
             self.supervisor.attempt(
                 f"the expiry of instance {instance.id}", self._instance, instance

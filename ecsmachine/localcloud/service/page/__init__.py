@@ -1,5 +1,5 @@
-"""The cloud's page: what happens in it, in a browser.
+"""The page of the cloud: shows the cloud in a browser.
 
-``admission.py`` says who may see it, ``routes.py`` what there is to ask for, ``stream.py`` keeps
-browsers up to date, and ``static/`` is what they load: plain modules, without a build step.
+``admission.py`` controls access, ``routes.py`` has the requests, ``stream.py`` updates browsers,
+and ``static/`` has the files that they load: plain modules, without a build step.
 """

@@ -1,8 +1,8 @@
-"""Who may see the page: whoever opens the address with the token once, and has the cookie then.
+"""Access to the page: open the address with the token once, and get a cookie.
 
-The token is made when the daemon starts. A browser that is sent away from the address with it has
-a cookie for the page's paths alone, which no script can read and no other site's page sends along.
-What changes something is also given a value that only the page itself has been told.
+The token is created when the daemon starts. The address with the token redirects the browser, and
+sets a cookie only for the page's paths, which no script can read and no page of another site sends.
+Requests that change something also need a value that only the page has.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ecsmachine.localcloud.protocol.signature import same
 from ecsmachine.localcloud.service.gate import PAGE_PATH
 
 TICKET_S = 60.0
-"""How long a ticket is good: an address for one visit, for command lines that others can read."""
+"""How long a ticket is valid: an address for one visit, for command lines that others can read."""
 ACTION_HEADER = "X-Ecsmachine-Action"
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -44,7 +44,7 @@ def address(endpoint: str, token: str = "") -> str:
 
 
 class Admission:
-    """Who may see the page of one cloud."""
+    """Access to the page of one cloud."""
 
     def __init__(self, token: str) -> None:
         self._token = token

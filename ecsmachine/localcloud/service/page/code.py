@@ -84,7 +84,7 @@ def _pytest(request: RecordedRequest, values: Mapping[str, str]) -> str:
 
 
 def _assertions(answer: Mapping[str, Any]) -> list[str]:
-    """Return what is true of any such answer, and numbers that were in this one."""
+    """Return assertions that hold for any such answer, and numbers of this one."""
     names = sorted(name for name in answer if name != "RequestId")
     found = [f"{name!r} in answer" for name in names if not isinstance(answer[name], int)]
     found += [f"answer[{n!r}] == {answer[n]!r}" for n in names if isinstance(answer[n], int)]

@@ -1,4 +1,4 @@
-"""What the page tells of guests: their consoles, containers, and what they use."""
+"""Data of guests for the page: consoles, containers, and resource use."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ class GuestLooks:
         return legible(output.decode(errors="replace"))
 
     async def containers(self, instance_id: str) -> dict[str, Any]:
-        """Return ``containers`` as the guest's engine lists them, or why not (``reason``).
+        """Return ``containers`` as the guest's engine lists them, or the ``reason`` why not.
 
-        The reason is ``no guest``, ``no engine``, or what the guest says.
+        The reason is ``no guest``, ``no engine``, or the error of the guest.
         """
         if not self._guests.runs_scripts:
             return {"containers": [], "reason": "no guest"}
@@ -97,7 +97,7 @@ class GuestLooks:
         }
 
     def _ask_engine(self, instance_id: str) -> dict[str, Any]:
-        # a script inside: what a guest puts in the place of its engine's socket leads nowhere else
+        # a script inside: a guest that replaces its engine's socket cannot reach anything else
         script = GuestScript(
             f"page-{secrets.token_hex(8)}", _LIST_CONTAINERS, "root", "/", int(_CONTAINERS_S)
         )
@@ -123,9 +123,9 @@ def _listed(text: str) -> list[dict[str, str]]:
 
 
 def appended(before: str, now: str) -> str | None:
-    """Return what has come to the end of a console; None if it is another one."""
+    """Return the new output of a console; None if the file was replaced."""
     if now.startswith(before):
         return now[len(before) :]
     end = before[-_OVERLAP:]
-    place = now.rfind(end)  # the beginning has gone: it is kept to some length
+    place = now.rfind(end)  # the beginning is gone: its length is limited
     return None if place < 0 or len(end) < _OVERLAP else now[place + len(end) :]

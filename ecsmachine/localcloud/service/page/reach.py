@@ -21,11 +21,11 @@ def reach(state: State, source: str, target: str, protocol: str, port: int) -> d
     """Return whether ``source`` reaches an instance: ``reaches``, ``reason``, ``steps``.
 
     ``source`` is an instance's id, an IPv4 address, or :data:`THIS_COMPUTER`; ``target`` an
-    instance's id. ``reason`` is ``rules``, ``itself`` (which no rule is asked about) or
-    ``stopped``, and ``instance`` says which. A step has ``side`` (egress or ingress), ``passes``,
-    and what decides: ``rule`` with the ``group`` that has it; or ``members``, the group whose
-    members reach each other; or neither, for how a group's rules end. Raises
-    :class:`LocalCloudError` for what is not there.
+    instance's id. ``reason`` is ``rules``, ``itself`` (no rule applies) or ``stopped``, and
+    ``instance`` names the instance. A step has ``side`` (egress or ingress), ``passes``, and the
+    reason: ``rule`` with its ``group``; or ``members``, the group whose members reach each other;
+    or neither, if the default of the group decides. Raises :class:`LocalCloudError` for an unknown
+    instance.
     """
     if protocol not in PROTOCOLS:
         raise LocalCloudError(f"There is no protocol {protocol} here: tcp, udp or icmp.")

@@ -1,4 +1,4 @@
-"""What browsers ask the page for: itself, what there is and happens, and to set faults."""
+"""The requests of the page: its files, resources and events, and setting faults."""
 
 from __future__ import annotations
 

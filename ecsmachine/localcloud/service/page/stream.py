@@ -1,8 +1,8 @@
-"""Server-sent events of the page: what is different, a few times a second at most.
+"""Server-sent events of the page: changes, at most a few times a second.
 
-A browser is told the difference to what it was told last, when it is ready for it. So whoever reads
-slowly holds nothing up and lets nothing pile up, and what a page costs does not grow with what the
-API is asked. Who does not read at all is cut off.
+A browser gets the changes since its last event, when it is ready to read. So a slow browser blocks
+nothing and needs no queue, and the cost of a page does not grow with the number of API requests. A
+browser that does not read is disconnected.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from ecsmachine.localcloud.service.page.guests import SAMPLE_S, GuestLooks, appe
 from ecsmachine.localcloud.service.view import CloudView, Look
 
 SHORTEST_S = 0.4
-"""The time between two looks at what is different."""
+"""The interval between two checks for changes."""
 BUSY_S = 1.0
 MOST_REQUESTS = 20
-"""Of requests that came between two looks, so many are told."""
+"""How many requests are sent of those that came between two checks."""
 FIRST_REQUESTS = 200
 CONSOLE_S = 0.5
 _LOOK_S = 1.0  # at faults, which other processes add
@@ -57,7 +57,7 @@ class EventStream(StreamingResponse):
 
 
 async def happenings(view: CloudView, looks: GuestLooks) -> AsyncIterator[str]:
-    """Yield everything at first, then what is different: ``changes``, and ``usage`` of guests."""
+    """Yield everything first, then changes: ``changes``, and ``usage`` of guests."""
     look, most = Look(), FIRST_REQUESTS
     happened = view.next_change()
     told = sampled = -_KEEP_ALIVE_S
@@ -88,7 +88,7 @@ async def happenings(view: CloudView, looks: GuestLooks) -> AsyncIterator[str]:
 
 
 async def console(view: CloudView, looks: GuestLooks, instance_id: str) -> AsyncIterator[str]:
-    """Yield a guest's console: ``all`` of its end, then what comes, as ``more``."""
+    """Yield a guest's console: the end of it as ``all``, then new output as ``more``."""
     known: str | None = None
     told = time.monotonic()
     while not view.closed:

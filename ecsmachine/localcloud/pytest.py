@@ -1,20 +1,20 @@
-"""Fixtures of pytest for whoever tests automation of ECS: a cloud for the length of a test.
+"""pytest fixtures for tests of ECS automation: a cloud for the time of a test.
 
 In a ``conftest.py``::
 
     pytest_plugins = ["ecsmachine.localcloud.pytest"]
 
-or on the command line ``pytest -p ecsmachine.localcloud.pytest``. Then tests ask for:
+or on the command line ``pytest -p ecsmachine.localcloud.pytest``. Then tests can use:
 
-- ``ecs_cloud``: an empty cloud of the test's own, whose instances have no guests.
+- ``ecs_cloud``: an empty cloud for this test, whose instances have no guests.
 - ``ecs_shared_cloud``: such a cloud that all tests of a session share.
 - ``ecs_guest_cloud``: a cloud with real guests, shared by a session; what asks for it is
   skipped, with the reason, where guests cannot run.
 - ``ecs_environment``: the variables that clients read are set, for ``ecs_cloud``.
 
-Each cloud is a :class:`~ecsmachine.localcloud.testing.Cloud`. How the first two are made is said by
-the fixture ``ecs_cloud_options``, and for one test by the marker ``ecs_cloud``; both take what
-:func:`~ecsmachine.localcloud.testing.local_cloud` takes::
+Each cloud is a :class:`~ecsmachine.localcloud.testing.Cloud`. The fixture ``ecs_cloud_options``
+sets the options of the first two, and the marker ``ecs_cloud`` sets them for one test; both accept
+the options of :func:`~ecsmachine.localcloud.testing.local_cloud`::
 
     @pytest.mark.ecs_cloud(delays={"pending_s": 2})
     def test_it_waits(ecs_cloud): ...
@@ -45,7 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def ecs_cloud_options() -> dict[str, Any]:
-    """How clouds without guests are made; define it anew to change it."""
+    """The options of clouds without guests; redefine the fixture to change them."""
     return {}
 
 
@@ -104,7 +104,7 @@ def ecs_environment(ecs_cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> dict[s
 
 @contextlib.contextmanager
 def _for_one_test(cloud: Cloud) -> Iterator[None]:
-    """Let a shared cloud's requests begin anew, and take its faults away at the end."""
+    """Clear the request log of a shared cloud, and remove its faults at the end."""
     cloud.forget_requests()
     yield
     cloud.faults.clear()

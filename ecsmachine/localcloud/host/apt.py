@@ -97,10 +97,10 @@ def signed_by(text: str) -> list[str]:
 
 
 def read_sources(listing: str, suite: str) -> list[Source]:
-    """Pick Debian's own sources from what ``apt-get indextargets`` lists.
+    """Select Debian's own sources from the output of ``apt-get indextargets``.
 
-    Others' sources may use the same release names; they are told by their component, and by
-    the origin that their index names once it was fetched.
+    Other sources may use the same release names; they are recognized by their component, and by the
+    origin in their downloaded index.
     """
     found = []
     for line in listing.splitlines():

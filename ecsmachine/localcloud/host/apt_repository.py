@@ -115,7 +115,7 @@ class AptRepository:
 
 
 def _stanza(folder: Path, package: Package, pool: str) -> str:
-    """Return what a Packages index says of a package: its own fields, and those of its file."""
+    """Return the entry of a package in a Packages index: its fields, and those of its file."""
     control = run(["dpkg-deb", "--field", str(folder / package.file)]).rstrip("\n")
     place = f"{pool}{package.file}"
     return f"{control}\nFilename: {place}\nSize: {package.size}\nSHA256: {package.sha256}\n"

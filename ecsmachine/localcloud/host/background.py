@@ -1,6 +1,6 @@
-"""The daemon as a process: kept alone in its folder, begun apart from its caller, and what it is.
+"""The daemon as a process: one per folder, detached from its caller, with its own limits.
 
-All this is as Unix has it.
+This is for Unix.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def held(root: Path, *, make: bool = False) -> Iterator[None]:
         descriptor = os.open(root, os.O_RDONLY | os.O_CLOEXEC)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            # The folder we waited for may have been removed meanwhile, and made anew.
+            # The folder may have been removed and created again while we waited.
             if _is_there(descriptor, root):
                 yield
                 return
@@ -52,10 +52,10 @@ def _is_there(descriptor: int, path: Path) -> bool:
 def begin(
     program: Sequence[str], mark: str, log: Path, variables: Mapping[str, str], inherited: int
 ) -> ProcessId | None:
-    """Begin a program that outlives its caller; None if it has ended already.
+    """Start a program that outlives its caller; None if it has already ended.
 
-    What it prints goes to the ``log``. ``mark`` is an entry of its environment, as are the
-    ``variables``; ``inherited`` is a descriptor that it has as well. Raises
+    Its output goes to the ``log``. ``mark`` is an entry of its environment, as are the
+    ``variables``; ``inherited`` is a descriptor that it inherits. Raises
     :class:`LocalCloudError`.
     """
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -96,10 +96,10 @@ def line_of(reader: int, timeout_s: float) -> bytes | None:
 
 
 def be_a_daemon() -> None:
-    """Set what a daemon has of its own: files without number, modes, and which signals it heeds.
+    """Set the process properties of a daemon: file limit, file modes, and signals.
 
-    Usually 1024 files and connections may be open at first. Guests begin with what process 1
-    of the host has, whatever the daemon's are.
+    The usual limit is 1024 open files and connections. Guests start with the limits of the host's
+    process 1, not with the daemon's.
     """
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     for wanted in (max(most, _MANY_FILES), most):

@@ -19,7 +19,7 @@ class RouterOfBalancers:
         self._addresses: set[str] = set()
 
     def set_listeners(self, places: Collection[Place]) -> None:
-        """Have the addresses of these places, and let in what comes there; and no others."""
+        """Set the addresses of these places, and accept their traffic; and no others."""
         wanted = {address for _, address, _ in places}
         for address in self._addresses - wanted:
             self._network.withdraw(address)

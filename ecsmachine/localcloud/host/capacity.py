@@ -1,4 +1,4 @@
-"""What of the host's limited things a guest needs, and whether there is enough for more of them."""
+"""The host resources that a guest needs, and whether more guests have room."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _IN_UNMOUNT = 0x2000  # an event that hardly ever comes
 
 @dataclass(frozen=True)
 class Need:
-    """A limited thing: how much of it a guest with an engine takes, and how much there is.
+    """A limited resource: the use of a guest with an engine, and the free amount.
 
-    ``free`` returns None where this host does not tell. ``each`` is what was measured of a guest
-    with a running engine, and room for a few containers.
+    ``free`` returns None if this host does not say. ``each`` was measured with a running engine,
+    plus room for a few containers.
     """
 
     what: str
@@ -31,8 +31,8 @@ class Need:
 
 
 def needs(folder: Path, *, proc: Path = Path("/proc"), groups: tuple[Path, ...] = ()) -> list[Need]:
-    """Return what is looked at. Disks are in ``folder``; ``groups`` are the control groups' roots,
-    which in a container have limits of their own.
+    """Return the checked resources. Disks are in ``folder``; ``groups`` are the roots of the
+    control groups, which have their own limits in a container.
     """
     settings = proc / "sys"
 
@@ -62,11 +62,11 @@ _INOTIFY = 10
 """How many inotify instances a guest with an engine takes: 8 were measured."""
 _CLOSED_AT_ONCE = 40
 _WATCHED = (b"/", b"/proc", b"/sys", b"/dev")
-"""What each of them looks at in a trial: 26 watches of a guest were measured."""
+"""The number of watches of each in a trial: a guest was measured with 26 watches."""
 
 
 def shortage(number: int, wanted: list[Need]) -> str:
-    """Return what is missing for so many more guests, in words; "" if nothing is."""
+    """Return what is missing for this many more guests, in words; "" if nothing is."""
     for need in wanted:
         free = None
         with suppress(OSError, ValueError, IndexError):  # this kernel does not tell
@@ -77,9 +77,9 @@ def shortage(number: int, wanted: list[Need]) -> str:
 
 
 def inotify_shortage(number: int) -> str:
-    """Return what root lacks of inotify for so many more guests, in words, or "".
+    """Return the inotify resources missing for this many more guests, in words, or "".
 
-    Nothing tells how much there is: so it is taken, and given back at once.
+    The kernel does not say how much is free: so it is allocated, and released at once.
     """
     try:
         libc = ctypes.CDLL(None, use_errno=True)

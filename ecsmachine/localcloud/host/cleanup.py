@@ -1,6 +1,6 @@
-"""Take away all that a cloud has outside of its files, found by looking, not by remembering.
+"""Removes everything that a cloud has outside of its files, found by looking, not from records.
 
-So it works after any crash: what is asked is the kernel.
+So it works after any crash: it asks the kernel.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def kill_marked(paths: CloudPaths) -> None:
 def remove_from_kernel(paths: CloudPaths) -> None:
     """Kill a cloud's processes, and remove its interfaces, namespaces, mounts and loop devices.
 
-    Its files stay. Nothing of another cloud is touched: all is told by the cloud's folder, or
+    Its files stay. Other clouds are not touched: everything is identified by the cloud's folder, or
     by its id. On a system without guests there is nothing to do.
     """
     if not sys.platform.startswith("linux"):

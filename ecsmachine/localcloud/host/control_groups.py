@@ -1,7 +1,7 @@
 """A control group for each guest: its limits, and the list of all its processes.
 
-The group is what owns a guest. Whoever looks into it knows each process of the guest and
-of its supervisor, with no file of process ids that could be wrong.
+The group owns a guest. It lists each process of the guest and of its supervisor, without a file of
+process ids that could be wrong.
 
 Three kinds of host are known. With systemd as process 1 a guest is a transient service of
 it, with its part of the tree delegated (cgroups(7): one writer only). Without systemd the
@@ -29,10 +29,10 @@ from ecsmachine.localcloud.protocol.errors import LocalCloudError
 
 @dataclass(frozen=True)
 class Limits:
-    """What a guest may use: memory in MiB at most, and processors by number.
+    """The limits of a guest: memory in MiB, and number of processors.
 
-    The processors are a weight, not a bound: a guest that is alone on its host may use all of
-    it, as waiting would serve nobody; many guests share it as their types are to each other.
+    The processors are a weight, not a limit: a guest that is alone on its host may use all
+    processors; several guests share them by their types.
     """
 
     cpu: int
@@ -48,7 +48,7 @@ class Hierarchies:
 
     @property
     def all(self) -> tuple[Path, ...]:
-        """All of them; the first is the one that is asked which processes a group has."""
+        """All of them; the first one is read for the processes of a group."""
         return (*([self.unified] if self.unified is not None else []), *self.legacy)
 
 
@@ -103,7 +103,7 @@ def guest_groups(cloud_group: str) -> GuestGroups:
 
 def _processes_below(folder: Path) -> list[int]:
     pids: list[int] = []
-    for path, _, _ in os.walk(folder):  # which passes over groups that go away meanwhile
+    for path, _, _ in os.walk(folder):  # which skips groups that disappear
         with suppress(OSError):
             pids += [int(line) for line in Path(path, "cgroup.procs").read_text().split()]
     return sorted(set(pids) - {0})
@@ -229,7 +229,7 @@ class SystemdGroups:
         return self._hierarchies.all[0]
 
     def folders(self, name: str) -> tuple[tuple[Path, ...], Path | None]:
-        """See :class:`GuestGroups`. Those of version 1 are systemd's business alone."""
+        """See :class:`GuestGroups`. Only systemd manages those of version 1."""
         unified = self._hierarchies.unified
         return (), unified / self._slice() / self._unit(name) if unified is not None else None
 
@@ -262,7 +262,7 @@ class SystemdGroups:
     def kill(self, name: str) -> None:
         """See :class:`GuestGroups`."""
         _kill_below(self._tracking() / self._slice() / self._unit(name))
-        with suppress(LocalCloudError):  # gone by itself once it was empty
+        with suppress(LocalCloudError):  # it disappears by itself when it is empty
             run(["systemctl", "stop", self._unit(name)])
 
     def names(self) -> set[str]:
@@ -296,14 +296,14 @@ def memory_kills(folders: tuple[tuple[Path, ...], Path | None]) -> int:
 
 @dataclass(frozen=True)
 class Usage:
-    """What a guest uses: memory in bytes, and the processor seconds since it booted."""
+    """The use of a guest: memory in bytes, and the processor seconds since its boot."""
 
     memory_bytes: int
     cpu_s: float
 
 
 def usage(folders: tuple[tuple[Path, ...], Path | None]) -> Usage | None:
-    """Return what the processes of a group use; None where that is not counted, or none runs."""
+    """Return the use of the processes of a group; None if it is not counted, or none runs."""
     legacy, unified = folders
     memory, cpu_s = -1, -1.0
     for folder in (*legacy, *([unified] if unified is not None else [])):

@@ -1,7 +1,7 @@
-"""Docker's packages, as Alibaba Cloud's mirror has them, made of Debian's: two versions of each.
+"""Docker's packages, as on Alibaba Cloud's mirror, built from Debian's: two versions of each.
 
-What is in them is Debian's; how they are called, what belongs to which of them, and what they
-need is Docker's. So what installs an engine from that mirror finds one, and a newer one.
+Their files are Debian's; their names, their parts and their dependencies are Docker's. So an
+installation from that mirror finds an engine, and a newer one.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _CLIENT = (
     *("usr/bin/docker", "usr/share/bash-completion", "usr/share/fish", "usr/share/zsh"),
     *("usr/share/man/man1", "usr/libexec/docker/cli-plugins"),
 )
-_FORM = "3"  # how they are made: others are made anew
+_FORM = "3"  # their build recipe: others are built again
 
 
 @dataclass(frozen=True)

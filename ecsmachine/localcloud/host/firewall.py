@@ -1,7 +1,7 @@
-"""What security groups let through: the state's rules as nftables rules of the router.
+"""Security groups: the rules of the state as nftables rules of the router.
 
-Every packet between a guest and anything else crosses the cloud's router, so the rules stand
-there, beside the guest's link: its root cannot flush them, a reboot does not lose them, and a
+Every packet between a guest and anything else crosses the cloud's router, so the rules are there,
+at the guest's link: its root cannot flush them, a reboot does not lose them, and a
 port that the engine publishes inside the guest is filtered before the engine's own rules see it.
 """
 
@@ -20,12 +20,12 @@ TABLE = "ip security_groups"
 
 @dataclass(frozen=True)
 class LinkFirewall:
-    """The rules of one network interface, in the order in which they are looked at.
+    """The rules of one network interface, in the order of evaluation.
 
     ``link`` is the router's name for its link to the guest.
 
-    ``inner_groups`` are those whose members reach each other (InnerAccessPolicy Accept);
-    what no rule speaks of goes out if ``egress_open``, and never comes in.
+    ``inner_groups`` are the groups whose members reach each other (InnerAccessPolicy Accept).
+    Without a matching rule, outgoing traffic passes if ``egress_open``, incoming never.
     """
 
     link: str
@@ -37,11 +37,11 @@ class LinkFirewall:
 
 @dataclass(frozen=True)
 class Filter:
-    """What decides on packets: those that it matches pass (``accept``), or do not.
+    """A filter of packets: those that match pass (``accept``), or do not.
 
-    What is empty matches any. ``peer`` (a network) or ``peer_group`` is where a packet comes from,
-    or of egress where it goes to; ``own`` is the interface's side. Ports are written as in rules
-    (``22/22``). ``rule`` is what it was made from, None for how a group's rules end.
+    Empty fields match anything. ``peer`` (a network) or ``peer_group`` is the source of a packet,
+    or for egress its destination; ``own`` is the interface's side. Ports have the form of rules
+    (``22/22``). ``rule`` is its origin, None for the default of a group.
     """
 
     accept: bool
@@ -83,9 +83,9 @@ def firewall_of(state: State) -> Firewall:
 
 
 def nft_script(firewall: Firewall) -> str:
-    """Return the input for ``nft -f`` that puts the firewall in place of the one before.
+    """Return the input for ``nft -f`` that replaces the former firewall.
 
-    nft applies it whole or not at all, so that there is no moment without rules.
+    nft applies all of it or nothing, so that there is no moment without rules.
     """
     lines = [f"table {TABLE} {{}}", f"delete table {TABLE}", f"table {TABLE} {{"]
     for group, addresses in firewall.members:
@@ -102,7 +102,7 @@ def nft_script(firewall: Firewall) -> str:
             f"chain {hook} {{",
             # Before the router's own rules, which have the last word on what is accepted here.
             f"type filter hook {hook} priority filter - 1; policy accept;",
-            # Groups are stateful: what was let through once goes on, and is answered.
+            # Groups are stateful: an accepted connection continues, in both directions.
             "ct state established,related accept",
         ]
         if links:
@@ -149,7 +149,7 @@ def filters_of(link: LinkFirewall, direction: Direction) -> Iterator[Filter]:
     """
     for rule in link.ingress if direction == "ingress" else link.egress:
         if rule.protocol == "ICMPV6" or not (rule.cidr or rule.group_id):
-            continue  # it is about IPv6 alone
+            continue  # it is only about IPv6
         if rule.own_ipv6_cidr and not rule.own_cidr:
             continue
         protocol = rule.protocol.lower()
@@ -192,7 +192,7 @@ def _statement(each: Filter, direction: Direction) -> str:
         parts.append(f"{each.protocol} dport {_ports(each.ports)}")
     elif each.protocol:
         parts.append(f"meta l4proto {each.protocol}")
-    # What may go out has still to be let in by whom it goes to.
+    # Allowed outgoing traffic must still be accepted by its destination.
     accept = "accept" if direction == "ingress" else "return"
     return " ".join([*parts, accept if each.accept else "drop"])
 

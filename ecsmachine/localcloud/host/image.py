@@ -41,10 +41,10 @@ _MASKED = (
     *("sys-fs-fuse-connections.mount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount"),
     "systemd-modules-load.service",
 )
-# What each guest must have of its own.
+# Files that each guest must have for itself.
 _REMOVED = ("etc/ssh/ssh_host_*", "etc/machine-id", "var/lib/dbus/machine-id", "etc/hostname")
 
-# What mmdebstrap says of its steps -> what is said to the user.
+# Messages of mmdebstrap for its steps -> messages to the user.
 _STEPS = {
     "running apt-get update": "reading the package lists",
     "downloading packages": "downloading packages",
@@ -73,14 +73,14 @@ def image_path(cache: Path, release: str = USUAL) -> Path:
 def build_image(cache: Path, report: Report, release: str = USUAL) -> Path:
     """Return a release's base image; build it first if there is none (a minute or less).
 
-    ``report`` is told each step. Raises :class:`LocalCloudError` with the end of what mmdebstrap
-    wrote.
+    ``report`` gets each step. Raises :class:`LocalCloudError` with the end of the output of
+    mmdebstrap.
     """
     target = image_path(cache, release)
     if target.is_dir():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    # It will hold a whole system, set-user-id programs included: nobody else goes in there.
+    # It will hold a whole system with set-user-id programs: nobody else may enter.
     target.parent.chmod(0o700)
     with exclusive(target.parent, report):
         if target.is_dir():
@@ -197,7 +197,7 @@ def _own_files() -> list[tuple[str, int, bytes]]:
             if entry.is_dir():
                 walk(entry, f"{name}/")
             else:
-                # A wheel does not keep the mode: scripts are told by how they begin.
+                # A wheel does not keep the mode: scripts are recognized by their first line.
                 data = entry.read_bytes()
                 found.append((name, 0o755 if data.startswith(b"#!") else 0o644, data))
 

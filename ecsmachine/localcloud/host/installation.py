@@ -19,7 +19,7 @@ from ecsmachine.localcloud.protocol.errors import LocalCloudError
 
 _MODULES = ("starlette", "uvicorn")
 _OF_DEBIAN = ("python3-starlette", "python3-uvicorn")
-# Those of pyproject.toml, for a copy that tells nothing of itself.
+# Those of pyproject.toml, for a copy without metadata.
 _REQUIREMENTS = ("starlette>=0.37", "uvicorn>=0.29")
 
 
@@ -51,7 +51,7 @@ def install_command() -> str:
 
 
 def _own_distribution() -> metadata.Distribution | None:
-    """Return what is known of the installation that this copy is of; None if it is of none."""
+    """Return the metadata of this installation; None if there is none."""
     own = Path(ecsmachine.__file__).resolve().parent
     try:
         distribution = metadata.distribution("ecsmachine")
@@ -63,9 +63,9 @@ def _own_distribution() -> metadata.Distribution | None:
 
 
 def _source(distribution: metadata.Distribution | None) -> str | None:
-    """Return the arguments of pip that name where this copy came from, with the extra.
+    """Return the pip arguments for the source of this copy, with the extra.
 
-    None where that is not known, or gone: then the packages have to be named.
+    None if the source is unknown, or gone: then name the packages.
     """
     if distribution is None:
         checkout = Path(ecsmachine.__file__).resolve().parents[1]
@@ -87,7 +87,7 @@ def _source(distribution: metadata.Distribution | None) -> str | None:
 
 
 def _origin(distribution: metadata.Distribution) -> dict[str, Any]:
-    """Return what the installer wrote of where it came from (PEP 610)."""
+    """Return the origin that the installer recorded (PEP 610)."""
     try:
         origin = json.loads(distribution.read_text("direct_url.json") or "{}")
     except ValueError:

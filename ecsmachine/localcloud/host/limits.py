@@ -1,7 +1,7 @@
-"""Limits of the host's kernel that many guests reach: raised at ``up``, put back at ``reset``.
+"""Limits of the host's kernel for many guests: raised at ``up``, restored at ``reset``.
 
-They are the kernel's, and so all clouds of a host share them: what they were stands in /run, which
-is empty after a boot as the limits are. The last cloud that is removed puts them back.
+All clouds of a host share them. /run holds the former values; a boot clears both. The last removed
+cloud restores them.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was raised, and what is too low and cannot be raised here."""
+    """The raised limits, and those that are too low but cannot be raised here."""
 
     raised: tuple[Change, ...] = ()
     refused: tuple[Change, ...] = ()
@@ -71,10 +71,10 @@ class _Book:
 
 
 def raise_limits(cloud: Path, *, settings: Path = SETTINGS, book: Path = BOOK) -> Outcome:
-    """Raise what is too low for many guests, until :func:`put_back` is called for ``cloud``.
+    """Raise limits that are too low for many guests, until :func:`put_back` for ``cloud``.
 
-    A limit that this kernel does not have is passed over. Raises ``OSError`` if what was there
-    cannot be written down.
+    A limit that this kernel does not have is skipped. Raises ``OSError`` if the former values
+    cannot be stored.
     """
     with _held(book) as kept:
         raised, refused = [], []
@@ -100,9 +100,9 @@ def raise_limits(cloud: Path, *, settings: Path = SETTINGS, book: Path = BOOK) -
 
 
 def put_back(cloud: Path, *, settings: Path = SETTINGS, book: Path = BOOK) -> list[Change]:
-    """Put the limits back if no other cloud needs them; return what was changed.
+    """Restore the limits if no other cloud needs them; return the changes.
 
-    What somebody has set otherwise meanwhile stays as it is.
+    A limit that somebody else has changed stays.
     """
     if not book.exists():
         return []
@@ -139,7 +139,7 @@ def _file(name: str, settings: Path) -> Path:
 
 @contextmanager
 def _held(book: Path) -> Iterator[_Book]:
-    """Hold the book against other clouds of this host. One that is damaged is begun anew."""
+    """Lock the record against other clouds of this host. A damaged record is replaced."""
     book.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     descriptor = os.open(book.parent, os.O_RDONLY | os.O_CLOEXEC)
     try:

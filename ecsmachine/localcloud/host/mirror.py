@@ -221,7 +221,7 @@ class _Request(BaseHTTPRequestHandler):
 
     def _hang(self, struck: DownloadFault) -> None:
         """Wait until the fault is removed, the client is gone, or the mirror stops."""
-        waiting = select.poll()  # which knows descriptors above 1023 as well
+        waiting = select.poll()  # which also supports descriptors above 1023
         waiting.register(self.connection, select.POLLIN)
         while struck.lasts():
             if waiting.poll(200) or self.server.stopping.is_set():

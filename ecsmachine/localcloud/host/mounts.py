@@ -51,7 +51,7 @@ def unmount_below(folder: Path) -> None:
 def mount_overlay(*, lower: Sequence[Path], upper: Path, work: Path, at: Path) -> None:
     """Mount ``upper`` over the folders of ``lower``, the highest first, at a folder.
 
-    Relative ones begin in the folder above ``at``: what a mount is told must fit into one page.
+    Relative ones begin in the folder above ``at``: the mount options must fit into one page.
     """
     options = f"lowerdir={':'.join(map(str, lower))},upperdir={upper},workdir={work}"
     run(["mount", "-t", "overlay", "ecsmachine", "-o", options, str(at)], cwd=at.parent)
@@ -83,7 +83,7 @@ def show_loop_sizes(file: Path) -> None:
 
 def detach_loops_below(folder: Path) -> None:
     """Detach the loop devices whose files are at or below a folder."""
-    # The last user may have been killed this moment: what it wrote goes to the disk first.
+    # The last user may have been killed just now: its data is written to the disk first.
     for _ in range(300):
         devices = loops_below(folder)
         if not devices:

@@ -1,9 +1,9 @@
-"""The network of a local cloud: a router of its own that the guests hang on.
+"""The network of a local cloud: its router, which connects the guests.
 
 Everything lives in network namespaces. The router's has a link to the host and one to each
-guest, forwards between them, translates public addresses, and refuses the guests any way to
-the host or beyond. So the host needs no bridge, no forwarding and no firewall rule of ours:
-it gets one interface, and routes to the guests' addresses, which go when that goes.
+guest, forwards between them, translates public addresses, and refuses the guests access to the host
+or beyond. So the host needs no bridge, no forwarding and no firewall rule of ours: it gets one
+interface, and routes to the guests' addresses, which disappear with it.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ class NamespaceSockets:
     """Makes sockets inside a network namespace, where they stay."""
 
     def __init__(self, namespace: Path):
-        # a thread of its own, which never leaves the namespace
+        # a separate thread, which never leaves the namespace
         self._thread = ThreadPoolExecutor(1, initializer=enter_namespace, initargs=(namespace,))
 
     def listen(self, address: str, port: int) -> socket.socket:
@@ -243,7 +243,7 @@ def enter_namespace(file: Path) -> None:
 
 
 # rp_filter: a guest can send only from its own address, as a route leads there alone.
-# icmp_ratelimit: every refusal is told, so that nothing in a guest waits in vain.
+# icmp_ratelimit: every refusal is sent, so that nothing in a guest waits in vain.
 _FORWARD = """
 cd /proc/sys/net/ipv4
 echo 1 > ip_forward

@@ -26,7 +26,7 @@ _RSA, _SHA256 = 1, 8
 
 @dataclass(frozen=True)
 class SigningKey:
-    """An RSA key with the name of its owner. Nothing of the private key is in its repr."""
+    """An RSA key with the name of its owner. Its repr does not show the private key."""
 
     private: RSAPrivateKey
     owner: str
@@ -90,7 +90,7 @@ class SigningKey:
 
 
 def signing_key(file: Path, owner: str) -> SigningKey:
-    """Return the key in a file that only its owner can read; make it if there is none."""
+    """Return the key in a file that only its owner can read; create it if there is none."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 

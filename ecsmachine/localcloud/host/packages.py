@@ -47,9 +47,9 @@ class Package:
 
 @dataclass(frozen=True)
 class PackageSet:
-    """Packages that are fetched together: what they are for, and their names.
+    """Packages that are downloaded together: their purpose, and their names.
 
-    Those of another ``suite`` than the base image's come alone, without what they depend on.
+    Packages of another ``suite`` than the base image's come without their dependencies.
     """
 
     purpose: str
@@ -58,16 +58,16 @@ class PackageSet:
 
 
 _DEBIAN = "deb http://deb.debian.org/debian {} main"
-_FORM = "plain, with times"  # how the files are kept: other ones are fetched anew
+_FORM = "plain, with times"  # the form of the stored files: others are downloaded again
 
 ENGINE = PackageSet("engine", ("docker.io", "containerd", "runc", "tini"))
 BASE_SYSTEM = PackageSet("base system", ("xfsprogs",))
-"""What the base image has already, and hosts elsewhere may lack and have to install."""
+"""Packages that the base image already has, and other hosts may have to install."""
 _ENGINE_WITH_CLIENT = PackageSet("engine", (*ENGINE.names, "docker-cli"))
 
 
 def engine_of(release: str) -> PackageSet:
-    """Return the engine's packages of a release: since Debian 13 its client is one of its own."""
+    """Return the engine's packages of a release: since Debian 13 its client is a separate one."""
     return ENGINE if release in ("debian_11", "debian_12") else _ENGINE_WITH_CLIENT
 
 
@@ -131,7 +131,7 @@ def damaged(folder: Path) -> bool:
 
 
 def package_of(file: Path, *, signed: str = "") -> Package:
-    """Return what is kept of a package that was just written."""
+    """Return the record of a package that was just written."""
     written = file.stat()
     return Package(file.name, written.st_size, sha256_of(file), signed, written.st_mtime_ns)
 

@@ -17,22 +17,22 @@ def default_root() -> Path:
 
 
 def default_cache() -> Path:
-    """Return the folder of what is costly to make and shared by all local clouds."""
+    """Return the folder of data that is costly to build and shared by all local clouds."""
     from platformdirs import user_cache_path
 
     return user_cache_path("ecsmachine")
 
 
 def cloud_id(root: Path) -> str:
-    """Return the six hexadecimal digits that tell a cloud's names from another cloud's.
+    """Return the six hexadecimal digits in a cloud's names that identify the cloud.
 
-    They come from the folder's path alone, so that whatever a cloud left in the kernel can
-    be found and removed even when its files are gone.
+    They depend only on the folder's path, so that everything that a cloud left in the kernel can be
+    found and removed even if its files are gone.
     """
     return hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:6]
 
 
-# What the daemon and the programs it starts have in their environment; guests do not.
+# An environment entry of the daemon and the programs it starts; guests do not have it.
 MARK = "ECSMACHINE_LOCAL_CLOUD"
 
 
@@ -64,7 +64,7 @@ class CloudPaths:
 
     @property
     def mark(self) -> str:
-        """The environment entry that tells the cloud's own processes."""
+        """The environment entry that identifies the cloud's own processes."""
         return f"{MARK}={self.root}"
 
     @property
@@ -74,17 +74,17 @@ class CloudPaths:
 
     @property
     def settings_file(self) -> Path:
-        """What stays the same from one ``up`` to the next: port, addresses, kind of guests."""
+        """The data that stays from one ``up`` to the next: port, addresses, kind of guests."""
         return self.root / "settings.json"
 
     @property
     def state_file(self) -> Path:
-        """What the API has made (SQLite)."""
+        """The state of the API (SQLite)."""
         return self.root / STATE_FILE
 
     @property
     def faults_file(self) -> Path:
-        """What goes wrong on demand (SQLite)."""
+        """The injected faults (SQLite)."""
         return self.root / "faults.sqlite"
 
     @property

@@ -1,4 +1,4 @@
-"""Processes, told apart by id and start time (ids are used again), and who of them holds a port."""
+"""Processes, identified by id and start time (ids are reused), and the users of a port."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ecsmachine.localcloud.host.programs import ProgramError, run
 
 @dataclass(frozen=True)
 class ProcessId:
-    """A process: its id, and the moment it started as the host tells it."""
+    """A process: its id, and its start time on the host."""
 
     pid: int
     started: str
@@ -25,7 +25,7 @@ class ProcessId:
 def identify(pid: int) -> ProcessId | None:
     """Return the identity of the process that has this id now; None if there is none.
 
-    A process that has ended and waits for its parent counts as gone.
+    A zombie process counts as gone.
     """
     if not Path("/proc/self/stat").exists():
         return _identify_without_proc(pid)
@@ -85,7 +85,7 @@ def kill(process: ProcessId) -> None:
 
 
 def ids_by_namespace(pid: int) -> list[int]:
-    """Return the ids a process has, from this process namespace inward; empty if it is gone."""
+    """Return the ids of a process, from this process namespace inward; empty if it is gone."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:

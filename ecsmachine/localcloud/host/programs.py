@@ -1,4 +1,4 @@
-"""Run the host's programs (ip, mount, losetup, …) and say well what failed."""
+"""Runs the host's programs (ip, mount, losetup, …) with clear errors."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def run(
     cwd: Path | None = None,
     timeout_s: float | None = 60,
 ) -> str:
-    """Run a program to its end and return what it wrote to standard output.
+    """Run a program to its end and return its standard output.
 
-    Raises :class:`ProgramError` with what it wrote to standard error.
+    Raises :class:`ProgramError` with its standard error.
     """
     try:
         done = subprocess.run(  # argument list, no shell

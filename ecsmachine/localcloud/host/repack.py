@@ -1,6 +1,6 @@
-"""Debian packages without compression: what unpacks them again and again has less to do.
+"""Repacks Debian packages without compression, so that unpacking is faster.
 
-The formats are those of deb(5) and ar(5). What is in a package stays the same, byte for byte.
+The formats are those of deb(5) and ar(5). The content of a package stays the same, byte for byte.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a computer must have to run guests, and how to get what it lacks."""
+"""The requirements for guests, and how to install what is missing."""
 
 from __future__ import annotations
 

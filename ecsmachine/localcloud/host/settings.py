@@ -1,4 +1,4 @@
-"""What of a cloud stays the same from one ``up`` to the next, and what it runs as now."""
+"""The settings of a cloud from one ``up`` to the next, and its running state."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class CloudSettings:
 
 @dataclass(frozen=True)
 class Serving:
-    """How the API serves from one ``up`` to the next.
+    """The options of the API until the next ``up``.
 
-    ``lenient``: official parameters that are not implemented are passed over. ``settled``: a
-    request is answered once what it asks for is there. ``listen`` is an address or a host name of
-    this machine besides 127.0.0.1, "" for none. ``delay`` says how long states last, each as
-    ``pending=2`` (seconds). ``no_page``: it has no page for browsers.
+    ``lenient``: official parameters that are not implemented are ignored. ``settled``: a request is
+    answered when its work is done. ``listen`` is an address or a host name of
+    this machine besides 127.0.0.1, "" for none. ``delay`` sets how long states last, each as
+    ``pending=2`` (seconds). ``no_page``: no page for browsers.
     """
 
     lenient: bool = False
@@ -58,10 +58,10 @@ class Serving:
 
 @dataclass(frozen=True)
 class Running:
-    """A running cloud: its daemon, and what a client needs to use it. No secret in its repr.
+    """A running cloud: its daemon, and the data for clients. No secret in its repr.
 
-    ``registry`` is the address (HOST:PORT) of its registry. ``networks`` are the addresses that no
-    proxy leads to. ``source_key`` is the fingerprint of the key of its tree of Docker's packages.
+    ``registry`` is the address (HOST:PORT) of its registry. ``networks`` are its addresses, which
+    no proxy reaches. ``source_key`` is the fingerprint of the key of its tree of Docker's packages.
     ``page_token`` opens its page, "" if it has none.
     """
 
@@ -117,5 +117,5 @@ def read_settings(file: Path) -> CloudSettings | None:
 
 
 def read_running(file: Path) -> Running | None:
-    """Return what the daemon has written about itself; None if there is nothing."""
+    """Return the data that the daemon has stored about itself; None if there is none."""
     return records.read(Running, file, hint=_AFRESH)

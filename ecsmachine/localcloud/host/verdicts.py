@@ -1,6 +1,6 @@
-"""What the cloud's router does with the first packet of a connection, without sending one.
+"""Predicts what the cloud's router does with the first packet of a connection.
 
-It is decided over the very filters that the router's nftables rules are written from
+It uses the same filters that the router's nftables rules are generated from
 (:func:`~ecsmachine.localcloud.host.firewall.filters_of`), so that the two cannot differ.
 """
 
@@ -29,25 +29,24 @@ class Packet:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the side of one interface says, and the filter that decides it."""
+    """The verdict at one interface, and the filter that decides."""
 
     direction: Direction
     filter: Filter
 
     @property
     def passes(self) -> bool:
-        """Whether the packet goes on."""
+        """Whether the packet passes."""
         return self.filter.accept
 
 
 def verdicts(
     firewall: Firewall, packet: Packet, leaves: str | None, enters: str | None
 ) -> list[Verdict]:
-    """Return what is said of a packet on its way, in order; after a refusal it goes no further.
+    """Return the verdicts on a packet, in order; a refusal is the last one.
 
-    ``leaves`` and ``enters`` are the router's names of the links that it comes from and goes to,
-    None for those that are not of a guest. A guest's link of which no group is known lets nothing
-    in.
+    ``leaves`` and ``enters`` are the router's names of its source and destination links, None if
+    not of a guest. A guest's link without a known group accepts nothing.
     """
     links = {link.link: link for link in firewall.links}
     members = {group: frozenset(addresses) for group, addresses in firewall.members}

@@ -43,15 +43,15 @@ Report = Callable[[str], None]
 _READY_TIMEOUT_S = 180.0  # it may have to boot many guests again
 _END_TIMEOUT_S = 20.0
 _LOG_LIMIT_BYTES = 10_000_000
-# Of what is special to mount's options, to systemd-nspawn's or to the shell, nothing.
+# No characters that are special in mount's options, in systemd-nspawn's or in the shell.
 _PLAIN_PATH = re.compile(r"[\w./ +@~-]+")
 
 
 @dataclass(frozen=True)
 class Started:
-    """A cloud that is up; ``already``: it was so before.
+    """A running cloud; ``already``: it was up before.
 
-    ``notes`` are to be told to whoever started it, a line each.
+    ``notes`` are for the user who starts it, a line each.
     """
 
     running: Running
@@ -73,15 +73,15 @@ def up(
 ) -> Started:
     """Start a cloud in the background, and return once its API answers.
 
-    ``guests`` is the kind of its instances, by default the one it had before, or ``nspawn``.
-    ``port`` is the API's, 0 for the one it had before or any. ``releases`` are those whose base
-    images it shall have besides the usual one and those it had before (see
-    :data:`~ecsmachine.localcloud.catalog.images.SUITES`). ``cache`` is where the base
-    images and the packages are kept. ``serving`` is how the API serves until the next ``up``.
-    ``access_key`` (id and secret) is the one that it is to have from now on; that of before unless
-    it is given. ``seed`` is a file with what a new cloud begins with (see
-    :mod:`~ecsmachine.localcloud.service.seed`). ``report`` is told what is being done, when it
-    takes longer. Guests that still run, because the daemon was killed, are taken over.
+    ``guests`` is the kind of its instances, by default the former kind, or ``nspawn``. ``port`` is
+    the port of the API, 0 for the former port or any. ``releases`` are the releases whose base
+    images it gets besides the usual one and the former ones (see
+    :data:`~ecsmachine.localcloud.catalog.images.SUITES`). ``cache`` is the folder of the base
+    images and the packages. ``serving`` holds the options of the API until the next ``up``.
+    ``access_key`` (id and secret) replaces the former key if given. ``seed`` is a file with the
+    content of a new cloud (see
+    :mod:`~ecsmachine.localcloud.service.seed`). ``report`` gets the steps that take longer. Guests
+    that still run, because the daemon was killed, are taken over.
 
     Raises :class:`LocalCloudError`, among others when the host lacks something.
     """
@@ -126,7 +126,7 @@ def up(
         )
     arguments = ["--guests", kind, "--port", str(port), *serving.options()]
     if seed is not None:
-        read_seed(seed)  # what is wrong in it is said at once
+        read_seed(seed)  # its errors are reported at once
         arguments.append(f"--seed={seed.absolute()}")
     if kind == "nspawn":
         wanted = dict.fromkeys((USUAL, *(kept.releases if kept is not None else ()), *releases))
@@ -143,7 +143,7 @@ def up(
         try:
             return Started(_start(paths, arguments, access_key), already=False, notes=notes)
         except LocalCloudError:
-            if new and seed is not None:  # half of what it is to begin with is of no use
+            if new and seed is not None:  # a half-applied seed is of no use
                 remove_from_kernel(paths)
                 remove_files(paths)
             raise
@@ -156,10 +156,10 @@ def find(root: Path) -> Running | None:
 
 
 def down(root: Path) -> list[str]:
-    """Stop a cloud: its guests are shut down, then all is gone but its files.
+    """Stop a cloud: shut down its guests, then remove everything except its files.
 
-    Returns the ids of the instances whose guests ran. They are started again by the next
-    ``up``, with their disks and addresses.
+    Returns the ids of the instances whose guests ran. The next ``up`` starts them again, with their
+    disks and addresses.
     """
     paths = CloudPaths.of(root)
     if not paths.root.is_dir():
@@ -250,13 +250,13 @@ def _already_up(
             f"The local cloud is already up at {running.endpoint}, with --guests {running.guests}.",
             hint="Stop it first: ecsmachine local down",
         )
-    # somebody may have put them back meanwhile
+    # somebody may have restored them
     notes = _raise_limits(paths) if running.guests == "nspawn" else ()
     return Started(running, already=True, notes=notes)
 
 
 def _raise_limits(paths: CloudPaths) -> tuple[str, ...]:
-    """Raise the host's limits for many guests; return what is to be said of that."""
+    """Raise the host's limits for many guests; return the notes about it."""
     try:
         outcome = raise_limits(paths.root)
     except OSError as error:
@@ -310,7 +310,7 @@ def _fetch_downloads(cache: Path, releases: Sequence[str], report: Report) -> li
             programs = fetch_programs(cache, image, _prefixed(report, "Registry"))
             arguments += ["--registry", str(programs.folder)]
             packed = packages_path(cache, image, PACKAGES)
-            if not damaged(packed):  # they may be gone: only the programs are needed
+            if not damaged(packed):  # they may be missing: only the programs are needed
                 arguments += ["--others", release, str(packed)]
     return arguments
 

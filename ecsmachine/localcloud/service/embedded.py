@@ -30,9 +30,9 @@ START_TIMEOUT_S = 30.0
 
 @dataclass(frozen=True)
 class EmbeddedCloud:
-    """A cloud that answers at ``endpoint`` as long as its block lasts.
+    """A cloud that answers at ``endpoint`` until the end of its block.
 
-    ``faults`` is what goes wrong in it on demand, ``log`` has what it was asked.
+    ``faults`` holds its injected faults, ``log`` its requests.
     """
 
     endpoint: str
@@ -77,10 +77,10 @@ def embedded_cloud(
 ) -> Iterator[EmbeddedCloud]:
     """Serve the cloud in ``root`` on a free port of 127.0.0.1, from a thread, without guests.
 
-    What it holds stays in ``root``; the next one there goes on with it. ``lenient`` passes over
-    official parameters that are not implemented, in place of refusing them; ``settled`` answers a
-    request once what it has begun is done; ``seed`` is what a new cloud begins with;
-    ``page_token`` opens its page, which it has not without one. Raises
+    Its content stays in ``root``; the next cloud there continues with it. ``lenient`` ignores
+    official parameters that are not implemented, instead of refusing them; ``settled`` answers a
+    request when its work is done; ``seed`` is the content of a new cloud; ``page_token`` opens its
+    page; without one there is no page. Raises
     :class:`~ecsmachine.localcloud.protocol.errors.LocalCloudError` where that is refused.
     """
     state = open_state(root, settings)

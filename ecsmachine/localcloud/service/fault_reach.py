@@ -1,4 +1,4 @@
-"""What faults can strike in the clouds of this version."""
+"""The possible targets of faults in clouds of this version."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a request has to be before anything of the cloud looks at it.
+"""The first checks of a request, before anything else in the cloud reads it.
 
-It comes from a program, not from a page in a browser, but for requests of the cloud's own page
-(:mod:`.page`) for itself; it is for this endpoint; and its body is small and comes soon.
+It must come from a program, not from a web page, except requests of the cloud's own page
+(:mod:`.page`); it must be for this endpoint; and its body must be small and come soon.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.identifiers import request_id
 
 ALIBABA_CLOUD = ".aliyuncs.com"
-"""The end of host names that a request over loopback may be for.
+"""The suffix of host names that a request over loopback may be for.
 
-It is for clients that find this cloud in the place of Alibaba Cloud, by a hosts file. Besides
-these a request may be for ``localhost``, a loopback address, the address that it came to, and the
-name that the API listens at. Any other name would be a page's own, which its server has made lead
-here (DNS rebinding).
+It is for clients that reach this cloud instead of Alibaba Cloud, by a hosts file. A request may
+also be for ``localhost``, a loopback address, the address that it came to, and the name that the
+API listens on. Any other name could be that of a web page whose server made it resolve to this
+address (DNS rebinding).
 """
 
 PAGE_PATH = "/_ecsmachine/page/"
@@ -79,7 +79,7 @@ class Gate:
 
 
 def host_name(header: str) -> str:
-    """Return the name or address in a Host header, in lower case; "" for what is none."""
+    """Return the name or address in a Host header, in lower case; "" if it is invalid."""
     match = _HOST.fullmatch(header)
     return match[1].strip("[]").rstrip(".").lower() if match else ""
 
@@ -134,7 +134,7 @@ async def _body(headers: Mapping[str, str], receive: Receive) -> bytes:
 
 
 async def _read_on(receive: Receive) -> None:
-    """Read a little of what a refused request still sends: who sends does not listen yet."""
+    """Read some more data of a refused request: a sending client does not read the answer yet."""
     read = 0
     while read < _MOST_READ_ON_BYTES:
         message = await receive()

@@ -58,7 +58,7 @@ class HttpServer(uvicorn.Server):
                 self._loop.call_soon_threadsafe(self._told.set)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Be told by a signal."""
+        """End on a signal."""
         super().handle_exit(sig, frame)
         self.stop()
 
@@ -79,7 +79,7 @@ class HttpServer(uvicorn.Server):
                 await asyncio.wait_for(self._told.wait(), 1.0)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let requests that are being answered come to their end, then end what goes on beside."""
+        """Let running requests end, then end everything else."""
         for server in self.servers:
             server.close()
         self._stopping()
@@ -98,7 +98,7 @@ class HttpServer(uvicorn.Server):
 
 MOST_CONNECTIONS = 256
 HEAD_TIMEOUT_S = 30.0
-"""How long a connection may be open, or have begun a request, without the whole head of one."""
+"""How long a connection may stay open without a complete request head."""
 
 
 class Connections:

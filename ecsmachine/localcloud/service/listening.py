@@ -21,12 +21,12 @@ class ListenAddress:
 
     @property
     def everywhere(self) -> bool:
-        """Whether it stands for all addresses of this machine."""
+        """Whether it means all addresses of this machine."""
         return self.address in _WILDCARDS
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What requests may be for besides the address that they come to."""
+        """The host names allowed in requests, besides the address that they come to."""
         return () if self.everywhere else (self.name, self.address)
 
     @property
@@ -35,7 +35,7 @@ class ListenAddress:
         return not ipaddress.ip_address(self.address).is_loopback
 
     def host(self) -> str:
-        """Return what stands for it in URLs on this machine."""
+        """Return its form in URLs on this machine."""
         if self.everywhere:
             return "127.0.0.1"
         return f"[{self.name}]" if ":" in self.name else self.name

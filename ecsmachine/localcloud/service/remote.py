@@ -44,7 +44,7 @@ class RemoteCloud:
         self._ask("DELETE", REQUESTS_PATH)
 
     def reset(self) -> None:
-        """Let the cloud begin anew: without resources, faults and requests, with its seed."""
+        """Clear the cloud: remove resources, faults and requests, and apply its seed again."""
         self._ask("POST", RESET_PATH)
 
     def ticket(self) -> str:

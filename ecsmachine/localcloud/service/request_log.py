@@ -1,4 +1,4 @@
-"""What was asked of a cloud, and what it answered: the last requests, in memory."""
+"""The request log of a cloud: the last requests and answers, in memory."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from ecsmachine.localcloud.protocol.secrecy import masked, masked_parameters
 
 MOST_REQUESTS = 1000
 MOST_BYTES = 32 * 1024 * 1024
-"""Of their parameters and answers together; one request that is larger alone is kept."""
+"""The size of all parameters and answers; a single larger request is kept."""
 _OF_THE_PROTOCOL = COMMON - {"RegionId"}
 _CREDENTIAL = re.compile(r"Credential=([^,\s]+)|^acs ([^:\s]+):")
 
 
 @dataclass(frozen=True)
 class RecordedRequest:
-    """A request and its answer, without secrets: in their place is ``***``.
+    """A request and its answer, with secrets as ``***``.
 
-    ``number`` counts the requests of a cloud from 1; ``time`` is when it came (UTC), ``seconds``
-    how long its answer took. ``product`` is ECS, VPC, SLB, STS, Location or CS (Container Service),
-    or "" where the request does not say. ``parameters`` are the action's own, and RegionId, under
-    their names on the wire (``Tag.1.Key``); those of Container Service are the body's fields.
-    ``status`` is the HTTP status, 0 if a fault cut the connection; ``code`` is the refusal's, ""
-    for what was carried out.
+    ``number`` counts the requests of a cloud from 1; ``time`` is the time of arrival (UTC),
+    ``seconds`` the duration of the answer. ``product`` is ECS, VPC, SLB, STS, Location or CS
+    (Container Service), or "" if the request does not say. ``parameters`` are
+    those of the action, and RegionId, under their names in the request (``Tag.1.Key``); for
+    Container Service they are the fields of the body. ``status`` is the HTTP status, 0 if a fault
+    cut the connection; ``code`` is the error code, "" on success.
     """
 
     number: int
@@ -53,15 +53,15 @@ class RecordedRequest:
     request_id: str
 
     def as_data(self) -> dict[str, Any]:
-        """Return it as what is written in JSON."""
+        """Return the request as JSON data."""
         return dict(vars(self))  # not asdict: that copies all that is in it
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """A request as it came and its answer as it went, secrets and all; ``size`` is in bytes.
+    """A raw request and its answer, including secrets; ``size`` is in bytes.
 
-    ``begun`` is in seconds since 1970, ``answer`` an object or the body that it is read from.
+    ``begun`` is in seconds since 1970, ``answer`` an object, or a body to parse.
     """
 
     begun: float
@@ -117,8 +117,7 @@ class RequestLog:
     def latest(self, number: int, most: int) -> tuple[int, list[RecordedRequest]]:
         """Return the highest number, and the last ``most`` requests above ``number``, oldest first.
 
-        Of their answers nothing is told but the code of a refusal: so this takes the same time
-        whatever was answered.
+        Of the answers it returns only error codes, so it takes the same time whatever their size.
         """
         with self._lock:
             last = self._number
@@ -175,7 +174,7 @@ def _key_of_header(text: str) -> str:
 
 
 def _read(body: bytes) -> dict[str, Any]:
-    """Return what a body holds, as an object; nothing of what is no JSON."""
+    """Return a body as an object; an empty one if it is not JSON."""
     try:
         value = json.loads(body)
     except ValueError:

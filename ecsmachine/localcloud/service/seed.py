@@ -1,7 +1,7 @@
-"""A seed: what a new cloud begins with, as a dictionary or in a file of YAML or JSON.
+"""A seed: the content of a new cloud, as a dictionary or in a YAML or JSON file.
 
-Instances and images are written with the parameters of RunInstances and CreateImage, under their
-official names; what is left out is chosen::
+Instances and images have the parameters of RunInstances and CreateImage, with their official names;
+missing values are chosen::
 
     instances:
       - InstanceName: web-[1,2]
@@ -47,9 +47,9 @@ class SeedError(LocalCloudError):
 
 @dataclass(frozen=True)
 class Wanted:
-    """An instance or image that is wanted: where it stands in the seed, and its parameters.
+    """A wanted instance or image: its place in the seed, and its parameters.
 
-    ``values`` are as requests have them (``Tag.1.Key``); ``stopped`` is of instances.
+    ``values`` have the form of requests (``Tag.1.Key``); ``stopped`` is for instances.
     """
 
     place: str
@@ -88,7 +88,7 @@ def _parsed(text: bytes, file: Path) -> Any:
     import yaml
 
     try:
-        return yaml.safe_load(text)  # which reads JSON as well
+        return yaml.safe_load(text)  # which also reads JSON
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line = f", line {mark.line + 1}" if mark is not None else ""

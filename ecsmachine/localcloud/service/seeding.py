@@ -1,4 +1,4 @@
-"""Emptying a cloud, and planting a seed in one, by the actions of its own API."""
+"""Clearing a cloud, and applying a seed to one, with the actions of its own API."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from ecsmachine.localcloud.work.supervisor import following
 
 
 async def empty(state: State, lifecycle: Lifecycle, timeout_s: float) -> None:
-    """Take away all resources but the default network, and return once guests are gone.
+    """Remove all resources except the default network, and return when the guests are gone.
 
-    Region, access key and default network stay as they were. Raises :class:`LocalCloudError` if
-    there are clusters, whose containers would be left.
+    Region, access key and default network stay. Raises :class:`LocalCloudError` if there are
+    clusters, because their containers would be left.
     """
     if len(state.clusters):
         raise LocalCloudError(
@@ -49,10 +49,10 @@ _TYPE = "ecs.g6.large"
 
 
 async def plant(seed: Seed, state: State, images: Sequence[Image], ask: Ask) -> None:
-    """Make what a seed wants. A cloud that has it already is left as it is.
+    """Create the resources of a seed. A cloud that already has this seed is not changed.
 
-    Raises :class:`SeedError`: what is wanted is refused, or the cloud has begun in another way.
-    What was made until then is there.
+    Raises :class:`SeedError` if a resource is refused, or the cloud is not new. Resources created
+    before the error stay.
     """
     if any(offer.digest == seed.offer.digest for offer in state.offers):
         LOG.info("the seed was applied before")

@@ -1,7 +1,7 @@
 """The daemon's process: the API, the install mirror and the guests of one cloud.
 
-Started by :func:`~ecsmachine.localcloud.service.daemon.up`, which is told over a pipe how it
-went: one line of JSON, ``{}`` once the API answers, or ``message``, ``hint`` and ``details``.
+Started by :func:`~ecsmachine.localcloud.service.daemon.up`, which reads the outcome from a pipe:
+one line of JSON, ``{}`` when the API answers, or ``message``, ``hint`` and ``details``.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ _log = logging.getLogger("ecsmachine.localcloud.service.daemon")
 
 @dataclass(frozen=True)
 class BaseImage:
-    """What guests of a release are made from: their root file system, and the engine's packages.
+    """The sources of guests of a release: their root file system, and the engine's packages.
 
-    ``others`` are folders with packages that their apt finds as well.
+    ``others`` are folders with more packages for their apt.
     """
 
     release: str
@@ -132,7 +132,7 @@ def main(arguments: list[str]) -> int:
 
 @dataclass(frozen=True)
 class _Downloads:
-    """What real guests are made of: base images with the engine's packages, the registry.
+    """The sources of real guests: base images with the engine's packages, the registry.
 
     ``docker_ce`` are the packages of the tree that Alibaba Cloud's mirror has.
     """
@@ -144,7 +144,7 @@ class _Downloads:
 
 @dataclass(frozen=True)
 class _Services:
-    """What a cloud with real guests has besides: an install script, and a registry (HOST:PORT).
+    """The servers of a cloud with real guests: an install script, and a registry (HOST:PORT).
 
     ``source_key`` is the fingerprint of the key of the mirror's tree.
     """
@@ -181,7 +181,7 @@ def _serve(
         where = parse(serving.listen) if serving.listen else None
         if where is not None and where.address != "127.0.0.1":
             if where.everywhere:
-                listening.close()  # it would stand in the way
+                listening.close()  # it would block the start
                 sockets = []
             sockets.append(listen_at(where, port))
             stack.callback(sockets[-1].close)

@@ -1,6 +1,6 @@
 """The endpoint: an ASGI application over a state and its guests.
 
-How a daemon uses it::
+Use in a daemon::
 
     state = open_state(root, Settings(region=..., public_pool=..., vswitch_cidr=...))
     connections = Connections()
@@ -86,7 +86,7 @@ from ecsmachine.localcloud.work.supervisor import Pause, Supervisor, following
 
 LOG = logging.getLogger("ecsmachine.localcloud")
 SETTLE_TIMEOUT_S = 60.0
-"""How long the answer to a request waits at most until what it has begun is done."""
+"""How long an answer waits at most for the work of its request."""
 Respond = Callable[[Request], Awaitable[Response]]
 
 
@@ -106,18 +106,17 @@ def create_app(
     seed: Seed | None = None,
     page_token: str = "",
 ) -> Starlette:
-    """Return the application; see the module for how it is run.
+    """Return the application; the module shows how to run it.
 
-    ``faults`` is what goes wrong on demand, and ``connections`` what the server remembers, so that
-    one can be cut then. ``images`` are what DescribeImages offers and instances are made of (all,
-    unless told otherwise); ``nodes`` returns what makes the nodes of clusters (none that run
-    anything, unless told otherwise), given what it waits with; ``workers`` is how many guests are
-    worked on at the same time; ``lenient`` passes over official parameters that are not
-    implemented, in place of refusing them; ``settled`` answers a request once what it has begun
-    is done, so that no state is on its way. ``names`` are host names and addresses that requests
-    may be for besides loopback ones. ``page_token`` opens the page; "" is for none. ``seed`` is
-    what a new cloud begins with; if that is refused, the server does not start, and
-    ``app.state.failure`` says why.
+    ``faults`` holds the injected faults, and ``connections`` the open connections, which faults can
+    cut. ``images`` are the images of DescribeImages and of instances (default: all); ``nodes``
+    returns the object that creates nodes of clusters, given its pause function (default: nodes that
+    run nothing); ``workers`` is the number of guests worked on at the same time; ``lenient``
+    ignores official parameters that are not implemented, instead of refusing them; ``settled``
+    answers a request when its work is done. ``names`` are host names and addresses that requests
+    may be for besides loopback ones. ``page_token`` opens the page; "" means no page. ``seed`` is
+    the content of a new cloud; if it is refused, the server does not start, and
+    ``app.state.failure`` has the reason.
     """
     supervisor = Supervisor(state)
     endpoint = Endpoint(
@@ -231,9 +230,9 @@ class Endpoint:
         await response(scope, receive, send)
 
     async def respond(self, request: Request) -> Response:
-        """Answer one request; whatever goes wrong is answered as ECS would."""
+        """Answer one request; errors are answered as in ECS."""
         request_id, begun = new_request_id(), time.time()
-        # Until the body is read, the query alone says how to answer.
+        # Until the body is read, only the query says how to answer.
         form, root, status = _format(request.headers, request.query_params), "Error", 200
         parameters: Mapping[str, str] = dict(request.query_params)
         answer: Mapping[str, object] = {}
@@ -248,7 +247,7 @@ class Endpoint:
                 finally:
                     if self._settled and not await work.ended(SETTLE_TIMEOUT_S):
                         LOG.warning("%s is answered before its work is done", parameters["Action"])
-            # What is answered to be open is open, and what is closed is closed.
+            # Before the answer, the firewall matches the security groups.
             await self.lifecycle.firewall.settle()
             root = f"{parameters['Action']}Response"
         except ApiError as error:
@@ -466,7 +465,7 @@ async def _read(request: Request) -> SignedRequest:
 
 def _format(headers: Mapping[str, str], parameters: Mapping[str, str]) -> str:
     asked = parameters.get("Format", "")
-    # Signed in headers (also as products of the ROA form are), a request says it there as well.
+    # A request signed in headers (like those of ROA products) names it there.
     if not asked and headers.get("authorization", "").startswith(("ACS3-", "acs ")):
         asked = "XML" if "xml" in headers.get("accept", "") else "JSON"
     return wire.answer_format(asked)

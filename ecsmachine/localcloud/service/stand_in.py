@@ -1,8 +1,8 @@
-"""A program that knows Alibaba Cloud alone is led here: by a hosts file, relays and a certificate.
+"""Leads a program without an endpoint option here: by a hosts file, relays and a certificate.
 
-The names of the API lead to a loopback address of their own, in a mount namespace that only the
-program is in; what comes there over HTTP, or over TLS with a certificate of an authority made
-for this, goes on to the endpoint. Nothing of the host is changed.
+The names of the API resolve to a separate loopback address, in a mount namespace for this program
+only. Relays there forward HTTP, and TLS with a certificate of a temporary authority, to the
+endpoint. The host is not changed.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def _authorities(folder: Path) -> dict[str, str]:
 
 
 class _Relay:
-    """What comes to the ports 80 and 443 of a loopback address goes on to the endpoint."""
+    """Forwards the ports 80 and 443 of a loopback address to the endpoint."""
 
     def __init__(self, port: int, certificates: Path):
         self._port = port

@@ -1,11 +1,10 @@
-"""What may be looked at in a cloud while it serves: what there is, and what happens, as it does.
+"""A view of a running cloud: its resources and its events.
 
-It is the one way by which something beside the APIs (``/_ecsmachine/…``, the page) reads a cloud,
-and tells no secret: fields that are not in a resource's ``repr`` are left out, others are masked.
+Everything besides the APIs (``/_ecsmachine/…``, the page) reads a cloud only through it. It
+contains no secrets: fields that are not in a resource's ``repr`` are left out, others are masked.
 
-There are two ways to keep up: :meth:`CloudView.follow` tells everything, and
-:meth:`CloudView.changes` what is different since one looked last, which costs the same however
-much has happened.
+There are two ways to follow: :meth:`CloudView.follow` yields every event, and
+:meth:`CloudView.changes` returns the changes since the last look, at a constant cost.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.state.tables import Table
 
 MOST_WAITING = 1000
-"""How many events wait for one follower; who is slower than that loses all of them, and is told."""
+"""How many events wait for one follower; a slower follower loses them, and gets ``lost``."""
 _KINDS = (
     *("instances", "disks", "snapshots", "custom_images", "vpcs", "vswitches", "route_entries"),
     *("security_groups", "network_interfaces", "key_pairs", "eips", "load_balancers"),
@@ -35,7 +34,7 @@ _LEFT_OUT = frozenset(("template",))  # a project's holds the variables of its c
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened.
+    """An event.
 
     - ``request``: one was answered; ``data`` is the
       :class:`~ecsmachine.localcloud.service.request_log.RecordedRequest`.
@@ -50,7 +49,7 @@ class Event:
 
 @dataclass
 class Look:
-    """What somebody has seen, who looks at a cloud now and then."""
+    """The state of a reader that looks at a cloud from time to time."""
 
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
     number: int = 0
@@ -84,11 +83,11 @@ class CloudView:
         return [entry.as_data() for entry in self._faults.entries()]
 
     def changes(self, look: Look, most: int) -> dict[str, Any]:
-        """Return what is different since ``look``, which knows it from now on; empty: nothing.
+        """Return the changes since ``look``, and update it; empty: no changes.
 
-        ``resources`` are by kind and id, None for what is gone; ``requests`` the last ``most`` of
-        those that came, without their answers, and ``left_out`` how many there were before them;
-        ``faults`` are all of them if one is different.
+        ``resources`` are by kind and id, None for removed ones; ``requests`` are the last ``most``
+        new requests, without their answers, and ``left_out`` is the number of others before them;
+        ``faults`` are all faults if one has changed.
         """
         with self._lock:
             rows = self._rows()
@@ -115,7 +114,7 @@ class CloudView:
         return told
 
     def next_change(self) -> asyncio.Event:
-        """Return what is set once something happens after this call, or the server stops."""
+        """Return an event that is set by the next change, or when the server stops."""
         happened = asyncio.Event()
         self._waiting[happened] = asyncio.get_running_loop()
         if self._closed:

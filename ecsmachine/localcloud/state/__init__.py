@@ -1,1 +1,1 @@
-"""What the cloud knows."""
+"""The state of the cloud."""

@@ -43,15 +43,15 @@ def pick_private(state: State, vswitch: VSwitch) -> str:
 def free_private(
     state: State, vswitch: VSwitch, number: int, besides: Iterable[str] = ()
 ) -> list[str]:
-    """Return so many free addresses of the VSwitch, or fewer if there are no more.
+    """Return this many free addresses of the VSwitch, or fewer if there are no more.
 
-    Networks of several VPCs may overlap, but there is one machine below them: an address that
-    is in use anywhere is left out, and so are those of ``besides``.
+    Networks of several VPCs may overlap, but all run on one machine: an address in use anywhere is
+    skipped, and so are those of ``besides``.
     """
     network = ipaddress.IPv4Network(vswitch.cidr)
     first = int(network.network_address)
     taken = {*_private_in_use(state), *state.reserved, *besides}
-    # The cloud's gateway and the like stand at the start and the end.
+    # The cloud's gateway and the like are at the start and the end.
     numbers = range(first + 1, first + network.num_addresses - 3)
     addresses = (str(ipaddress.IPv4Address(each)) for each in numbers)
     return list(itertools.islice((each for each in addresses if each not in taken), number))
@@ -111,7 +111,7 @@ def _private_in_use(state: State) -> set[str]:
 
 
 def _holders(state: State) -> Iterator[Instance | NetworkInterface]:
-    # An instance tells of its primary interface.
+    # The primary interface is part of its instance.
     yield from state.instances
     yield from state.network_interfaces
 
@@ -135,6 +135,6 @@ def eips_of(state: State, holder_id: str) -> list[Eip]:
 
 
 def unbind_eips(state: State, holder_id: str) -> None:
-    """Let the addresses be bound to nothing of what is gone; inside a transaction."""
+    """Unbind the addresses of removed resources; inside a transaction."""
     for eip in eips_of(state, holder_id):
         state.eips.put(replace(eip, instance_id="", instance_type="", status="Available"))

@@ -1,4 +1,4 @@
-"""Load balancers, their listeners and servers: what the local cloud keeps of them."""
+"""The data of load balancers, their listeners and servers."""
 
 from __future__ import annotations
 

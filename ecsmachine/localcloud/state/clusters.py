@@ -1,6 +1,6 @@
-"""What Container Service keeps, as frozen values like those of ``model``.
+"""The data of Container Service, as frozen values like those of ``model``.
 
-Passwords are never kept. Times are UTC: seconds for clusters, nanoseconds for applications.
+Passwords are never stored. Times are UTC: seconds for clusters, nanoseconds for applications.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class Node:
 class Cluster:
     """A cluster of any kind; ``kind`` is "" for Swarm, else the request's ``cluster_type``.
 
-    ``settings`` are further fields of the request that are answered again (Kubernetes).
-    ``made_groups`` and ``load_balancer_id`` are what is removed with it. ``names_given`` counts
-    the nodes that were ever made, so that no name is used twice.
+    ``settings`` are more fields of the request, which answers return (Kubernetes). ``made_groups``
+    and ``load_balancer_id`` are removed with it. ``names_given`` counts all nodes ever created, so
+    that no name is used twice.
     """
 
     id: Annotated[str, "cluster_id"]
@@ -69,10 +69,10 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Release:
-    """One version of an application: its template, and what was changed of it since.
+    """One version of an application: its template, and later changes.
 
-    ``weight`` is its part of the traffic in percent; ``scales`` are numbers of containers that
-    differ from the template's; ``stopped`` are the services that are to stand still.
+    ``weight`` is its share of the traffic in percent; ``scales`` are numbers of containers that
+    differ from the template's; ``stopped`` are the stopped services.
     """
 
     version: str
@@ -90,8 +90,8 @@ class Project:
     """An application: one release, or the old and the new one during a blue-green update.
 
     ``subnet`` has the addresses of its network ``NAME_default``, and ``further_subnets`` those of
-    others by their names. ``moving`` is the state that it is in while work on it is under way (""
-    at rest), and ``failure`` what the last work failed of.
+    others by their names. ``moving`` is its state while work is in progress ("" otherwise), and
+    ``failure`` the reason why the last work failed.
     """
 
     id: str

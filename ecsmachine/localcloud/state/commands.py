@@ -42,9 +42,9 @@ class Command:
 
 @dataclass(frozen=True)
 class ScriptResult:
-    """What became of a command on an instance; ``output`` is the end of it, in base64.
+    """The outcome of a command on an instance; ``output`` is the end of its output, in base64.
 
-    ``exit_code`` is -1 for one that was not run to its end.
+    ``exit_code`` is -1 if it did not run to its end.
     """
 
     instance_id: Annotated[str, "InstanceId"]

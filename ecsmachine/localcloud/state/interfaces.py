@@ -1,4 +1,4 @@
-"""Network interfaces: secondary ones of their table, primary ones as their instances tell."""
+"""Network interfaces: secondary ones from their table, primary ones from their instances."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def find_interface(state: State, interface_id: str, *, region: str | None) -> Ne
 
 
 def put_interface(state: State, interface: NetworkInterface) -> NetworkInterface:
-    """Keep what was changed of an interface; inside a transaction."""
+    """Store a changed interface; inside a transaction."""
     if interface.kind == "Secondary":
         return state.network_interfaces.put(interface)
     instance = state.instances.get(interface.instance_id)
@@ -80,7 +80,7 @@ def attached_interfaces(state: State, instance_id: str) -> list[NetworkInterface
 
 
 def leave_interfaces(state: State, instance_id: str) -> None:
-    """Let the secondary interfaces of an instance that is released be ``Detaching``.
+    """Set the secondary interfaces of a released instance to ``Detaching``.
 
     They stay so, with their addresses, until its guest is gone: see :func:`release_interfaces`.
     """
@@ -89,7 +89,8 @@ def leave_interfaces(state: State, instance_id: str) -> None:
 
 
 def release_interfaces(state: State, instance_id: str) -> None:
-    """Remove the interfaces that go with an instance, and free the others; its guest is gone."""
+    """Remove the interfaces that are released with an instance, and free the others; its guest is
+    gone."""
     for interface in attached_interfaces(state, instance_id):
         if interface.delete_on_release:
             remove_interface(state, interface)

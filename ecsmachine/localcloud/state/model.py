@@ -1,6 +1,6 @@
-"""What the local cloud keeps: every resource as a frozen value.
+"""The data of the local cloud: every resource as a frozen value.
 
-Values are replaced, never changed, so that a transaction can take back what it did. Times are
+Values are replaced, never changed, so that a transaction can be rolled back. Times are
 UTC in the form that the API prints (``2024-05-01T08:00:00Z``); sizes are GiB, bandwidths Mbps.
 """
 
@@ -188,13 +188,13 @@ class CpuOptions:
 class Instance:
     """An instance; ``status`` is one of the words that DescribeInstances prints.
 
-    ``made``: its guest was made. ``new_system_disk``: its system disk is to be made anew, from its
-    image. ``start_next``: once what is under way (Pending, Stopping) has ended, it starts.
+    ``made``: its guest exists. ``new_system_disk``: its system disk must be created again, from its
+    image. ``start_next``: it starts when the present work (Pending, Stopping) has ended.
     ``address_reclaimed``: its public address was taken when it was stopped in economical mode, and
     it gets another one when it starts. Until ``visible_at`` (seconds since 1970) requests do not
-    find it. Of one that was made from an image of one's own, ``base_image_id`` is the system image
-    below it and ``root_snapshot_id`` what its disk began with. ``auto_renew_period`` and its unit
-    are told as they were given. ``locks`` are reasons of
+    find it. For an instance from a custom image, ``base_image_id`` is the system image below it and
+    ``root_snapshot_id`` the first content of its disk. ``auto_renew_period`` and its unit are
+    returned as given. ``locks`` are reasons of
     ``OperationLocks``: financial, security or recycling. ``interface_name``,
     ``interface_description`` and ``secondary_ips`` are of its primary network interface.
     """
@@ -268,8 +268,8 @@ class NetworkInterface:
     """A network interface; ``instance_id`` is empty while it is attached to nothing.
 
     ``secondary_ips`` are its private addresses besides ``private_ip``. ``index`` is its number in
-    the guest: 1 is eth1. In the state's table are secondary ones alone: the primary one is told
-    by its :class:`Instance` (:mod:`ecsmachine.localcloud.state.interfaces`).
+    the guest: 1 is eth1. The state's table has only secondary ones: the primary one is part of its
+    :class:`Instance` (:mod:`ecsmachine.localcloud.state.interfaces`).
     """
 
     id: Annotated[str, "NetworkInterfaceId"]
@@ -301,8 +301,8 @@ class NetworkInterface:
 class Disk:
     """A system or data disk; ``instance_id`` is empty while it is not attached.
 
-    ``wipe``: it is to be made anew, as ``restore_from`` (a snapshot) has it, else as it was in the
-    beginning. ``snapshot_id``: the snapshot that it was made from.
+    ``wipe``: it must be reset to ``restore_from`` (a snapshot), or else to its first content.
+    ``snapshot_id``: the snapshot that it was created from.
     """
 
     id: Annotated[str, "DiskId"]
@@ -342,11 +342,11 @@ class Disk:
 class Snapshot:
     """A copy of a disk; ``status`` is progressing, accomplished or failed.
 
-    That of a system disk knows the system image (``base_image_id``) that the disk came from.
+    For a system disk, ``base_image_id`` is the system image of the disk.
 
     ``disk_kind``, ``size_gib`` and the encryption are the disk's when it was made. ``turn`` is the
-    queue that it is made in: that of the disk's instance, or of the disk. ``retention_days``: 0 is
-    for ever; after that it goes, at ``expires``. ``copied_from`` is the snapshot that it copies.
+    queue of its creation: that of the disk's instance, or of the disk. ``retention_days``: 0 means
+    forever; otherwise it is removed at ``expires``. ``copied_from`` is the snapshot that it copies.
     """
 
     id: Annotated[str, "SnapshotId"]
@@ -371,11 +371,11 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class CustomImage:
-    """An image of one's own: ``snapshot_id`` of a system disk that came from ``base_image_id``.
+    """A custom image: ``snapshot_id`` of a system disk of ``base_image_id``.
 
-    ``copied_from`` is the image that it is a copy of; ``shared_with`` are the accounts that may
-    use it as well. ``deprecated``: it is the newest of its family no more. What it is said to
-    support is told, and "" is as with the image below it.
+    ``copied_from`` is the original of a copy; ``shared_with`` are other accounts that may use it.
+    ``deprecated``: it no longer counts as the newest of its family. Declared features are returned;
+    "" means those of the image below it.
     """
 
     id: str
@@ -458,7 +458,7 @@ class TagSet:
 
 @dataclass(frozen=True)
 class TokenUse:
-    """A ClientToken, the request that it came with and what was answered."""
+    """A ClientToken, its request and its answer."""
 
     id: str
     fingerprint: str

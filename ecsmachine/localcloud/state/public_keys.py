@@ -1,4 +1,4 @@
-"""SSH public keys: made, checked, and told apart by fingerprint."""
+"""SSH public keys: creation, checks, and fingerprints."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def normalized(line: str) -> str:
 
 
 def fingerprint(line: str) -> str:
-    """Return the SHA-1 of the public key in DER, as ECS tells it: 20 octets with colons."""
+    """Return the SHA-1 of the public key in DER, in the form of ECS: 20 octets with colons."""
     from cryptography.hazmat.primitives import serialization
 
     key = serialization.load_ssh_public_key(line.encode())

@@ -1,10 +1,9 @@
-"""Frozen dataclasses to JSON and back, by their type hints: all that the cloud reads from disk.
+"""Frozen dataclasses to JSON and back, by their type hints: the reader of all data on disk.
 
-The same hints say what the API calls a field (:func:`told`).
+The same hints hold the API name of a field (:func:`told`).
 
-What another version has written is taken as far as it goes: fields that are not known are left
-out, and those that are missing get their defaults. What cannot be taken is a
-:class:`RecordError`, which says in one line what is wrong and where.
+It reads data of other versions: unknown fields are ignored, and missing ones get their defaults.
+Invalid data raises :class:`RecordError`, whose one line says what is wrong and where.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ T = TypeVar("T")
 
 
 class RecordError(LocalCloudError):
-    """What was kept cannot be read: it is damaged, or of a version that cannot be taken."""
+    """The stored data cannot be read: it is damaged, or of an unknown version."""
 
 
 def dump(value: Any) -> str:
@@ -46,7 +45,7 @@ def load(kind: type[T], text: str) -> T:
 
 
 def read(kind: type[T], file: Path, *, hint: str | None = None) -> T | None:
-    """Return what a file holds; None if there is no such file.
+    """Return the content of a file; None if there is no such file.
 
     Raises :class:`RecordError`, which names the file, with ``hint``.
     """
@@ -140,5 +139,5 @@ def _expect(kind: Any, value: Any, place: str) -> Any:
 
 
 def _unknown(value: Any, place: str) -> RecordError:
-    # What it is is not said: it may be a secret.
+    # The error does not show the value: it may be a secret.
     return RecordError(f"{place} is of a kind ({type(value).__name__}) or value not known here")

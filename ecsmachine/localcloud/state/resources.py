@@ -49,7 +49,7 @@ def attached_disks(state: State, instance_id: str) -> list[Disk]:
 
 
 def guest_device(device: str) -> str:
-    """Return the name in the guest of what the API calls ``/dev/xvdb`` (or ``/dev/vdb``)."""
+    """Return the name in the guest for ``/dev/xvdb`` (or ``/dev/vdb``) of the API."""
     return "vd" + device.removeprefix("/dev/").removeprefix("x").removeprefix("vd")
 
 
@@ -81,15 +81,15 @@ def resource_tags(state: State, kind: str, resource_id: str) -> dict[str, str]:
 
 
 def forget_tags(state: State, kind: str, resource_id: str) -> None:
-    """Remove the tags of a resource that goes away."""
+    """Remove the tags of a removed resource."""
     state.tag_sets.remove(f"{kind}/{resource_id}")
 
 
 def forget_instance(state: State, instance: Instance) -> None:
-    """Take an instance out of the state with all that goes with it; inside a transaction.
+    """Remove an instance from the state with all that belongs to it; inside a transaction.
 
-    Its guest is left as a :class:`Removal`, and so are the files of the disks that go with it;
-    other disks and its EIP become free.
+    Its guest becomes a :class:`Removal`, and so do the files of the disks that are released with
+    it; other disks and its EIP become free.
     """
     state.instances.remove(instance.id)
     forget_tags(state, "eni", instance.network_interface_id)

@@ -1,4 +1,4 @@
-"""What a local cloud is made with: how long things take in it, and what it offers by its seed."""
+"""The settings of a local cloud: its delays, and the offer of its seed."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ class Stock:
 
 @dataclass(frozen=True)
 class Offer:
-    """What the cloud's seed has said; ``digest`` is that of the seed.
+    """The offer of the seed; ``digest`` is the digest of the seed.
 
-    ``prices`` are of an hour, by instance type, in CNY.
+    ``prices`` are per hour, by instance type, in CNY.
     """
 
     id: str = "offer"
@@ -97,13 +97,13 @@ class Delays:
 
 @dataclass(frozen=True)
 class Settings:
-    """What a new local cloud is made with.
+    """The settings of a new local cloud.
 
-    ``public_pool`` is the network (inside 198.18.0.0/15) that public addresses come from; its
-    first two and its last address are never given out, nor are ``reserved`` ones.
+    ``public_pool`` is the network (inside 198.18.0.0/15) that public addresses come from; its first
+    two and its last address are never assigned, nor are ``reserved`` ones.
     ``vpc_cidr`` and ``vswitch_cidr`` are those of the default VPC and VSwitch; the first address
-    and the last three of a VSwitch are never given to an instance, as in ECS. The account's access
-    key is made up unless it is given; one that is given is also that of a cloud that is there.
+    and the last three of a VSwitch are never given to an instance, as in ECS. Without an access
+    key, a new one is generated; a given key also replaces the key of an existing cloud.
     """
 
     region: str = "cn-hangzhou"

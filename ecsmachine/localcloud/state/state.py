@@ -1,4 +1,4 @@
-"""All that the local cloud knows: in memory for reading, in SQLite for staying.
+"""The state of the local cloud: in memory for reading, in SQLite for storage.
 
 The daemon opens it once, before it serves::
 
@@ -7,16 +7,16 @@ The daemon opens it once, before it serves::
     uvicorn.run(app, host="127.0.0.1", port=port)
 
 The first ``open_state`` on a folder makes ``ROOT/cloud.sqlite`` (mode 0600) with an account, its
-access key pair, a default VPC and a default VSwitch. Later ones read what is there: the region
-and the addresses stay as they were made; of the settings ``delays`` and an access key count again.
+access key pair, a default VPC and a default VSwitch. Later calls read it: the region and the
+addresses stay; of the settings only ``delays`` and an access key apply again.
 
-What a daemon or ``local env`` reads from it: ``state.account.access_key_id``,
+A daemon or ``local env`` reads from it: ``state.account.access_key_id``,
 ``state.account.access_key_secret``, ``state.region``, ``state.default_vpc_id``,
 ``state.default_vswitch_id``, ``state.public_pool``, ``len(state.instances)``.
 
 Every change is made in ``with state.transaction():``, which holds the lock, writes to SQLite in
-one transaction, and takes everything back (memory too) when the block raises. What must happen
-only if the change stayed (work on guests) is handed to ``state.after_commit``.
+one transaction, and rolls everything back (in memory too) when the block raises. Pass work that
+must happen only after a commit (work on guests) to ``state.after_commit``.
 """
 
 from __future__ import annotations
@@ -218,9 +218,9 @@ class State:
         )
 
     def forget_rest(self) -> None:
-        """Remove all but the default network and what is still to be removed from the host.
+        """Remove everything except the default network and pending removals on the host.
 
-        Without a default network there is a new one. Inside a transaction only.
+        If there is no default network, create one. Only inside a transaction.
         """
         kept = {self.default_vpc_id, self.default_vswitch_id}
         for table in self._tables:

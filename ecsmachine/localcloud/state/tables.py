@@ -1,12 +1,12 @@
 """The tables of the state: resources of one kind by id.
 
-:class:`ResourceTable` is for what belongs to a region and is named in requests. It is declared in
-:mod:`ecsmachine.localcloud.state.state` with the refusal of what it does not hold and the name that
-its tags go by; so ``find`` needs nothing but the id and the region of the request::
+:class:`ResourceTable` is for resources of a region that requests name. It is declared in
+:mod:`ecsmachine.localcloud.state.state` with the refusal of an unknown id and the resource type of
+its tags; so ``find`` needs only the id and the region of the request::
 
     vpc = state.vpcs.find("vpc-bp1...", region="cn-hangzhou")   # or InvalidVpcId.NotFound
 
-``get`` is for ids that the state itself holds (the instance of a disk, the VPC of a VSwitch).
+``get`` is for ids that the state itself stores (the instance of a disk, the VPC of a VSwitch).
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Table(Generic[T]):
             del self._rows[key]
 
     def rows(self) -> dict[str, T]:
-        """Return a copy of what the table holds, by id."""
+        """Return a copy of the resources in the table, by id."""
         return dict(self._rows)
 
     def restore(self, rows: dict[str, T]) -> None:
@@ -90,9 +90,9 @@ class Table(Generic[T]):
 class ResourceTable(Table[R]):
     """Resources of regions, which requests name by id.
 
-    ``missing`` is the refusal of one that is not there. ``tagged_as`` is what TagResources calls
-    the kind, in lower case ("" for what has no tags); a resource's tags go with it. ``named_by``
-    is the field that requests name a resource by, where that is not its id. ``is_visible`` says
+    ``missing`` is the refusal of an unknown id. ``tagged_as`` is the kind in TagResources, in lower
+    case ("" without tags); the tags of a resource are removed with it. ``named_by`` is the field by
+    which requests name a resource, if that is not its id. ``is_visible`` says
     whether requests may find one (eventual consistency).
     """
 

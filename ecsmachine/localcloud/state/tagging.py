@@ -1,4 +1,4 @@
-"""Tags on resources: what is accepted, asked for and told, and where they are kept."""
+"""Tags of resources: checks, filters, answers, and storage."""
 
 from __future__ import annotations
 

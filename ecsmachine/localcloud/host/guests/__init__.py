@@ -1,1 +1,1 @@
-"""What stands behind an instance: a real guest, or none."""
+"""The guests behind instances: real ones, or none."""

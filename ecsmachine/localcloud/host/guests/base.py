@@ -1,4 +1,4 @@
-"""What stands behind an instance: the interface between the API and its guests."""
+"""The interface between the API and its guests."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class GuestInterface:
     """A network interface of a guest: ``index`` 0 is its eth0, 1 its eth1.
 
     ``id`` is its own, and that of the instance for its eth0.
-    Of ``addresses`` the first is set in the guest. The others are its own matter, as in ECS: they
-    lead to it, and what it sends from them comes through. ``public_ip`` leads to the first one;
-    that of an eth0 is told by its guest.
+    The first of ``addresses`` is set in the guest. The guest configures the others itself, as in
+    ECS: they are routed to it, and it may send from them. ``public_ip`` leads to the first one;
+    that of an eth0 is in its guest.
     """
 
     id: str
@@ -66,26 +66,26 @@ class GuestSpec:
     disks: tuple[GuestDisk, ...] = ()
     public_ip: str | None = None
     login_user: str = "root"
-    """Who is given the password and the keys: root, or a user with sudo in root's place."""
+    """The user who gets the password and the keys: root, or a user with sudo instead."""
     release: str | None = None
     """The release of the base image, such as ``debian_12``; None: the usual one."""
     root_snapshot_id: str = ""
-    """What a new root disk begins with instead of the base image alone."""
+    """The first content of a new root disk, besides the base image."""
     faults: GuestFaults = NO_FAULTS
     interfaces: tuple[GuestInterface, ...] = ()
-    """Its network interfaces, eth0 first; none: one with ``private_ip`` alone."""
+    """Its network interfaces, eth0 first; none: one with only ``private_ip``."""
 
 
 Transport = Literal["tcp", "udp"]
 Place = tuple[Transport, str, int]
-"""Where a load balancer listens: for what, at which address and port."""
+"""A listening place of a load balancer: protocol, address and port."""
 
 
 class BalancerNetwork(Protocol):
     """Where load balancers have their addresses: the cloud's router. Called from threads."""
 
     def set_listeners(self, places: Collection[Place]) -> None:
-        """Let in what comes to these addresses and ports, and have the addresses; and no others."""
+        """Set these addresses, and accept traffic to these ports; and no others."""
 
     def listen(self, place: Place) -> socket.socket:
         """Return a socket that listens there. Raises ``OSError``."""
@@ -97,12 +97,13 @@ class BalancerNetwork(Protocol):
 class Guests(Protocol):
     """A backend that runs guests. Calls block; the API calls them from worker threads.
 
-    Every call is idempotent: making what is there, or removing what is not, is success.
+    Every call is idempotent: creating something that exists, or removing something that does not,
+    is a success.
     All raise :class:`GuestError`.
     """
 
     runs_scripts: bool
-    """Whether there is anything that scripts can run in."""
+    """Whether scripts can run in guests."""
 
     def create(self, spec: GuestSpec) -> None:
         """Make the guest's root disk and its data disks; it does not run yet."""
@@ -123,10 +124,10 @@ class Guests(Protocol):
         """Remove the file behind a data disk."""
 
     def snapshot_disk(self, snapshot_id: str, disk_id: str) -> None:
-        """Keep what is on a data disk now."""
+        """Create a snapshot of a data disk."""
 
     def snapshot_root(self, snapshot_id: str, instance_id: str) -> None:
-        """Keep what is on a guest's root disk now."""
+        """Create a snapshot of a guest's root disk."""
 
     def restore_root(self, instance_id: str, snapshot_id: str) -> None:
         """Let a stopped guest's root disk be as it was kept."""
@@ -138,24 +139,24 @@ class Guests(Protocol):
         """Remove a snapshot."""
 
     def console_output(self, instance_id: str) -> bytes:
-        """Return the end of what a guest has written to its console since it booted."""
+        """Return the end of the console of a guest since its boot."""
 
     def usage(self, instance_id: str) -> Usage | None:
-        """Return what a running guest uses of this computer; None if there is nothing to tell."""
+        """Return the resource use of a running guest; None if it is unknown."""
 
     def set_public_ip(self, instance_id: str, public_ip: str | None) -> None:
         """Give the guest a public address, or take it away; live, and kept over restarts."""
 
     def set_interfaces(self, instance_id: str, interfaces: Sequence[GuestInterface]) -> None:
-        """Give the guest these network interfaces, and take others away; live.
+        """Set the network interfaces of a guest, also while it runs.
 
-        A guest that does not run has what it is told when it starts.
+        A guest that does not run gets them when it starts.
         """
 
     def set_firewall(self, firewall: Firewall) -> None:
-        """Let through what the security groups do, from now on and instead of before.
+        """Replace the rules of the security groups.
 
-        It is told of all instances at once, and of each before its guest starts.
+        It gets all instances at once, and each before its guest starts.
         """
 
     def balancer_network(self) -> BalancerNetwork | None:
@@ -176,16 +177,16 @@ class Guests(Protocol):
         """Run a script in a running guest, and return once it has ended, or ``going`` says no."""
 
     def end_script(self, instance_id: str, name: str) -> None:
-        """End a script that another daemon has begun, if it still runs."""
+        """End a script of an earlier daemon, if it still runs."""
 
     def running(self) -> set[str]:
         """Return the ids of the instances whose guests run now."""
 
     def take_death(self, instance_id: str) -> str:
-        """Return why a guest that does not run came to its end, with the last of its console.
+        """Return why a guest ended, with the last lines of its console.
 
-        It is told once, and "" for one that was stopped, or switched off from inside.
+        The reason is returned once; "" if it was stopped, or powered off from inside.
         """
 
     def shortage(self, number: int) -> str:
-        """Return what this computer lacks for so many more guests, in words, or ""."""
+        """Return what this computer lacks for this many more guests, in words, or ""."""

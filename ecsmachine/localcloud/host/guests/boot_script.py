@@ -1,4 +1,4 @@
-"""What supervise.sh is told of a guest: settings, and how it boots."""
+"""The input of supervise.sh for a guest: settings, and the boot command."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def boot_script(
         "--quiet",
         "--boot",
         f"--directory={root}",
-        # Both names are seen on the host alone: in its process list and in /run.
+        # Both names are visible only on the host: in its process list and in /run.
         f"--machine={machine}",
         f"--hostname={spec.hostname}",
         f"--network-namespace-path={settings['namespace']}",

@@ -1,4 +1,4 @@
-"""What a guest has written to its console, and how it came to its end."""
+"""The console of a guest, and the reason of its end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LINES = 12  # of a guest that has died
 
 
 def end_of(file: Path) -> bytes:
-    """Return the end of a console, as much as ECS keeps; nothing if there is none."""
+    """Return the end of a console, as long as in ECS; empty if there is none."""
     try:
         with file.open("rb") as log:
             log.seek(max(0, os.fstat(log.fileno()).st_size - _KEPT_BYTES))
@@ -24,9 +24,10 @@ def end_of(file: Path) -> bytes:
 
 
 def last_lines(file: Path) -> str:
-    """Return the last lines of a console, for the log: indented, so that none passes for another.
+    """Return the last lines of a console, for the log: indented, so that they do not look like log
+    lines.
 
-    What a terminal would obey is left out.
+    Control characters are removed.
     """
     text = legible(end_of(file).decode(errors="replace"))
     lines = ["".join(filter(str.isprintable, line)).strip() for line in text.splitlines()]

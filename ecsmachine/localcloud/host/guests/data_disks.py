@@ -34,10 +34,10 @@ class DataDisks:
             show_loop_sizes(self._file(disk.disk_id))
 
     def attach(self, disk: GuestDisk) -> str:
-        """Return the loop device that the disk's file is behind.
+        """Return the loop device of the disk's file.
 
         Raises :class:`~ecsmachine.localcloud.host.guests.base.GuestError` if there is no file:
-        an empty disk must not silently take the place of one with data.
+        an empty disk must not silently replace one with data.
         """
         if not self._file(disk.disk_id).exists():
             raise GuestError(f"The file of the disk {disk.disk_id} is gone.")
@@ -46,7 +46,7 @@ class DataDisks:
         return device
 
     def snapshot(self, snapshot_id: str, disk_id: str) -> None:
-        """Keep what is on the disk now."""
+        """Create a snapshot of the disk."""
         if not self._file(disk_id).exists():
             raise GuestError(f"The file of the disk {disk_id} is gone.")
         self._snapshots.save_file(snapshot_id, self._file(disk_id))

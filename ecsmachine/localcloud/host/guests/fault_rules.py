@@ -1,4 +1,4 @@
-"""The rules on the router that let a guest's network fail on demand, and what they have struck."""
+"""The rules on the router that inject network faults for a guest, and their counts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class FaultRules:
         self._collect(instance_id)
         for drop in self._drops.pop(instance_id, ()):
             self._known.pop((instance_id, drop.id), None)
-        with suppress(LocalCloudError):  # there is no router any more
+        with suppress(LocalCloudError):  # the router is gone
             self._network.load_rules(nft_script(link_name(instance_id), "", NO_FAULTS))
 
     def take_drops(self) -> dict[int, int]:

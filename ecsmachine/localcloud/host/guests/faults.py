@@ -1,4 +1,4 @@
-"""What can be wrong with a guest or a download, and the rules of the router for guests."""
+"""Faults of guests and downloads, and the rules of the router for guests."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class SshDrop:
 
 @dataclass(frozen=True)
 class GuestFaults:
-    """What is wrong with a guest.
+    """The faults of a guest.
 
-    ``never_boots``: it runs, and nothing in it ever answers. ``ssh_late_s``: port 22 refuses
-    connections for so long after the start. ``free_mib``: MiB that a new guest's system disk
+    ``never_boots``: it runs, but nothing in it ever answers. ``ssh_late_s``: port 22 refuses
+    connections for this time after the start. ``free_mib``: MiB that a new guest's system disk
     has left, if it is to be full.
     """
 
@@ -48,15 +48,15 @@ NO_FAULTS = GuestFaults()
 
 @dataclass(frozen=True)
 class DownloadFault:
-    """What is wrong with a download: it is not found, or stops half way while this ``lasts``."""
+    """The fault of a download: it is not found, or stops half way while this ``lasts``."""
 
     not_found: bool
     lasts: Callable[[], bool]
 
 
 DownloadFaults = Callable[[str, str, bool], DownloadFault | None]
-"""Counts a download and returns what is wrong with it: from whose address, of which path, and
-whether the content is asked for, and not only whether it is there. Called from any thread."""
+"""Counts a download and returns its fault, given the client address, the path, and whether the
+request is for the content (and not only HEAD). Called from any thread."""
 
 
 def fault_table(link: str) -> str:
@@ -88,7 +88,7 @@ def nft_script(link: str, address: str, faults: GuestFaults) -> str:
             "size 65535; }"
         )
         if drop.seconds:
-            # Each connection stands in there for as long as it may last.
+            # Each connection stays in there as long as it may last.
             lines.append(
                 f"set young_{drop.id} {{ type ipv4_addr . inet_service; flags dynamic,timeout; "
                 f"timeout {round(drop.seconds * 1000)}ms; size 65535; }}"

@@ -1,7 +1,7 @@
-"""The layers of root disks that are made from snapshots: unpacked once, and shared by all guests.
+"""The layers of root disks from snapshots: unpacked once, and shared by all guests.
 
-A guest has a link to them in its folder. That alone tells that they are in use, so that they can
-outlive their snapshot, and whatever is cut off half way.
+A guest has a link to them in its folder. Only this link marks them as used. So they can outlive
+their snapshot, and interrupted work.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from ecsmachine.localcloud.host.guests.snapshots import Snapshots
 from ecsmachine.localcloud.host.mounts import remove_tree
 
 ENGINE_PARTS = ("docker", "containerd")
-"""The folders of a root disk that are no layers: the engine has layers of its own in there."""
+"""The folders of a root disk that are not layers: the engine has its own layers in there."""
 
 LAYERS = "layers"
-"""The link in a guest's folder. What it leads to holds a folder each, 1 the lowest."""
+"""The link in a guest's folder. Its target has a folder per layer, 1 the lowest."""
 
 
 class Layers:

@@ -1,4 +1,4 @@
-"""What a guest that no longer runs leaves on the host: mounts, and what systemd-nspawn notes."""
+"""Leftovers of an ended guest on the host: mounts, and files of systemd-nspawn."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _RUN = Path("/run/systemd/nspawn")
 
 
 def unmount_root_disks(folder: Path) -> None:
-    """Unmount all below a folder of guests that no longer run, and drop nspawn's locks on it.
+    """Unmount everything below a folder of ended guests, and remove nspawn's locks on it.
 
-    A systemd-nspawn that was killed leaves its locks behind. And whatever guest of any cloud has
-    booted meanwhile has a copy of these mounts in its namespace, which would hold a disk's loop
-    device as long as it runs: the copies go when what they are mounted on is removed.
+    A killed systemd-nspawn leaves its locks. And every guest of any cloud that has booted since
+    then has a copy of these mounts in its namespace, which would keep a disk's loop device in use
+    as long as it runs: the copies disappear when their mount point is removed.
     """
     locks = []
     points = mounts_below(folder)
@@ -25,7 +25,7 @@ def unmount_root_disks(folder: Path) -> None:
             locks.append(_RUN / "locks" / f"inode-{found.st_dev}:{found.st_ino}")
     unmount_below(folder)
     for point in points:
-        with suppress(OSError):  # what was inside of a disk went with it
+        with suppress(OSError):  # mounts inside of a disk were removed with it
             if point.parent == folder or point.parent.parent == folder:
                 point.rmdir()
     for lock in locks:
@@ -33,7 +33,7 @@ def unmount_root_disks(folder: Path) -> None:
 
 
 def remove_traces_of_nspawn(machine: str) -> None:
-    """Remove what a systemd-nspawn that was killed leaves in /run under a guest's name."""
+    """Remove the files of a killed systemd-nspawn in /run under a guest's name."""
     for folder in (_RUN / "propagate", _RUN / "unix-export"):
         with suppress(OSError):
             unmount_below(folder / machine)

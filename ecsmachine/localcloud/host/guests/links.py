@@ -1,7 +1,7 @@
-"""The links between guests and their cloud's router: a guest's network interfaces.
+"""The links between guests and their cloud's router: the network interfaces of guests.
 
-A guest has a new network namespace at each boot, also at those that it asks for itself. So what
-interfaces it has stands in a file of its folder, which supervise.sh reads.
+A guest has a new network namespace at each boot, also after its own reboot. So a file in its folder
+lists its interfaces, and supervise.sh reads it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _TABLE = 1000
 
 
 def only_interface(instance_id: str, private_ip: str) -> GuestInterface:
-    """Return the interface of a guest that has one, and of which nothing else is said."""
+    """Return the interface of a guest with only one interface."""
     digits = link_name(instance_id)[1:11]
     mac = ":".join(["02", *(digits[at : at + 2] for at in range(0, 10, 2))])
     return GuestInterface(instance_id, 0, mac, (private_ip,))
@@ -37,13 +37,13 @@ class Links:
     router: Path
 
     def prepare(self, folder: Path, interfaces: Sequence[GuestInterface]) -> None:
-        """Write down what the guest has from its next boot on, and let the host reach it."""
+        """Store the interfaces of a guest for its next boot, and let the host reach them."""
         lines = [
             f"{each.index} {link_name(each.id)} {each.mac} {' '.join(each.addresses)}\n"
             for each in interfaces
         ]
         for name, text in ((SCRIPT, _script()), (FILE, "".join(lines))):
-            # Another file in its place: sh may be reading the one that is there.
+            # Replace the file: sh may be reading the present one.
             new = folder / f".{name}.new"
             new.write_text(text, encoding="utf-8")
             new.replace(folder / name)
@@ -56,7 +56,7 @@ class Links:
     def take(
         self, namespace: Path, before: Sequence[GuestInterface], after: Sequence[GuestInterface]
     ) -> None:
-        """Take from a guest, running or not, what is in ``before`` and not in ``after``."""
+        """Remove from a guest, running or not, what is in ``before`` but not in ``after``."""
         kept = {each.id: each.addresses for each in after}
         published = {(each.public_ip, each.addresses[0]) for each in after}
         for interface in before:

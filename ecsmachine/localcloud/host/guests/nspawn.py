@@ -1,7 +1,7 @@
-"""Guests that are real: each a Linux system of its own, booted by systemd-nspawn.
+"""Real guests: each is a Linux system, booted by systemd-nspawn.
 
 A guest's supervisor (supervise.sh) and all its processes run in the guest's control group
-and go on when the daemon ends. The daemon that comes next finds them there.
+and continue when the daemon ends. The next daemon finds them there.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ _SHUTDOWN_TIMEOUT_S = 30.0
 
 @dataclass(frozen=True)
 class _Record:
-    """What is kept in a guest's folder: its base image, its name and where it is reached."""
+    """The record in a guest's folder: its base image, its name and its addresses."""
 
     base: str
     private_ip: str
@@ -181,12 +181,12 @@ class NspawnGuests:
             self._disks.delete(disk_id)
 
     def snapshot_disk(self, snapshot_id: str, disk_id: str) -> None:
-        """Keep what is on a data disk now."""
+        """Create a snapshot of a data disk."""
         with _as_guest_error(f"snapshot {snapshot_id}"):
             self._disks.snapshot(snapshot_id, disk_id)
 
     def snapshot_root(self, snapshot_id: str, instance_id: str) -> None:
-        """Keep what is on a guest's root disk now."""
+        """Create a snapshot of a guest's root disk."""
         with self._guest(instance_id) as folder:
             parts = [*self._root_disk(instance_id).parts, *((folder, n) for n in ENGINE_PARTS)]
             self._snapshots.save_parts(snapshot_id, parts)
@@ -209,11 +209,11 @@ class NspawnGuests:
             self._layers.sweep()
 
     def console_output(self, instance_id: str) -> bytes:
-        """Return the end of what a guest has written to its console since it booted."""
+        """Return the end of the console of a guest since its boot."""
         return console.end_of(self._console(instance_id))
 
     def usage(self, instance_id: str) -> control_groups.Usage | None:
-        """Return what the guest's control group counts."""
+        """Return the resource use in the guest's control group."""
         return control_groups.usage(self._groups.folders(instance_id))
 
     def set_public_ip(self, instance_id: str, public_ip: str | None) -> None:
@@ -239,7 +239,7 @@ class NspawnGuests:
                 self._links.add(folder, namespace, after)
 
     def set_firewall(self, firewall: Firewall) -> None:
-        """Let through what the security groups do."""
+        """Replace the rules of the security groups."""
         with _as_guest_error("firewall"):
             self._network.load_rules(firewall_script(firewall))
 
@@ -269,12 +269,12 @@ class NspawnGuests:
     def run_script(
         self, instance_id: str, script: scripts.GuestScript, going: scripts.Going
     ) -> scripts.ScriptEnd:
-        """Run a script in a running guest. Not alone: the guest may be stopped meanwhile."""
+        """Run a script in a running guest, without a lock: the guest may be stopped during it."""
         with _as_guest_error(instance_id):
             return scripts.run_script(lambda: self._entrance(instance_id), script, going)
 
     def end_script(self, instance_id: str, name: str) -> None:
-        """End a script that another daemon has begun, if it still runs."""
+        """End a script of an earlier daemon, if it still runs."""
         with _as_guest_error(instance_id):
             scripts.end_script(self._entrance(instance_id), name)
 
@@ -290,7 +290,7 @@ class NspawnGuests:
         return console.take_death(folder, memory_kills(self._groups.folders(instance_id)))
 
     def shortage(self, number: int) -> str:
-        """Return what the host lacks for so many more guests."""
+        """Return what the host lacks for this many more guests."""
         return shortage(number, self._needs)
 
     def stop_all(self, *, force: bool = False) -> list[str]:

@@ -1,8 +1,7 @@
-"""A guest's root disk: the base image below, and a folder with all that differs above.
+"""A guest's root disk: the base image below, and a folder with all differences above.
 
-Between them are the layers of the snapshot that it was made from, which other guests share. What
-a cloud writes into a new disk (host name, keys, password, user data) goes into that folder while
-it is not mounted.
+Between them are the layers of its snapshot, which other guests share. A cloud writes the data of a
+new disk (host name, keys, password, user data) into that folder while it is not mounted.
 """
 
 from __future__ import annotations
@@ -31,23 +30,23 @@ from ecsmachine.localcloud.host.mounts import (
 from ecsmachine.localcloud.host.programs import run
 
 NON_ROOT_USER = "ecs-user"
-"""Who logs in where ``ImageOptions.LoginAsNonRoot`` was asked for."""
+"""The login user with ``ImageOptions.LoginAsNonRoot``."""
 
 _NON_ROOT_ID = 1000
 
 # Where cloud-init keeps and logs them: the places a user of ECS knows.
 USER_DATA = "var/lib/cloud/instance/user-data.txt"
-# what an image's maker tells whoever provisions a host of it (docs/hosts.md)
+# data of an image for provisioners of its hosts (docs/hosts.md)
 _ENGINE_KEYS = "etc/ecsmachine/engine-source-keys"
 _REGISTRY_MIRRORS = "etc/ecsmachine/registry-mirrors"
-_BESIDE_MIB = 64  # for what is written before a limited disk is filled up
+_BESIDE_MIB = 64  # for data written before a limited disk is filled up
 
 
 @dataclass(frozen=True)
 class RootDisk:
     """A root disk: ``base`` and its layers are never written to, ``folder`` holds the rest.
 
-    That of a limited disk is on a file system of its own, in a file in there.
+    A limited disk has its own file system, in a file in that folder.
     """
 
     base: Path
@@ -55,12 +54,12 @@ class RootDisk:
 
     @property
     def store(self) -> Path:
-        """What holds all that differs from the base image."""
+        """The folder with all differences to the base image."""
         return self.folder / "disk" if self._limited.exists() else self.folder
 
     @property
     def upper(self) -> Path:
-        """What differs from the base image."""
+        """The differences to the base image."""
         return self.store / "upper"
 
     @property
@@ -108,7 +107,7 @@ class RootDisk:
             run(["mount", attach_loop(self._limited), str(self.store)])
 
     def fill_up(self, free_mib: int) -> None:
-        """Leave so many MiB of the disk free."""
+        """Leave this many MiB of the disk free."""
         room = os.statvfs(self.store)
         size = room.f_bavail * room.f_frsize - free_mib * 2**20
         if size > 0 and sys.platform == "linux":
@@ -122,7 +121,7 @@ class RootDisk:
         self.upper.chmod(0o755)
 
     def forget_first_boot(self) -> None:
-        """Let the next boot be the first one: of user data there is none, and none was run."""
+        """Make the next boot a first boot: without user data, and none has run."""
         known = Path(USER_DATA).parents[1]
         shutil.rmtree(self.upper / known, ignore_errors=True)
         if any((layer / known).exists() for layer in self.layers) and sys.platform == "linux":
@@ -178,10 +177,10 @@ class RootDisk:
 
 
 def _inside(layer: Path, name: str) -> Path:
-    """Return where a file is in a layer.
+    """Return the path of a file in a layer.
 
-    Raises :class:`~ecsmachine.localcloud.host.guests.base.GuestError` where the guest has put
-    a link in the place of a folder: followed here, it leads to the host's own files.
+    Raises :class:`~ecsmachine.localcloud.host.guests.base.GuestError` if the guest has replaced a
+    folder by a link: followed here, it leads to the host's own files.
     """
     path = layer
     for part in Path(name).parts[:-1]:
@@ -222,7 +221,7 @@ def use_repository(disk: RootDisk, address: str, suite: str) -> None:
     disk.write("etc/apt/sources.list", sources_list(f"http://{address}", suite))
     # After the host's own settings, which mmdebstrap has left in the image.
     disk.write("etc/apt/apt.conf.d/99ecs-mirror", apt_configuration(address, docker_ce.HOST))
-    # The mirror stands for the one that hosts on ECS reach by this name.
+    # The mirror replaces the one that hosts on ECS reach by this name.
     hosts = [line for line in disk.read("etc/hosts").splitlines() if docker_ce.HOST not in line]
     disk.write(
         "etc/hosts", "".join(f"{line}\n" for line in [*hosts, f"{address} {docker_ce.HOST}"])
@@ -230,7 +229,7 @@ def use_repository(disk: RootDisk, address: str, suite: str) -> None:
 
 
 def tell_of_cloud(disk: RootDisk, *, key: str | None, registry: str | None) -> None:
-    """Let whoever provisions the host know what it has from its cloud.
+    """Write the data of the cloud for provisioners of the host.
 
     ``key`` is the fingerprint of the key that signs the mirror's tree of Docker's packages,
     ``registry`` the URL of a mirror of Docker's registry.
@@ -241,10 +240,10 @@ def tell_of_cloud(disk: RootDisk, *, key: str | None, registry: str | None) -> N
 
 
 def write_credentials(disk: RootDisk, *, password: str | None, public_keys: Sequence[str]) -> None:
-    """Set what root can log in with, or in its place the user that the disk has for it.
+    """Set the login of root, or of the user that the disk has instead.
 
-    Without a password the one that is set stays. As in ECS, keys alone switch logins with a
-    password off.
+    Without a password the present one stays. As in ECS, keys without a password disable password
+    logins.
     """
     user = NON_ROOT_USER if f"\n{NON_ROOT_USER}:" in disk.read("etc/passwd") else "root"
     shadow = disk.read("etc/shadow")

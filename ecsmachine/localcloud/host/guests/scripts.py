@@ -1,8 +1,8 @@
 """Scripts that run in a guest, as Cloud Assistant runs them.
 
-The guest's own systemd runs a script, as a service of its own: so its processes are in the guest's
-control group and namespaces, and can be ended together. What is sent in from the host only asks for
-that, and passes on the script and its output.
+The guest's own systemd runs each script as a separate service: so its processes are in the guest's
+control group and namespaces, and can be ended together. The program sent in from the host only
+starts that service, and passes the script and its output.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ecsmachine.localcloud.host.paths import MARK
 from ecsmachine.localcloud.host.programs import ProgramError, run
 
 OUTPUT_BYTES = 24 * 1024
-"""How much of a script's output is kept: the end of it."""
+"""How much of the end of a script's output is kept."""
 DELIVERY_TIMEOUT_S = 60.0
 """How long a guest may take until it runs a script; ECS waits as long."""
 _POLL_S = 0.05
@@ -31,7 +31,7 @@ _END_TIMEOUT_S = 20.0
 _BEGUN, _NO_USER, _NO_FOLDER = b"begun", b"no user", b"no folder"
 
 Going = Callable[[], bool]
-"""Returns whether a script may go on; it is asked again and again. What it raises ends it too."""
+"""Returns whether a script may continue; called repeatedly. Its errors also end the script."""
 Outcome = Literal["exited", "timeout", "stopped", "interrupted", "no agent", "no user", "no folder"]
 
 # $1 unit, $2 user, $3 folder ("": the user's home), $4 seconds after which systemd itself ends it
@@ -78,7 +78,7 @@ class GuestScript:
 
 @dataclass(frozen=True)
 class ScriptEnd:
-    """How a script ended; of ``output`` so many bytes were ``dropped`` at the beginning."""
+    """The end of a script; ``dropped`` counts the bytes cut off at the start of ``output``."""
 
     outcome: Outcome
     exit_code: int = -1
@@ -138,7 +138,7 @@ def is_inside(init: int, root: Path) -> bool:
 
 
 class _Run:
-    """A script on its way, seen from the process that has sent it in."""
+    """A running script, seen from the process that has sent it in."""
 
     def __init__(
         self, process: subprocess.Popen[bytes], script: GuestScript, deadline: float
@@ -172,7 +172,7 @@ class _Run:
                     outcome = "timeout" if self._begun else "no agent"
                 if outcome != "exited":
                     _end(process, init, script)
-            # What is written now comes from processes that the script has left behind.
+            # Later output comes from processes that the script has left behind.
             for _ in range(4):
                 self._read(selector, wait_s=0)
         return self._end(outcome)
@@ -244,7 +244,7 @@ def _unit(name: str) -> str:
 
 def _entered(init: int) -> Sequence[str]:
     return (
-        # A filter keeps the guest from modules, clock and kexec; what is sent in has none.
+        # A filter blocks modules, clock and kexec for the guest; a program sent in has no filter.
         *("setpriv", "--bounding-set", "-sys_boot,-sys_module,-sys_time"),
         *("nsenter", f"--target={init}", "--mount", "--uts", "--ipc", "--net", "--pid"),
         # Without --wd it would keep a folder of the host.
@@ -253,7 +253,7 @@ def _entered(init: int) -> Sequence[str]:
 
 
 def _environment() -> dict[str, str]:
-    """Return what a guest may see of the daemon's environment: the mark that cleanups look for."""
+    """Return the part of the daemon's environment for a guest: the mark for cleanups."""
     path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     return {
         "PATH": path,

@@ -1,8 +1,8 @@
-"""Snapshots: copies of disks, a file each.
+"""Snapshots: copies of disks, one file each.
 
-That of a data disk is another sparse file, that of a root disk an archive of all that differs
-from its base image. The disk of a guest that runs is copied as it lies there: what the guest had
-not written yet is not in it, as in ECS.
+A snapshot of a data disk is another sparse file; a snapshot of a root disk is an archive of its
+differences to the base image. The disk of a running guest is copied as it is: data that the guest
+has not yet written is missing, as in ECS.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ecsmachine.localcloud.host.programs import ProgramError, run
 Part = tuple[Path, str]
 """A folder that belongs to a root disk: the folder above it, and its name."""
 
-# What a root disk is made of on the host: owners by number, capabilities, overlayfs's marks.
+# The attributes of a root disk on the host: numeric owners, capabilities, overlayfs marks.
 _KEEP = ("--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls")
 
 
@@ -33,7 +33,7 @@ class Snapshots:
             _copy(disk, new.path)
 
     def load_file(self, snapshot_id: str, disk: Path) -> None:
-        """Put a copy of what was kept in the place of a data disk's file."""
+        """Replace a data disk's file by a copy of a snapshot."""
         new = disk.with_name(f".{disk.name}.new")
         _copy(self._kept(snapshot_id), new)
         new.replace(disk)
@@ -52,18 +52,18 @@ class Snapshots:
             try:
                 run([*argv, f"--file={new.path}", *names], timeout_s=None)
             except ProgramError as error:
-                # With 1 it says that a running guest has changed a file meanwhile.
+                # Status 1 means that a running guest has changed a file during the copy.
                 if error.status != 1:
                     raise
 
     def load_parts(self, snapshot_id: str, above: Path, names: Collection[str]) -> None:
-        """Put what was kept in the place of the folders with these names in ``above``."""
+        """Replace the folders with these names in ``above`` by a snapshot."""
         for name in names:
             remove_tree(above / name)
         self._extract(snapshot_id, above, self._names(snapshot_id) & set(names))
 
     def unpack(self, snapshot_id: str, into: Path, *, without: Collection[str]) -> None:
-        """Put the folders of a root disk into an empty one, but for some."""
+        """Put the folders of a root disk into an empty one, except some."""
         self._extract(snapshot_id, into, self._names(snapshot_id) - set(without))
 
     def _names(self, snapshot_id: str) -> set[str]:

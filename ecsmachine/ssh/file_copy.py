@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fnmatch
 import os
 import posixpath
+import re
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
@@ -28,6 +30,7 @@ _BLOCK = 256 * 1024
 _DEEPEST = 64
 """How deep folders are copied, as by OpenSSH: a loop of them has no end."""
 
+_WILDCARD = re.compile(r"[*?[]")
 _MOST_ENTRIES = 1_000_000
 _MOST_TOLD = 100
 
@@ -61,6 +64,8 @@ class _Files(Protocol):
 def copy(source: Place, destination: Place, *, recursive: bool = False) -> None:
     """Copy a file, or with ``recursive`` a folder, as scp does: into a folder that is there.
 
+    A host's path may have wildcards, as in a shell: ``*``, ``?`` and ``[a-z]``.
+
     Nothing is written outside of what the folder becomes, whatever its host lists. What in a
     folder cannot be read or written is left out. Raises :class:`MachineError` naming the path, at
     the end for all that were left out, and as :func:`~ecsmachine.ssh.connection.connect` does.
@@ -69,13 +74,29 @@ def copy(source: Place, destination: Place, *, recursive: bool = False) -> None:
         copying = _Copying(_files_of(source, stack), _files_of(destination, stack), recursive)
         source, destination = source.at(_plain(source)), destination.at(_plain(destination))
         mode = copying.mode_at(destination)
-        if mode is not None and stat.S_ISDIR(mode):
-            of_host = source.host is not None
-            paths = posixpath if of_host else os.path
-            name = paths.basename(source.path.rstrip("/" if of_host else f"/{os.sep}"))
-            if name not in ("", ".", ".."):
-                destination = _below(destination, name)
-        copying.copy(source, destination, 0)
+        is_folder = mode is not None and stat.S_ISDIR(mode)
+        sources = copying.matching(source)
+        if len(sources) > 1 and mode is None:
+            with _explained(destination):
+                copying.there.mkdir(destination.path, 0o755)
+            is_folder = True
+        if len(sources) > 1 and not is_folder:
+            raise MachineError(
+                f"{destination} is no folder, and {len(sources)} files match {source}",
+                hint="Copy them into a folder that is there.",
+            )
+        for one in sources:
+            into = destination
+            if is_folder:
+                of_host = one.host is not None
+                paths = posixpath if of_host else os.path
+                name = paths.basename(one.path.rstrip("/" if of_host else f"/{os.sep}"))
+                if name not in ("", ".", ".."):
+                    into = _below(destination, name)
+            if one is source:
+                copying.copy(one, into, 0)
+            else:  # the host has listed it
+                copying.copy_or_leave_out(one, into, 1)
     count = len(copying.left_out)
     if count == 1:
         raise MachineError(copying.left_out[0], hint="Everything else was copied.")
@@ -101,6 +122,43 @@ class _Copying:
     recursive: bool
     entries: int = 0
     left_out: list[str] = field(default_factory=list)
+
+    def matching(self, source: Place) -> list[Place]:
+        """Return what matches a path with wildcards on a host; the path itself if nothing does."""
+        if source.host is None or not _WILDCARD.search(source.path):
+            return [source]
+        with contextlib.suppress(_PathError), _explained(source):
+            self.here.stat(source.path)
+            return [source]
+        found = ["/" if source.path.startswith("/") else ""]
+        for part in filter(None, source.path.split("/")):
+            found = [path for folder in found for path in self._named(source, folder, part)]
+            if len(found) > _MOST_ENTRIES:
+                raise MachineError(f"{source}: more than {_MOST_ENTRIES:,} files match")
+        return [source.at(path) for path in found] or [source]
+
+    def _named(self, source: Place, folder: str, pattern: str) -> list[str]:
+        """Return the paths in a folder whose last part matches."""
+        if not _WILDCARD.search(pattern):
+            path = posixpath.join(folder, pattern)
+            with contextlib.suppress(_PathError), _explained(source):
+                self.here.stat(path)
+                return [path]
+            return []
+        names: list[str] = []
+        with contextlib.suppress(_PathError), _explained(source):
+            names = self.here.names(folder or ".")
+        return [
+            posixpath.join(folder, name)
+            for name in sorted(names)
+            if fnmatch.fnmatchcase(name, pattern)
+            and (pattern.startswith(".") or not name.startswith("."))
+        ]
+
+    def copy_or_leave_out(self, source: Place, destination: Place, depth: int) -> None:
+        """Copy, and remember what cannot be."""
+        with self._or_left_out():
+            self.copy(source, destination, depth)
 
     def copy(self, source: Place, destination: Place, depth: int) -> None:
         self.entries += 1
@@ -138,7 +196,7 @@ class _Copying:
         self, source: Place, destination: Place, mode: int, depth: int, *, listed: bool
     ) -> None:
         if not self.recursive:
-            raise MachineError(f"{source} is a folder", hint="Copy it with -r.")
+            raise _PathError(f"{source} is a folder", hint="Copy it with -r.")
         if depth > _DEEPEST:
             raise MachineError(
                 f"{source}: folders are nested more than {_DEEPEST} deep",
@@ -154,8 +212,7 @@ class _Copying:
         with self._or_left_out() if depth else contextlib.nullcontext(), _explained(source):
             names = self.here.names(source.path)
         for name in sorted(names):
-            with self._or_left_out():
-                self.copy(_below(source, name), _below(destination, name), depth + 1)
+            self.copy_or_leave_out(_below(source, name), _below(destination, name), depth + 1)
         with _explained(destination):
             self.there.chmod(destination.path, mode & 0o777)
 

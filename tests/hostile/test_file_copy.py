@@ -120,9 +120,9 @@ RAW = {
     "version 2": Raw(1, packet(2, struct.pack(">I", 2), b"")),
 }
 REFUSED: dict[str, Files] = {
-    "a name that goes up": Names(b"../../../tmp/ecsmachine-x"),
+    "a name that goes up": Names(b"../../../tmp/ecsmachine-lies"),
     "a name that goes up one": Names(b"../x"),
-    "an absolute name": Names(b"/tmp/ecsmachine-x"),
+    "an absolute name": Names(b"/tmp/ecsmachine-lies"),
     "a name with a slash": Names(b"aa/x"),
     "a name with a NUL": Names(b"x\0y"),
     "no name": Names(b""),
@@ -153,7 +153,7 @@ def test_a_host_that_lies_about_its_files(
     assert len(result.error) < 300
     written = {path for path in tree(tmp_path) - before if not path.is_relative_to(store.path)}
     assert all(path.is_relative_to(tmp_path / "here" / "in") for path in written), written
-    assert not list(Path("/tmp").glob("ecsmachine-x*"))
+    assert not list(Path("/tmp").glob("ecsmachine-lies*"))
 
 
 def tree(folder: Path) -> set[Path]:

@@ -74,6 +74,35 @@ def test_folders_are_copied_with_r(
     assert (there / "tree" / "one").read_bytes() == (here / "tree" / "one").read_bytes()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_wildcards_of_a_machine(
+    client: dict[str, str], program: Program, store: Store, server: LoopbackServer, here: Path
+) -> None:
+    add_host(store, server)
+    there, into = here / "there", here / "into"
+    for name in ("a.txt", "b.txt", ".hidden.txt", "[a].log", "sub/c.txt"):
+        (there / name).parent.mkdir(parents=True, exist_ok=True)
+        (there / name).write_text(name)
+    into.mkdir()
+
+    def copied(pattern: str, *options: str) -> tuple[int, set[str]]:
+        shutil.rmtree(into)
+        into.mkdir()
+        code = program("scp", "-q", *options, f"dev1:{there}/{pattern}", str(into), **client).code
+        return code, {str(path.relative_to(into)) for path in into.rglob("*") if path.is_file()}
+
+    assert copied("*.txt") == (0, {"a.txt", "b.txt"})
+    assert copied("[!a].tx?") == (0, {"b.txt"})
+    assert copied("s*/*.txt") == (0, {"c.txt"})
+    assert copied("[a].log") == (0, {"[a].log"})
+    assert copied("*", "-r") == (0, {"a.txt", "b.txt", "[a].log", "sub/c.txt"})
+    assert copied("*") == (1, {"a.txt", "b.txt", "[a].log"})  # without -r no folders
+    assert copied("z*") == (1, set())
+    file = here / "tree" / "sub" / "run"
+    assert program("scp", "-q", f"dev1:{there}/*.txt", str(file), **client).code == 1
+    assert file.read_text() == "#!/bin/sh\n"
+
+
 def test_from_one_machine_to_another(
     client: dict[str, str], program: Program, store: Store, server: LoopbackServer, here: Path
 ) -> None:

@@ -231,8 +231,8 @@ def _interrupt(session: Session) -> Callable[[int, FrameType | None], None]:
         names = " ".join(name for name in session.under_way if session.store.exists(name))
         if names:
             line += (
-                f' "ecsmachine create --resume {names}" continues from what was made, "ecsmachine '
-                f'rm {names}" removes it.'
+                f' "ecsmachine create --resume {names}" continues, "ecsmachine rm {names}" '
+                f"removes the rest."
             )
         show_cursor = "\x1b[?25h" if os.isatty(2) else ""
         _write_error(f"{show_cursor}{session.as_called(line)}\n")

@@ -59,7 +59,7 @@ class ChangeKind(Enum):
     IN_PLACE = "in place"
     WITH_RESTART = "with a restart"
     NEW_MACHINE = "new machine"
-    AT_CREATE = "at create alone"
+    AT_CREATE = "only at create"
     """It is used only at create: a later change has no effect."""
 
 

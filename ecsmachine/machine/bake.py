@@ -92,10 +92,13 @@ def _after(store: Store, request: BakeRequest, report: Report, *, undo: bool) ->
     if "Image" in store.journal(name).bake:
         image_id = store.journal(name).bake["Image"]
         return f'The image {image_id} was made; "ecsmachine rm {name}" removes its machine.'
-    kept = f'What was made is kept: "ecsmachine rm {name}" removes it, the same command continues.'
+    kept = (
+        f'The created resources are kept: "ecsmachine rm {name}" removes them, the same command '
+        "continues."
+    )
     if request.keep_on_failure or not undo:
         return kept
-    report(f'Removing what was made for "{name}"...')
+    report(f'Removing the created resources of "{name}"...')
     try:
         _remove(store, name, report)
     except MachineError as failure:
@@ -103,7 +106,7 @@ def _after(store: Store, request: BakeRequest, report: Report, *, undo: bool) ->
             f'Not everything could be removed: {failure.message}. "ecsmachine rm {name}" tries '
             "again."
         )
-    return "What was made was removed again."
+    return "The created resources were removed."
 
 
 def _finished(store: Store, request: BakeRequest, report: Report) -> BakedImage | None:

@@ -132,10 +132,13 @@ def create(
             if isinstance(error, EndedError) and not request.keep_on_failure:
                 error.hint = None  # what is removed cannot be started
             if request.keep_on_failure:
-                outcome = f'What was made is kept: "ecsmachine rm {machine.name}" removes it.'
+                outcome = (
+                    f'The created resources are kept: "ecsmachine rm {machine.name}" removes them.'
+                )
                 report(
-                    f'What was made for "{machine.name}" is kept: "ecsmachine rm {machine.name}" '
-                    f'removes it, "ecsmachine create --resume {machine.name}" continues.'
+                    f'The created resources of "{machine.name}" are kept: "ecsmachine rm '
+                    f'{machine.name}" removes them, "ecsmachine create --resume {machine.name}" '
+                    "continues."
                 )
             else:
                 if request.swarm_role:
@@ -349,7 +352,7 @@ def _import_provisioning() -> None:
 
 def undo(store: Store, machine: Machine, journal: FileJournal, report: Report) -> str:
     """Remove all that was made for a machine; return what came of that, in a sentence."""
-    report(f'Removing what was made for "{machine.name}"...')
+    report(f'Removing the created resources of "{machine.name}"...')
     try:
         journal.begin_removal()
         machine.driver.remove(journal, driver_report(machine.name, report))
@@ -359,12 +362,9 @@ def undo(store: Store, machine: Machine, journal: FileJournal, report: Report) -
             f'Not everything could be removed: {failure.message}. "ecsmachine rm {machine.name}" '
             "tries again."
         )
-        return (
-            f'Not everything that was made could be removed: "ecsmachine rm {machine.name}" tries '
-            "again."
-        )
+        return f'Not everything could be removed: "ecsmachine rm {machine.name}" tries again.'
     report(f'Nothing is left of "{machine.name}".')
-    return "What was made was removed again."
+    return "The created resources were removed."
 
 
 def add_outcome(error: BaseException, outcome: str) -> None:

@@ -111,5 +111,5 @@ def _write(own: Path, lines: list[str]) -> None:
         reason = getattr(error.__cause__, "strerror", None) or error.message
         raise MachineError(
             f"{own} cannot be written: {reason}",
-            hint="Mend that, or put what is printed without --install there yourself.",
+            hint="Correct that, or add the output of the command without --install there yourself.",
         ) from error

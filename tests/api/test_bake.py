@@ -122,7 +122,7 @@ def test_a_bake_that_fails_leaves_nothing(ground: Bakery, monkeypatch: pytest.Mo
     ground.rig.front.faults["CreateImage"] = ["InvalidImageName.Duplicated"]
     with pytest.raises(MachineError, match="CreateImage failed") as raised:
         ground.bake()
-    assert raised.value.hint is not None and "removed again" in raised.value.hint
+    assert raised.value.hint is not None and "were removed" in raised.value.hint
     assert (ground.rig.left(), ground.store.names()) == ({}, [])
 
 

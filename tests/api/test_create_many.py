@@ -89,7 +89,7 @@ def test_one_that_fails_is_undone_alone(rig: Rig) -> None:
     assert code == 1
     assert out.splitlines()[-1].startswith("4 made, 1 failed, in ")
     assert "QuotaExceed" in err
-    assert "What was made was removed again." in err
+    assert "The created resources were removed." in err
     assert "1 of 5 machines failed" in err
     assert (rig.left()["instances"], rig.left()["key pairs"]) == (4, 1)
     assert len(run(rig, "ls", "-q")[1].split()) == 4

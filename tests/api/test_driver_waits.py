@@ -128,7 +128,7 @@ def test_a_create_whose_instance_stops_ends_with_the_reason(
     assert "kernel: Out of memory" in (caught.value.details or "")
     hint = caught.value.hint or ""
     assert ('"ecsmachine start dev1"' in hint) is keep
-    assert ("What was made was removed again" in hint) is not keep
+    assert ("The created resources were removed" in hint) is not keep
     assert bool(rig.left().get("instances")) is keep
 
 

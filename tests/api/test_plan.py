@@ -277,7 +277,7 @@ def test_what_a_file_comes_to_follow_is_no_reason_for_a_new_machine(files: Files
     assert files.plan() == {"a": "keep"}
     files.write("  a: {disk-size: 20, disk-category: cloud_essd}\n")
     code, _, err = files.run("plan")
-    assert (code, 'After "ecsmachine rm a" it is made anew' in err) == (1, True)
+    assert (code, 'After "ecsmachine rm a" it is created again' in err) == (1, True)
     assert files.run("rm", "-y", "a")[0] == 0
     assert files.plan() == {"a": "create"}
 

@@ -142,7 +142,7 @@ def _usual_forms(
         if not _is_flag(word) or name not in options:
             usual.append(word)
         elif not takes_value(options[name]):
-            hint = f"Give {name} alone, or not at all."
+            hint = f"Give {name} without a value, or leave it out."
             usual += [name] if not equals or is_true(value, name, hint) else []
         elif not equals:
             usual += [name, *rest[:1]]

@@ -81,7 +81,8 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         ] = None,
         yes: Yes = False,
         keep_on_failure: Annotated[
-            bool, typer.Option("--keep-on-failure", help="Keep what was made if the bake fails")
+            bool,
+            typer.Option("--keep-on-failure", help="Keep the created resources if the bake fails"),
         ] = False,
         all_options: Annotated[
             bool, typer.Option(ALL, help="With --help: show every option")

@@ -94,7 +94,10 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
             ),
         ] = None,
         keep_on_failure: Annotated[
-            bool, typer.Option("--keep-on-failure", help="Keep what was made if the create fails")
+            bool,
+            typer.Option(
+                "--keep-on-failure", help="Keep the created resources if the create fails"
+            ),
         ] = False,
         dry_run: Annotated[
             bool,

@@ -135,7 +135,7 @@ def _explain(
         if each.standing is Standing.MAKING:
             making[each.machine_name] = making.get(each.machine_name, 0) + 1
     for name, count in making.items():
-        tell(f"{name} is being created: {count} of its resources are left alone.")
+        tell(f"{name} is being created: its {count} resources are not touched.")
     if not left:
         tell("Nothing is left.")
         return

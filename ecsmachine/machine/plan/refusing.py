@@ -24,9 +24,9 @@ def check_drift(name: str, driver_name: str, differences: Sequence[Difference]) 
     ]
     keep = f", or write {', '.join(written)} for it in the file" if written else ""
     raise MachineError(
-        f'Machine "{name}" was changed outside of the file, and only a new machine, without what '
-        f"is on its disks, could change it back: {'; '.join(told)}",
-        hint=f'Change it back yourself{keep}. After "ecsmachine rm {name}" it is made anew.',
+        f'Machine "{name}" was changed outside of the file, and only a new machine, without the '
+        f"data on its disks, could undo that: {'; '.join(told)}",
+        hint=f'Change it back yourself{keep}. After "ecsmachine rm {name}" it is created again.',
     )
 
 
@@ -43,7 +43,7 @@ def check_replaced(
     why = ", ".join(_key(each, driver_name) for each in differences if each.kind is Kind.REPLACE)
     raise MachineError(
         f'Machine "{name}" is protected from being removed, and another {why} needs a new machine',
-        hint=f"Write {key}: false for it in the file, if what is on its disks may go.",
+        hint=f"If you do not need the data on its disks, write {key}: false for it in the file.",
     )
 
 

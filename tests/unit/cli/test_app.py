@@ -384,7 +384,8 @@ def test_an_interrupt_does_not_keep_a_failed_create_from_being_undone(tmp_path: 
     _, errors = program.communicate(timeout=20)
     assert program.returncode == 1
     assert (
-        "The removal continues" in errors and "It failed. What was made was removed again" in errors
+        "The removal continues" in errors
+        and "It failed. The created resources were removed" in errors
     )
     assert not list((tmp_path / "machines").iterdir())
 

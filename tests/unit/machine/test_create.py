@@ -273,12 +273,12 @@ def test_a_failed_create_says_what_became_of_what_was_made(store: Store, cloud: 
     cloud.fails_at = "end"
     with pytest.raises(MachineError) as raised:
         make(store)
-    assert raised.value.hint == "What was made was removed again."
+    assert raised.value.hint == "The created resources were removed."
     cloud.failure, cloud.refuses_removal = MachineError("no stock", hint="Wait."), True
     with pytest.raises(MachineError) as raised:
         make(store)
     assert raised.value.hint == (
-        'Wait. Not everything that was made could be removed: "ecsmachine rm dev1" tries again.'
+        'Wait. Not everything could be removed: "ecsmachine rm dev1" tries again.'
     )
 
 
@@ -377,7 +377,7 @@ def test_an_interrupted_create_tells_what_it_could_not_remove(store: Store, clou
     with pytest.raises(WorkInterrupted) as raised:
         create(store, CreateRequest("dev1", "test", {}), report, interruption=interruption)
     assert raised.value.left == (
-        'Not everything that was made could be removed: "ecsmachine rm dev1" tries again.'
+        'Not everything could be removed: "ecsmachine rm dev1" tries again.'
     )
     assert store.names() == ["dev1"]
 

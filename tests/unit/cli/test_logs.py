@@ -202,7 +202,7 @@ def test_a_pipe_that_closes_and_an_interrupt(hosts: Store, journal: Path) -> Non
             error = process.stderr.read()
             code = process.wait(60)
         assert "Traceback" not in error
-        assert code == (130 if end == "interrupt" else 1), error
+        assert code == (130 if end == "interrupt" else 141), error
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_who_reads_no_more_ends_it(environment: dict[str, str]) -> None:
         assert process.stdout is not None
         process.stdout.readline()
         process.stdout.close()
-        assert process.wait(60) == 1
+        assert process.wait(60) == 141
 
 
 @pytest.mark.parametrize(

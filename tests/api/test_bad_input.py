@@ -31,7 +31,7 @@ WALK: list[tuple[str, int, tuple[str, ...]]] = [
     ("private-ip 10.0.0.999", 2, ("ECS_VPC_PRIVATE_IP", "not an IPv4 address")),
     ("private-ip 203.0.113.9", 3, ("is not in VSwitch vsw-",)),
     ("internet-max-bandwidth 101", 2, ("101 is out of range", "0 to 100")),
-    ("internet-max-bandwidth ten", 2, ("valid integer",)),
+    ("internet-max-bandwidth ten", 2, ("whole number",)),
     ("internet-charge-type paybytraffic", 2, ("PayByTraffic or PayByBandwidth",)),
     ("route-cidr 10.9.0.0", 2, ("is not a network", "10.9.0.0/24")),
     ("route-cidr fd00::/8", 2, ("not an IPv4 network",)),

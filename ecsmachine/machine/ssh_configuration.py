@@ -6,6 +6,7 @@ An entry is the file ``ssh_config`` in the machine's folder, and so goes with th
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -87,8 +88,10 @@ def own_path() -> Path:
 
 
 def _include(machines: Path) -> str:
-    pattern = f"{machines.as_posix()}/*/{_FILE}"
-    return f'Include "{pattern}"' if " " in pattern else f"Include {pattern}"
+    # a folder's own wildcards are none, and what ends a word is quoted
+    pattern = re.sub(r"[*?[]", r"[\g<0>]", machines.as_posix()) + f"/*/{_FILE}"
+    is_plain = re.fullmatch(r"[\w./:@+,=*?\[\]-]+", pattern)
+    return f"Include {pattern}" if is_plain else f'Include "{pattern}"'
 
 
 def _lines(own: Path) -> list[str]:

@@ -139,15 +139,26 @@ def _host_and_user(target: SSHTarget) -> tuple[str, str]:
 
 
 def _quoted(name: str, path: Path) -> str:
-    return '"' + _checked(name, path.as_posix(), _QUOTABLE).replace("%", "%%") + '"'
+    value = _checked(
+        name,
+        path.as_posix(),
+        _QUOTABLE,
+        hint="Move the store or the key to another path, or do without the ssh program: "
+        "ecsmachine --native-ssh",
+    )
+    return '"' + value.replace("%", "%%") + '"'
 
 
-def _checked(name: str, value: str, rule: Rule) -> str:
+def _checked(
+    name: str,
+    value: str,
+    rule: Rule,
+    hint: str = 'It comes from the configuration of the machine: see "ecsmachine inspect".',
+) -> str:
     """Return the value of an option. Raises :class:`MachineError` if it breaks the rule."""
     if not rule.fits(value):
         raise MachineError(
-            f"OpenSSH cannot be given {value!r} as {name}: it is not {rule.what}",
-            hint='It comes from the configuration of the machine: see "ecsmachine inspect".',
+            f"OpenSSH cannot be given {value!r} as {name}: it is not {rule.what}", hint=hint
         )
     return value
 
@@ -158,7 +169,7 @@ _ALIAS = Rule(
     300,
 )
 _QUOTABLE = Rule(
-    "a path without quotes and control characters",
-    lambda text: not has_controls(text) and '"' not in text,
+    'a path without ", ${ and control characters',  # ${NAME} becomes a variable, and is not escaped
+    lambda text: not has_controls(text) and '"' not in text and "${" not in text,
     4096,
 )

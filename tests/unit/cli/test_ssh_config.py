@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -45,6 +46,28 @@ def test_entries_are_printed(
     assert not own.exists()
     assert program("ssh-config", "nobody").code == 1
     assert program("ssh-config", "--install", "--rm", "a").code == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_a_store_whose_path_is_odd(
+    program: Program, server: LoopbackServer, own: Path, tmp_path: Path
+) -> None:
+    store = Store(tmp_path / "o'd $d #1 [x]* %h", {})
+    machine = add_host(store, server, "a")
+    done = program("ssh-config", "--install", MACHINE_STORAGE_PATH=str(store.path))
+    assert (done.code, done.err) == (0, "")
+    seen = known(own, "ecsmachine-a")
+    assert seen["port"] == str(server.port)
+    assert seen["userknownhostsfile"].strip('"') == str(machine.known_hosts_path)
+
+
+def test_a_path_that_the_ssh_program_would_expand_is_refused(
+    program: Program, server: LoopbackServer, own: Path, tmp_path: Path
+) -> None:
+    store = Store(tmp_path / "${HOME}", {})
+    add_host(store, server, "a")
+    refused = program("ssh-config", "a", MACHINE_STORAGE_PATH=str(store.path))
+    assert (refused.code, "ecsmachine --native-ssh" in refused.err) == (1, True)
 
 
 def test_machines_without_a_host_are_left_out_of_all(

@@ -1,4 +1,4 @@
-// What the cloud tells: kept here, and whoever wants is told of changes, once a frame.
+// The state of the cloud: stored here; listeners get its changes, once a frame.
 
 const MOST_REQUESTS = 500;
 const MOST_SAMPLES = 60;
@@ -90,7 +90,7 @@ function open() {
   stream = follow("events", {
     changes(changes) {
       if (first) {
-        // It may be the same cloud after a while, or one that was started anew.
+        // It may be the same cloud after a pause, or a restarted one.
         first = false;
         cloud.resources = {};
         cloud.requests = [];
@@ -114,7 +114,7 @@ export function start() {
     tell("info");
   });
   open();
-  // A page that nobody looks at asks for nothing.
+  // A hidden page requests nothing.
   document.addEventListener("visibilitychange", () => {
     stream.close();
     if (document.visibilityState === "visible") open();

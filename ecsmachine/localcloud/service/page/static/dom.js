@@ -18,13 +18,13 @@ export const h = (tag, attributes, ...children) =>
 export const svg = (tag, attributes, ...children) =>
   build(document.createElementNS(SVG, tag), attributes, children);
 
-// A name of any script: its direction does not reach what stands beside it.
+// A name in any script: its text direction does not affect its neighbours.
 export const named = (text, className) => h("bdi", { class: className }, String(text ?? ""));
 
 export const code = (text) => h("code", { dir: "ltr" }, text);
 
 // Lets a container show the items in their order. Elements of items that are the same value (or lists
-// of the same values) stay, and who had the focus keeps it.
+// of the same values) stay, and keep the focus.
 export function keep(container, items, keyOf, make) {
   const known = container.known ?? new Map();
   const now = new Map();
@@ -52,7 +52,7 @@ export function keep(container, items, keyOf, make) {
 const same = (one, other) =>
   one === other || (Array.isArray(one) && one.length === other.length && one.every((each, at) => each === other[at]));
 
-// What is opened beside a list: its title has the focus, Escape closes it.
+// The panel beside a list: its title gets the focus, Escape closes it.
 export function panel(name, closing, close, ...content) {
   const title = h("h2", { tabindex: "-1" });
   const bar = h("div", { class: "bar" }, title, h("button", { class: "quiet", onclick: close }, closing));

@@ -1,4 +1,4 @@
-// Faults: what goes wrong on demand is set here, counted and removed.
+// Faults: injected faults are set here, counted and removed.
 
 import { ask, cloud } from "./cloud.js";
 import { code, h, keep } from "./dom.js";

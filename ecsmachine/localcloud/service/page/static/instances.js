@@ -1,4 +1,4 @@
-// Instances: how each is, what it uses, its console and its engine's containers.
+// Instances: state, resource use, console, and the engine's containers.
 
 import { all, ask, cloud, follow, one, tagsOf } from "./cloud.js";
 import { chart } from "./charts.js";
@@ -80,7 +80,7 @@ function aboutInstance(instance) {
 export const tag = ([key, value]) =>
   h("span", { class: "tag" }, named(key), value ? " = " : "", value ? named(value) : "");
 
-// Containers are asked for when somebody wants to see them: that takes the guest a moment.
+// Containers are listed on request: this takes the guest a moment.
 export function containerList(path) {
   const place = h("div", { "aria-live": "polite" });
   const list = () => {

@@ -1,4 +1,4 @@
-// The network as a picture, and the question who reaches whom, which the cloud answers by its rules.
+// The network as a picture, and "can A reach B?", which the cloud answers by its rules.
 
 import { all, ask, one } from "./cloud.js";
 import { code, h, named, svg } from "./dom.js";
@@ -186,7 +186,7 @@ export function network() {
         label(x, y + 5, verdict.reaches ? "✓" : "✕", "mark"))];
   }
 
-  // From edge to edge: downwards, upwards, or over the top of those that stand side by side.
+  // From edge to edge: downwards, upwards, or over the top of neighbours.
   function line(start, end, className) {
     const down = Math.sign(Math.round((end.y - start.y) / CHIP.height));
     const edge = CHIP.height / 2;

@@ -1,4 +1,4 @@
-// The page: its head, which part is shown, and what keeps the parts up to date.
+// The page: its head, the shown section, and the updates of the sections.
 
 import { cloud, listen, start } from "./cloud.js";
 import { h } from "./dom.js";

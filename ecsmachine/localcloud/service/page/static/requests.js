@@ -1,4 +1,4 @@
-// Requests as they come; one that is opened shows its answer, and how to ask it again.
+// Requests, live; an open request shows its answer, and code to repeat it.
 
 import { ask, cloud } from "./cloud.js";
 import { code, copied, h, keep, named, panel } from "./dom.js";

@@ -1,4 +1,4 @@
-// Everything else that there is, a table a kind.
+// All other resources, one table per kind.
 
 import { all, cloud, one, tagsOf } from "./cloud.js";
 import { code, h, named } from "./dom.js";
@@ -13,7 +13,7 @@ const created = (item) => code(item.created ?? "");
 const tags = (type) => (item) => tagsOf(type, item.id || item.key_id).map(tag);
 const ports = (item) => code(item.listeners.map((each) => `${each.protocol} ${each.port}`).join(", "));
 
-// The columns of each kind: what is said under which heading.
+// The columns of each kind: headings and values.
 const KINDS = {
   disks: { name, state, kind: (item) => code(`${item.kind} ${item.category}`), size, instance: owner, tags: tags("disk") },
   snapshots: { name, state, size, created, tags: tags("snapshot") },

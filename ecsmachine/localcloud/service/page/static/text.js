@@ -1,4 +1,4 @@
-// What the page says, in English and Chinese: [en, zh]. {0} and {1} are filled in.
+// The texts of the page, in English and Chinese: [en, zh]. {0} and {1} are filled in.
 
 const TEXTS = {
   skip: ["Skip to the content", "跳到内容"],

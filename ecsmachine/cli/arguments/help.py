@@ -53,7 +53,10 @@ def write_in_words(command: Any) -> None:
 def help_of(context: Any) -> str:
     """Return the help of a command, laid out as the program that we are called."""
     text: str = context.get_help()
-    return docker_machine.help_text(text) if _is_docker_machine(context) else text
+    if not _is_docker_machine(context):
+        return text
+    called: str = context.obj.as_called(text) if context.obj else text
+    return docker_machine.help_text(called)
 
 
 def _format_options(context: Any, formatter: Any) -> None:

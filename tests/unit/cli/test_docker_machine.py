@@ -5,6 +5,7 @@ The expectations are those of docker/machine's command tests, in our words.
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -154,6 +155,13 @@ def test_help_lists_flags_where_its_completion_looks_for_them(docker_machine: Pr
         assert {"--driver", "--engine-label", "--help"} <= flags, words
     assert "--aliyunecs-region" in docker_machine("create", "-d", "aliyunecs", "--help").out
     assert "Create and manage machines running Docker" in docker_machine("--help").out
+
+
+def test_help_calls_its_commands_by_the_old_name(docker_machine: Program) -> None:
+    for words in (["--help"], ["help", "create"], ["ls", "--help"], ["ssh-config", "-h"]):
+        out = docker_machine(*words).out
+        assert "Example: docker-machine " in out
+        assert not re.search(r"ecsmachine (create|ls|rm|ssh)", out), words
 
 
 def test_completion_completes_the_old_name(docker_machine: Program, tmp_path: Path) -> None:

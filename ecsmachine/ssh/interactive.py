@@ -6,14 +6,13 @@ import contextlib
 import select
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecsmachine.errors import MachineError, ReaderGoneError, UsageError
-from ecsmachine.ssh import host_keys, kept, openssh, sharing
+from ecsmachine.ssh import host_keys, kept, openssh, sharing, tethered
 from ecsmachine.ssh.connection import SSHError, connect, shown_host_key
 from ecsmachine.ssh.kept import CONNECTION_FAILED
 from ecsmachine.ssh.private_files import check_private
@@ -102,7 +101,7 @@ def run_session(
         with _interrupts_left_to_the_child() as interrupts:
             try:
                 with ssh_command(target, pin_path, command, keep=keep) as words:
-                    status = subprocess.run(words, check=False).returncode
+                    status = tethered.run(words)
             except NotConnectedError as error:
                 _write(streams.writer(sys.stderr.fileno()), error.said)
                 status = CONNECTION_FAILED

@@ -13,7 +13,7 @@ import stat
 import sys
 
 from ecsmachine.errors import UsageError
-from ecsmachine.system import files, masters, signals
+from ecsmachine.system import files, masters, signals, tethers
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
@@ -239,7 +239,8 @@ def _run(
             child = masters.start(words, environment)
         except OSError:
             return None
-        status = masters.wait(child, connection)
+        with tethers.Tether(child):
+            status = masters.wait(child, connection)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""A program that ends when we do, however that is: killed outright, too."""
+"""Programs that end when we do, however that is: killed outright, too."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+
+from ecsmachine.system import tethers
 
 _KEEPER = """
 import os, signal, subprocess, sys, threading
@@ -19,6 +21,20 @@ status = child.wait()
 os._exit(status if status >= 0 else 128 - status)
 """
 """Runs a program until that ends, or until standard input does: every system closes it for us."""
+
+
+def run(command: Sequence[str], *, quiet: bool = False) -> int:
+    """Run a program that shares our terminal, ``quiet`` if nobody reads it; return its status.
+
+    On Windows it goes on if we are killed outright.
+    """
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL if quiet else None) as process:
+        try:
+            with tethers.Tether(process.pid):
+                return process.wait()
+        except BaseException:
+            process.kill()
+            raise
 
 
 @contextmanager

@@ -180,6 +180,7 @@ def _run_with_configuration(
     With ``keep`` it shares the connections of ``ssh``. ``quiet``
     hides its output, but no errors: scp's own ``-q`` would hide why it failed.
     """
+    from ecsmachine.ssh import tethered
     from ecsmachine.ssh.interactive import check_host_key
     from ecsmachine.ssh.openssh import configuration_file, words
     from ecsmachine.ssh.private_files import check_private
@@ -197,15 +198,11 @@ def _run_with_configuration(
         path = stack.enter_context(configuration_file(hosts.values(), own))
         value = f"ssh -F {shlex.quote(str(path))}" if flag == "-e" else str(path)
         named = [_word(place) for place in places]
-        done = subprocess.run(
-            [*command, flag, value, *named, *others],
-            check=False,
-            stdout=subprocess.DEVNULL if quiet else None,
-        )
-    if done.returncode:
+        status = tethered.run([*command, flag, value, *named, *others], quiet=quiet)
+    if status:
         for host in hosts.values():
             check_host_key(host.target, host.pin_path)
-    return done.returncode if done.returncode >= 0 else 128 - done.returncode
+    return status if status >= 0 else 128 - status
 
 
 def _word(place: Place) -> str:

@@ -112,9 +112,13 @@ def _accept_flag_forms(command: Any) -> None:
     def parse_args(context: Any, arguments: list[str]) -> list[str]:
         parameters = command.get_params(context)
         interspersed = context.allow_interspersed_args
-        parsed: list[str] = parse(
-            context, _usual_forms(arguments, parameters, interspersed=interspersed)
-        )
+        usual = _usual_forms(arguments, parameters, interspersed=interspersed)
+        try:
+            parsed: list[str] = parse(context, usual)
+        except Exception as error:
+            if getattr(error, "ctx", context) is None:  # an option without its value
+                error.ctx = context  # type: ignore[attr-defined]
+            raise
         return parsed
 
     command.parse_args = parse_args

@@ -29,6 +29,22 @@ def test_every_form_of_flags_makes_the_same_machine(
     assert (store.load("dev1").driver.name, store.load("dev1").driver.url()) == ("none", URL)
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["create", "-d", "none", "--url"], "ecsmachine create --help"),
+        (["ls", "-filter"], "ecsmachine ls --help"),
+        (["local", "fault", "add", "delay", "--seconds"], "ecsmachine local fault add --help"),
+        (["-s"], "ecsmachine --help"),
+    ],
+)
+def test_an_option_without_its_value_names_the_help_of_its_command(
+    words: list[str], named: str, program: Program
+) -> None:
+    result = program(*words)
+    assert (result.code, result.err.endswith(f"See '{named}'.\n")) == (2, True), result.err
+
+
 def test_values_are_left_alone(program: Program, store: Store) -> None:
     label = "-url=x"
     words = ("-d", "none", "-url", URL, "-engine-env", "A=-force", "-engine-label", label)

@@ -80,9 +80,8 @@ def test_a_life_of_a_swarm(swarm: Machines, docker: str) -> None:
             "--stop-grace-period",
             "1s",
             "busybox",
-            "sh",
-            "-c",
-            "while :; do read -t 5 x; done",
+            "sleep",
+            "100000",
         ),
     )
     assert in_time(lambda: running_on() == set(NAMES)), running_on()

@@ -74,6 +74,8 @@ def odd(tmp_path: Path) -> Iterator[Odd]:
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     # thousands of files are written: none has to be there after a crash
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    # and thousands are exported: no passphrase is guessed
+    monkeypatch.setattr(transfer, "_SCRYPT", {"n": 2, "r": 8, "p": 1})
     return Store(tmp_path / "store", {"HOME": str(tmp_path)})
 
 
@@ -238,12 +240,6 @@ def exported(config: bytes, head: bytes = b"") -> bytes:
     return b"\n".join((magic, head or line, sealed))
 
 
-@pytest.fixture
-def cheap_scrypt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "_SCRYPT", {"n": 2, "r": 8, "p": 1})
-
-
-@pytest.mark.usefixtures("cheap_scrypt")
 @pytest.mark.parametrize("kind", ["generic", "aliyunecs"])
 def test_the_configuration_in_an_export(kind: str, store: Store, odd: Odd) -> None:
     def read(content: bytes) -> None:
@@ -269,7 +265,6 @@ def test_the_configuration_in_an_export(kind: str, store: Store, odd: Odd) -> No
     tried(damaged(CONFIGS[kind], odd), read)
 
 
-@pytest.mark.usefixtures("cheap_scrypt")
 @pytest.mark.parametrize(
     ("field", "value", "said"),
     [
@@ -296,7 +291,6 @@ def test_an_export_with_a_login_for_openssh_to_obey(
     assert store.names() == []
 
 
-@pytest.mark.usefixtures("cheap_scrypt")
 def test_the_head_of_an_export(store: Store, odd: Odd) -> None:
     config = json.dumps(CONFIGS["generic"]).encode()
     head = json.loads(exported(config).split(b"\n")[1])

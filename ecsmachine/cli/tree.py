@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import typer
 import typer.core
@@ -45,6 +45,8 @@ class _Commands(typer.core.TyperGroup):
             return None
         module = import_module(f"ecsmachine.cli.commands.{COMMANDS[cmd_name][0]}")
         if hasattr(module, "app"):
+            for each in module.app.registered_commands:
+                _evaluate_hints(each.callback)
             return typer.main.get_command(module.app)
         if hasattr(module, "command"):  # the driver says what flags there are
             session: Session = ctx.obj
@@ -84,6 +86,7 @@ def command_tree() -> Any:
         rich_markup_mode=None,
         context_settings={"help_option_names": ["--help", "-h"], "max_content_width": WIDEST},
     )
+    _evaluate_hints(_root)
     app.callback(invoke_without_command=True)(_root)
     return changed(typer.main.get_command(app))
 
@@ -209,9 +212,19 @@ def _command(name: str, function: Callable[..., Any]) -> Any:
     A function may carry ``context_settings``, as ``ssh`` does to leave the remote command's
     flags alone, and ``everyday``, the names of the parameters that its help shows first.
     """
+    _evaluate_hints(function)
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     settings = {"help_option_names": ["--help", "-h"], **getattr(function, "context_settings", {})}
     app.command(name, context_settings=settings)(function)
     command = typer.main.get_command(app)
     command.everyday = getattr(function, "everyday", None)  # type: ignore[attr-defined]
     return command
+
+
+def _evaluate_hints(function: Any) -> None:
+    """Replace the type hints of a function, which are text, by what they say.
+
+    Typer evaluates what is text four times for each parameter of a command.
+    """
+    if any(isinstance(hint, str) for hint in function.__annotations__.values()):
+        function.__annotations__ = get_type_hints(function, include_extras=True)

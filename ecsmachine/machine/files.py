@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,6 +34,7 @@ _REMEDIES = {
 }
 """What to do where something cannot be written; otherwise it is for want of a permission."""
 
+_UNFINISHED_S = 60.0
 _WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 """How a file system says that it has no locks."""
 
@@ -54,6 +56,22 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """
     with prepared(path, content, mode=mode):
         pass
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a process that was killed was writing into a folder by :func:`prepared`.
+
+    It may hold secrets that the finished file has no longer. What is of the last minute may yet be
+    finished, and stays.
+    """
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if not re.fullmatch(r"\..+\.[0-9a-f]{8}", entry.name):
+                continue
+            with contextlib.suppress(OSError):
+                is_old = time.time() - entry.stat(follow_symlinks=False).st_mtime > _UNFINISHED_S
+                if is_old and entry.is_file(follow_symlinks=False):
+                    Path(entry.path).unlink()
 
 
 def as_json(value: Any) -> bytes:

@@ -145,7 +145,7 @@ class Store:
         """Hold the lock of a machine for the length of a ``with`` block.
 
         What a process that died left of the machine's folder, on its way in or out or with nothing
-        begun in it, is removed.
+        begun in it, is removed, and what it was writing there.
         Raises :class:`MachineError` if another process holds it for longer than ``wait_s``.
         """
         with self._locked(name, what=f'Machine "{name}"', wait_s=wait_s):
@@ -154,6 +154,7 @@ class Store:
 
             for remnant in self.machines_path.glob(f".{glob.escape(name)}.????????"):
                 shutil.rmtree(remnant, ignore_errors=True)
+            files.remove_unfinished(self.directory(name))
             if is_component(name) and not self.exists(name):
                 shutil.rmtree(self.directory(name), ignore_errors=True)
             yield

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -261,6 +262,18 @@ def test_what_a_dead_process_left_of_a_folder_is_gone_with_the_next_lock(store: 
     assert store.names() == []
     with store.lock("dev1"):
         assert set(store.machines_path.iterdir()) == set(others)
+
+
+def test_what_a_dead_process_was_writing_is_gone_with_the_next_lock(store: Store) -> None:
+    folder = add_machine(store, "dev1").directory
+    old, fresh, own = (folder / name for name in (".config.json.0123abcd", ".a.76543210", ".mine"))
+    for file in (old, fresh, own):
+        file.write_text("a secret")
+    for file in (old, own):
+        os.utime(file, (1, 1))
+    before = {path.name for path in folder.iterdir()}
+    with store.lock("dev1"):
+        assert {path.name for path in folder.iterdir()} == before - {old.name}
 
 
 def test_the_name_of_a_store_is_given_once(tmp_path: Path) -> None:

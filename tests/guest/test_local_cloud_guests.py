@@ -374,9 +374,11 @@ def test_an_install_that_cannot_work_fails_loudly(ground: GuestGround, mirror: M
         hashes = re.findall(r"\b[0-9a-f]{64}\b", script)
         assert hashes
         broken = script.replace(hashes[0], "0" * 64)
-        result = guest.run(f"sh <<'END'\n{broken}\nEND")
-        assert result.status == 1
-        assert "install.sh: a package is not the one that was expected" in result.output
+        for with_or_without in ("true", "mv /usr/bin/openssl /root"):
+            guest.check(with_or_without)
+            result = guest.run(f"sh <<'END'\n{broken}\nEND")
+            assert result.status == 1
+            assert "install.sh: a package is not the one that was expected" in result.output
         lost = script.replace(mirror.url, f"{mirror.url}/nowhere")
         result = guest.run(f"sh <<'END'\n{lost}\nEND")
         assert result.status == 1

@@ -50,12 +50,16 @@ install_engine() {
         [ $? != 23 ] || fail "a package cannot be written: No space left on device"
         fail "a package cannot be fetched from $url"
     }
-    sha256sum --check --quiet SHA256SUMS || fail "a package is not the one that was expected"
-
     set --
     while read -r _ file; do
         set -- "$@" "./$file"
     done < SHA256SUMS
+    if command -v openssl > /dev/null; then # it uses the processor's own SHA: 0.6 s less
+        hashes=$(openssl dgst -sha256 -r "$@" | sed 's| \*\./|  |')
+        [ "$hashes" = "$packages" ]
+    else
+        sha256sum --check --quiet SHA256SUMS
+    fi || fail "a package is not the one that was expected"
     # Not confold's question, nor any other: what was configured before the install stays.
     $as_root env DEBIAN_FRONTEND=noninteractive \
         dpkg --install --force-confdef --force-confold "$@" > dpkg.log 2>&1 || {

@@ -7,13 +7,11 @@ and continue when the daemon ends. The next daemon finds them there.
 from __future__ import annotations
 
 import logging
-import os
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -32,13 +30,20 @@ from ecsmachine.localcloud.host.guests.base import (
     GuestInterface,
     GuestSpec,
 )
-from ecsmachine.localcloud.host.guests.boot_script import POWER_OFF, boot_script
+from ecsmachine.localcloud.host.guests.boot_script import boot_script
 from ecsmachine.localcloud.host.guests.data_disks import DataDisks
 from ecsmachine.localcloud.host.guests.fault_rules import FaultRules
 from ecsmachine.localcloud.host.guests.faults import NO_FAULTS, GuestFaults, SshDrop
+from ecsmachine.localcloud.host.guests.guest_folder import GuestFolder, as_guest_error, record_of
+from ecsmachine.localcloud.host.guests.guest_processes import (
+    entrance,
+    init_pid,
+    shut_down,
+    wait_for_init,
+)
 from ecsmachine.localcloud.host.guests.layers import ENGINE_PARTS, Layers
 from ecsmachine.localcloud.host.guests.leftovers import remove_traces_of_nspawn, unmount_root_disks
-from ecsmachine.localcloud.host.guests.links import FILE, SCRIPT, Links, only_interface
+from ecsmachine.localcloud.host.guests.links import FILE, SCRIPT, Links
 from ecsmachine.localcloud.host.guests.root_disk import (
     RootDisk,
     personalize,
@@ -51,28 +56,9 @@ from ecsmachine.localcloud.host.guests.snapshots import Snapshots
 from ecsmachine.localcloud.host.mounts import detach_loops_below, remove_tree
 from ecsmachine.localcloud.host.network import Network, link_name
 from ecsmachine.localcloud.host.paths import CloudPaths
-from ecsmachine.localcloud.host.processes import ids_by_namespace
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
-from ecsmachine.localcloud.state import records
 
 _log = logging.getLogger("ecsmachine.localcloud")
-
-_RECORD = "guest.json"
-_SETTINGS = "supervise.settings"
-_BOOT_TIMEOUT_S = 30.0
-_SHUTDOWN_TIMEOUT_S = 30.0
-
-
-@dataclass(frozen=True)
-class _Record:
-    """The record in a guest's folder: its base image, its name and its addresses."""
-
-    base: str
-    private_ip: str
-    public_ip: str | None = None
-    disk_ids: tuple[str, ...] = ()
-    hostname: str = ""
-    interfaces: tuple[GuestInterface, ...] = ()
 
 
 class NspawnGuests:
@@ -114,12 +100,12 @@ class NspawnGuests:
 
     def create(self, spec: GuestSpec) -> None:
         """Make the root disk and the data disks."""
-        with self._guest(spec.instance_id) as folder:
-            if (folder / _RECORD).exists():
+        with self._guest(spec.instance_id) as guest:
+            if guest.is_made:
                 return
-            unmount_root_disks(folder)  # of a guest that was half made
+            unmount_root_disks(guest.path)  # of a guest that was half made
             release, base = self._base_of(spec)
-            disk = RootDisk(base, folder)
+            disk = RootDisk(base, guest.path)
             disk.create(free_mib=spec.faults.free_mib)
             if spec.root_snapshot_id:
                 self._load_root(disk, spec.root_snapshot_id)
@@ -131,20 +117,20 @@ class NspawnGuests:
                 disk.fill_up(spec.faults.free_mib)
             for data_disk in spec.disks:
                 self._disks.create(data_disk)
-            records.write(folder / _RECORD, self._record_of(spec, str(base)))
+            guest.keep(record_of(spec, str(base)))
 
     def start(self, spec: GuestSpec) -> None:
         """Boot the guest and return once its systemd runs."""
-        with self._guest(spec.instance_id) as folder:
-            if self._init_pid(spec.instance_id) is not None:
+        with self._guest(spec.instance_id) as guest:
+            if init_pid(self._groups, spec.instance_id) is not None:
                 return
-            record = self._load(spec.instance_id)
+            record = guest.load()
             self._take_down(spec.instance_id)
             if (record.hostname, record.private_ip) != (spec.hostname, spec.private_ip):
-                rename(self._root_disk(spec.instance_id), spec, old_address=record.private_ip)
-            records.write(folder / _RECORD, self._record_of(spec, record.base))
+                rename(self._root_disk(guest), spec, old_address=record.private_ip)
+            guest.keep(record_of(spec, record.base))
             try:
-                self._bring_up(spec, folder, Path(record.base))
+                self._bring_up(spec, guest, Path(record.base))
             except BaseException:
                 with suppress(LocalCloudError):
                     self._take_down(spec.instance_id)
@@ -152,65 +138,65 @@ class NspawnGuests:
 
     def stop(self, instance_id: str, *, force: bool) -> None:
         """Shut the guest down, or pull the plug."""
-        with self._guest(instance_id) as folder:
-            if not folder.exists():
+        with self._guest(instance_id) as guest:
+            if not guest.path.exists():
                 return
             self._tell_death(instance_id)
             if not force:
-                self._shut_down(instance_id, folder)
+                shut_down(self._groups, guest)
             self._take_down(instance_id)
 
     def delete(self, instance_id: str) -> None:
         """Remove the guest with its root disk."""
-        with self._guest(instance_id) as folder:
-            if not folder.exists():
+        with self._guest(instance_id) as guest:
+            if not guest.path.exists():
                 return
             self._tell_death(instance_id)
             self._take_down(instance_id)
-            remove_tree(folder)
+            remove_tree(guest.path)
             self._layers.sweep()
 
     def create_disk(self, disk: GuestDisk) -> None:
         """Make the file behind a data disk."""
-        with _as_guest_error(f"disk {disk.disk_id}"):
+        with as_guest_error(f"disk {disk.disk_id}"):
             self._disks.create(disk)
 
     def delete_disk(self, disk_id: str) -> None:
         """Remove the file behind a data disk."""
-        with _as_guest_error(f"disk {disk_id}"):
+        with as_guest_error(f"disk {disk_id}"):
             self._disks.delete(disk_id)
 
     def snapshot_disk(self, snapshot_id: str, disk_id: str) -> None:
         """Create a snapshot of a data disk."""
-        with _as_guest_error(f"snapshot {snapshot_id}"):
+        with as_guest_error(f"snapshot {snapshot_id}"):
             self._disks.snapshot(snapshot_id, disk_id)
 
     def snapshot_root(self, snapshot_id: str, instance_id: str) -> None:
         """Create a snapshot of a guest's root disk."""
-        with self._guest(instance_id) as folder:
-            parts = [*self._root_disk(instance_id).parts, *((folder, n) for n in ENGINE_PARTS)]
+        with self._guest(instance_id) as guest:
+            parts = [*self._root_disk(guest).parts, *((guest.path, n) for n in ENGINE_PARTS)]
             self._snapshots.save_parts(snapshot_id, parts)
 
     def restore_root(self, instance_id: str, snapshot_id: str) -> None:
         """Let a stopped guest's root disk be as it was kept."""
-        with self._guest(instance_id) as folder:
-            self._load_root(self._stopped_disk(instance_id, folder), snapshot_id)
+        with self._guest(instance_id) as guest:
+            self._load_root(self._stopped_disk(guest), snapshot_id)
             self._layers.sweep()
 
     def copy_snapshot(self, snapshot_id: str, source_id: str) -> None:
         """Keep a copy of a snapshot."""
-        with _as_guest_error(f"snapshot {snapshot_id}"):
+        with as_guest_error(f"snapshot {snapshot_id}"):
             self._snapshots.copy(snapshot_id, source_id)
 
     def delete_snapshot(self, snapshot_id: str) -> None:
         """Remove a snapshot."""
-        with _as_guest_error(f"snapshot {snapshot_id}"):
+        with as_guest_error(f"snapshot {snapshot_id}"):
             self._snapshots.delete(snapshot_id)
             self._layers.sweep()
 
     def console_output(self, instance_id: str) -> bytes:
         """Return the end of the console of a guest since its boot."""
-        return console.end_of(self._console(instance_id))
+        return console.end_of(self._folder(instance_id).console)
 
     def usage(self, instance_id: str) -> control_groups.Usage | None:
         """Return the resource use in the guest's control group."""
@@ -218,29 +204,29 @@ class NspawnGuests:
 
     def set_public_ip(self, instance_id: str, public_ip: str | None) -> None:
         """Give the guest a public address, or take it away."""
-        with self._guest(instance_id) as folder:
-            record = self._load(instance_id)
+        with self._guest(instance_id) as guest:
+            record = guest.load()
             if record.public_ip is not None and record.public_ip != public_ip:
                 self._network.unpublish(record.public_ip, record.private_ip)
-            records.write(folder / _RECORD, replace(record, public_ip=public_ip))
+            guest.keep(replace(record, public_ip=public_ip))
             if public_ip is not None and self._groups.processes(instance_id):
                 self._network.publish(public_ip, record.private_ip)
 
     def set_interfaces(self, instance_id: str, interfaces: Sequence[GuestInterface]) -> None:
         """Give the guest these network interfaces, and take others away."""
-        with self._guest(instance_id) as folder:
-            before, after = self._interfaces(instance_id), tuple(interfaces)
+        with self._guest(instance_id) as guest:
+            before, after = guest.interfaces(), tuple(interfaces)
             # Kept first: the guest may boot anew at any moment. And kept of one that is stopped:
             # what it had may be another guest's when it starts.
-            records.write(folder / _RECORD, replace(self._load(instance_id), interfaces=after))
+            guest.keep(replace(guest.load(), interfaces=after))
             namespace = self._namespace(instance_id)
             self._links.take(namespace, before, after)
             if self._groups.processes(instance_id):
-                self._links.add(folder, namespace, after)
+                self._links.add(guest.path, namespace, after)
 
     def set_firewall(self, firewall: Firewall) -> None:
         """Replace the rules of the security groups."""
-        with _as_guest_error("firewall"):
+        with as_guest_error("firewall"):
             self._network.load_rules(firewall_script(firewall))
 
     def balancer_network(self) -> BalancerNetwork:
@@ -249,9 +235,9 @@ class NspawnGuests:
 
     def set_ssh_drops(self, instance_id: str, drops: Sequence[SshDrop]) -> None:
         """Let connections to a running guest's SSH break off in these ways, and no other."""
-        with self._guest(instance_id):
+        with self._guest(instance_id) as guest:
             if self._groups.processes(instance_id):
-                private_ip = self._load(instance_id).private_ip
+                private_ip = guest.load().private_ip
                 self._faults.set(instance_id, private_ip, GuestFaults(ssh_drops=tuple(drops)))
 
     def take_ssh_drops(self) -> dict[int, int]:
@@ -262,21 +248,22 @@ class NspawnGuests:
         self, instance_id: str, *, password: str | None, public_keys: Sequence[str]
     ) -> None:
         """Change root's password or authorized keys in a stopped guest."""
-        with self._guest(instance_id) as folder:
-            disk = self._stopped_disk(instance_id, folder)
+        with self._guest(instance_id) as guest:
+            disk = self._stopped_disk(guest)
             write_credentials(disk, password=password, public_keys=public_keys)
 
     def run_script(
         self, instance_id: str, script: scripts.GuestScript, going: scripts.Going
     ) -> scripts.ScriptEnd:
         """Run a script in a running guest, without a lock: the guest may be stopped during it."""
-        with _as_guest_error(instance_id):
-            return scripts.run_script(lambda: self._entrance(instance_id), script, going)
+        with as_guest_error(instance_id):
+            guest = self._folder(instance_id)
+            return scripts.run_script(lambda: entrance(self._groups, guest), script, going)
 
     def end_script(self, instance_id: str, name: str) -> None:
         """End a script of an earlier daemon, if it still runs."""
-        with _as_guest_error(instance_id):
-            scripts.end_script(self._entrance(instance_id), name)
+        with as_guest_error(instance_id):
+            scripts.end_script(entrance(self._groups, self._folder(instance_id)), name)
 
     def running(self) -> set[str]:
         """Return the ids of the instances whose guests run now."""
@@ -286,7 +273,7 @@ class NspawnGuests:
         """Return why a guest came to its end, as its supervisor has written it down, once."""
         if self._groups.processes(instance_id):
             return ""
-        folder = self._paths.instances / instance_id
+        folder = self._folder(instance_id).path
         return console.take_death(folder, memory_kills(self._groups.folders(instance_id)))
 
     def shortage(self, number: int) -> str:
@@ -305,17 +292,19 @@ class NspawnGuests:
 
     # -- inside ---------------------------------------------------------------------------
 
-    def _root_disk(self, instance_id: str) -> RootDisk:
-        record = self._load(instance_id)
-        disk = RootDisk(Path(record.base), self._paths.instances / instance_id)
+    def _folder(self, instance_id: str) -> GuestFolder:
+        return GuestFolder(instance_id, self._paths.instances / instance_id)
+
+    def _root_disk(self, guest: GuestFolder) -> RootDisk:
+        disk = RootDisk(Path(guest.load().base), guest.path)
         disk.attach()
         return disk
 
-    def _stopped_disk(self, instance_id: str, folder: Path) -> RootDisk:
-        if self._groups.processes(instance_id):
-            raise GuestError(f"{instance_id} runs: its disk cannot be changed.")
-        unmount_root_disks(folder)  # of a guest that switched itself off
-        return self._root_disk(instance_id)
+    def _stopped_disk(self, guest: GuestFolder) -> RootDisk:
+        if self._groups.processes(guest.instance_id):
+            raise GuestError(f"{guest.instance_id} runs: its disk cannot be changed.")
+        unmount_root_disks(guest.path)  # of a guest that switched itself off
+        return self._root_disk(guest)
 
     def _load_root(self, disk: RootDisk, snapshot_id: str) -> None:
         self._layers.give(snapshot_id, disk.folder)
@@ -323,12 +312,12 @@ class NspawnGuests:
         self._snapshots.load_parts(snapshot_id, disk.folder, ENGINE_PARTS)
 
     @contextmanager
-    def _guest(self, instance_id: str) -> Iterator[Path]:
+    def _guest(self, instance_id: str) -> Iterator[GuestFolder]:
         """Hold a guest against other calls; its folder. Errors come out as GuestError."""
         with self._locks_guard:
             lock = self._locks.setdefault(instance_id, threading.RLock())
-        with lock, _as_guest_error(instance_id):
-            yield self._paths.instances / instance_id
+        with lock, as_guest_error(instance_id):
+            yield self._folder(instance_id)
 
     def _base_of(self, spec: GuestSpec) -> tuple[str, Path]:
         try:
@@ -337,24 +326,21 @@ class NspawnGuests:
         except (KeyError, StopIteration):
             raise GuestError(f"There is no base image of {spec.release}.") from None
 
-    def _bring_up(self, spec: GuestSpec, folder: Path, base: Path) -> None:
+    def _bring_up(self, spec: GuestSpec, guest: GuestFolder, base: Path) -> None:
         if not base.is_dir():
             raise GuestError(f"The base image {base} that the guest was made from is gone.")
-        disk = RootDisk(base, folder)
+        disk = RootDisk(base, guest.path)
         disk.mount()
         devices = {d.device: self._disks.attach(d) for d in spec.disks}
-        binds = {"/var/lib/docker": folder / "docker", "/var/lib/containerd": folder / "containerd"}
+        binds = {f"/var/lib/{part}": guest.path / part for part in ("docker", "containerd")}
         for source in binds.values():
             source.mkdir(mode=0o710, exist_ok=True)
-        log = folder / "console.log"
-        log.unlink(missing_ok=True)
-        (folder / "stop").unlink(missing_ok=True)
-        (folder / console.ENDED).unlink(missing_ok=True)
-        settings = folder / _SETTINGS
-        settings.write_text(
+        for file in (guest.console, guest.stop_file, guest.ended_file):
+            file.unlink(missing_ok=True)
+        guest.settings.write_text(
             boot_script(
                 spec,
-                self._settings(spec),
+                self._settings(guest),
                 machine=self._machine_name(spec.instance_id),
                 root=disk.mounted,
                 binds=binds,
@@ -362,139 +348,63 @@ class NspawnGuests:
             )
         )
         # A copy: sh reads a script while it runs, and the one in the package may be updated.
-        script = folder / "supervise.sh"
+        script = guest.path / "supervise.sh"
         script.unlink(missing_ok=True)
         script.write_text(
             resources.files(__package__).joinpath("supervise.sh").read_text(encoding="utf-8")
         )
-        self._links.prepare(folder, self._interfaces(spec.instance_id))
+        self._links.prepare(guest.path, guest.interfaces())
         if spec.public_ip is not None:
             self._network.publish(spec.public_ip, spec.private_ip)
         if spec.faults != NO_FAULTS:
             self._faults.set(spec.instance_id, spec.private_ip, spec.faults)
         limits = Limits(cpu=spec.cpu, memory_mib=spec.memory_mib)
-        argv = ["/bin/sh", str(script), str(settings)]
-        self._groups.spawn(spec.instance_id, argv, limits, log)
-        self._wait_for_init(spec.instance_id)
+        argv = ["/bin/sh", str(script), str(guest.settings)]
+        self._groups.spawn(spec.instance_id, argv, limits, guest.console)
+        wait_for_init(self._groups, guest)
 
     def _tell_death(self, instance_id: str) -> None:
         if why := self.take_death(instance_id):
             _log.error("instance %s died: %s", instance_id, why)
 
-    def _settings(self, spec: GuestSpec) -> dict[str, object]:
-        _, unified = self._groups.folders(spec.instance_id)
-        folder = self._paths.instances / spec.instance_id
+    def _settings(self, guest: GuestFolder) -> dict[str, object]:
+        _, unified = self._groups.folders(guest.instance_id)
         return {
             "router": self._paths.router,
-            "namespace": self._namespace(spec.instance_id),
+            "namespace": self._namespace(guest.instance_id),
             "gateway": self._network.plan.gateway,
-            "interfaces": folder / FILE,
-            "plug": folder / SCRIPT,
+            "interfaces": guest.path / FILE,
+            "plug": guest.path / SCRIPT,
             "unified_group": unified if unified is not None else "",
-            "stop_file": folder / "stop",
-            "ended": folder / console.ENDED,
+            "stop_file": guest.stop_file,
+            "ended": guest.ended_file,
         }
 
     def _machine_name(self, instance_id: str) -> str:
         """Return the name systemd-nspawn knows a guest by on the host."""
         return f"{self._paths.link}-{link_name(instance_id)}"
 
-    def _wait_for_init(self, instance_id: str) -> None:
-        deadline = time.monotonic() + _BOOT_TIMEOUT_S
-        seen = False
-        while self._init_pid(instance_id) is None:
-            alive = bool(self._groups.processes(instance_id))
-            seen = seen or alive
-            late = time.monotonic() > deadline
-            # The supervisor enters its group a moment after it was started.
-            if late or (seen and not alive):
-                what = "takes too long to" if late else "did not"
-                end = console.last_lines(self._console(instance_id))
-                raise GuestError(f"The guest of {instance_id} {what} boot:\n{end}")
-            time.sleep(0.02)
-
-    def _console(self, instance_id: str) -> Path:
-        return self._paths.instances / instance_id / "console.log"
-
-    def _shut_down(self, instance_id: str, folder: Path) -> None:
-        (folder / "stop").touch()
-        deadline = time.monotonic() + _SHUTDOWN_TIMEOUT_S
-        asked = 0.0
-        while self._groups.processes(instance_id) and time.monotonic() < deadline:
-            # Asked again now and then: early in its boot a guest does not listen yet.
-            if time.monotonic() - asked > 1.0:
-                asked = time.monotonic()
-                init = self._init_pid(instance_id)
-                if init is not None:
-                    with suppress(ProcessLookupError):
-                        os.kill(init, POWER_OFF)
-            time.sleep(0.03)
-
     def _take_down(self, instance_id: str) -> None:
         """Remove all that a guest has in the kernel, whether it runs or not."""
-        folder = self._paths.instances / instance_id
-        if folder.exists():
-            (folder / "stop").touch()
+        guest = self._folder(instance_id)
+        if guest.path.exists():
+            guest.stop_file.touch()
             if self._groups.processes(instance_id):
-                console.note_end(folder)
+                console.note_end(guest.path)
         self._groups.kill(instance_id)
-        if (folder / _SETTINGS).exists():  # else it has never been plugged in
+        if guest.was_plugged_in:
             with suppress(GuestError):
-                self._links.remove(self._namespace(instance_id), self._interfaces(instance_id))
+                self._links.remove(self._namespace(instance_id), guest.interfaces())
             self._faults.forget(instance_id)
-        unmount_root_disks(folder)
-        detach_loops_below(folder)
+        unmount_root_disks(guest.path)
+        detach_loops_below(guest.path)
         remove_traces_of_nspawn(self._machine_name(instance_id))
         with suppress(GuestError):
-            record = self._load(instance_id)
+            record = guest.load()
             for disk_id in record.disk_ids:
                 self._disks.detach(disk_id)
-            if record.public_ip is not None and (folder / _SETTINGS).exists():
+            if record.public_ip is not None and guest.was_plugged_in:
                 self._network.unpublish(record.public_ip, record.private_ip)
-
-    def _interfaces(self, instance_id: str) -> tuple[GuestInterface, ...]:
-        """Return the interfaces of a guest as its record has them."""
-        record = self._load(instance_id)
-        return record.interfaces or (only_interface(instance_id, record.private_ip),)
 
     def _namespace(self, instance_id: str) -> Path:
         return self._paths.namespaces / instance_id
-
-    def _init_pid(self, instance_id: str) -> int | None:
-        """Return the id, on the host, of the guest's process 1."""
-        for pid in self._groups.processes(instance_id):
-            ids = ids_by_namespace(pid)
-            # Two deep: a container's process 1 is one deeper.
-            if len(ids) == 2 and ids[1] == 1:
-                return pid
-        return None
-
-    def _entrance(self, instance_id: str) -> int | None:
-        """Return the guest's process 1 once its root is the guest's, and not the host's."""
-        init = self._init_pid(instance_id)
-        root = self._paths.instances / instance_id / "root"
-        return init if init is not None and scripts.is_inside(init, root) else None
-
-    def _record_of(self, spec: GuestSpec, base: str) -> _Record:
-        disk_ids = tuple(disk.disk_id for disk in spec.disks)
-        name, interfaces = spec.hostname, spec.interfaces
-        return _Record(base, spec.private_ip, spec.public_ip, disk_ids, name, interfaces)
-
-    def _load(self, instance_id: str) -> _Record:
-        with _as_guest_error(instance_id):
-            record = records.read(_Record, self._paths.instances / instance_id / _RECORD)
-        if record is None:
-            raise GuestError(f"There is no guest for {instance_id}.")
-        return record
-
-
-@contextmanager
-def _as_guest_error(what: str) -> Iterator[None]:
-    try:
-        yield
-    except GuestError:
-        raise
-    except LocalCloudError as error:
-        raise GuestError(f"{what}: {error.message}") from error
-    except OSError as error:
-        raise GuestError(f"{what}: {error}") from error

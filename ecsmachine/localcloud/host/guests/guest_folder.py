@@ -1,0 +1,104 @@
+"""What is in a guest's folder: its record, and the files of its supervisor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ecsmachine.localcloud.host.guests import console
+from ecsmachine.localcloud.host.guests.base import GuestError, GuestInterface, GuestSpec
+from ecsmachine.localcloud.host.guests.links import only_interface
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
+from ecsmachine.localcloud.state import records
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is kept of a guest: its base image, its name and where it is reached."""
+
+    base: str
+    private_ip: str
+    public_ip: str | None = None
+    disk_ids: tuple[str, ...] = ()
+    hostname: str = ""
+    interfaces: tuple[GuestInterface, ...] = ()
+
+
+def record_of(spec: GuestSpec, base: str) -> Record:
+    """Return the record of a guest as it is asked for, made from a base image."""
+    disk_ids = tuple(disk.disk_id for disk in spec.disks)
+    return Record(base, spec.private_ip, spec.public_ip, disk_ids, spec.hostname, spec.interfaces)
+
+
+@dataclass(frozen=True)
+class GuestFolder:
+    """The folder of the guest of an instance, which need not be there."""
+
+    instance_id: str
+    path: Path
+
+    @property
+    def settings(self) -> Path:
+        """The file from which its supervisor reads how to boot it."""
+        return self.path / "supervise.settings"
+
+    @property
+    def console(self) -> Path:
+        """What it has written to its console since it booted."""
+        return self.path / "console.log"
+
+    @property
+    def stop_file(self) -> Path:
+        """The file that tells its supervisor not to boot it again."""
+        return self.path / "stop"
+
+    @property
+    def ended_file(self) -> Path:
+        """The file in which its supervisor writes why it came to its end."""
+        return self.path / console.ENDED
+
+    @property
+    def is_made(self) -> bool:
+        """Whether it was made whole: the record is written last."""
+        return self._record.exists()
+
+    @property
+    def was_plugged_in(self) -> bool:
+        """Whether it has ever been booted, and so may have links, rules and addresses."""
+        return self.settings.exists()
+
+    def load(self) -> Record:
+        """Return its record. Raises :class:`GuestError` if there is none."""
+        with as_guest_error(self.instance_id):
+            record = records.read(Record, self._record)
+        if record is None:
+            raise GuestError(f"There is no guest for {self.instance_id}.")
+        return record
+
+    def keep(self, record: Record) -> None:
+        """Write its record."""
+        records.write(self._record, record)
+
+    def interfaces(self) -> tuple[GuestInterface, ...]:
+        """Return its network interfaces, as its record has them. Raises as :meth:`load`."""
+        record = self.load()
+        return record.interfaces or (only_interface(self.instance_id, record.private_ip),)
+
+    @property
+    def _record(self) -> Path:
+        return self.path / "guest.json"
+
+
+@contextmanager
+def as_guest_error(what: str) -> Iterator[None]:
+    """Let what fails in a block come out as :class:`GuestError`."""
+    try:
+        yield
+    except GuestError:
+        raise
+    except LocalCloudError as error:
+        raise GuestError(f"{what}: {error.message}") from error
+    except OSError as error:
+        raise GuestError(f"{what}: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -128,6 +129,7 @@ class NoEngine:
 
     def __init__(self) -> None:
         self._containers: dict[str, Container] = {}
+        self._lock = threading.Lock()
 
     def answers(self) -> bool:
         """Say so."""
@@ -139,7 +141,7 @@ class NoEngine:
 
     def images(self) -> Sequence[str]:
         """Return the images of the containers."""
-        return [container.image for container in self._containers.values()]
+        return [container.image for container in self.containers({})]
 
     def passes(self, container: Container, probe: Probe) -> bool | None:
         """Take what runs for healthy."""
@@ -147,11 +149,12 @@ class NoEngine:
 
     def containers(self, labels: Mapping[str, str]) -> Sequence[Container]:
         """Return the containers that have all the labels."""
-        return [
-            container
-            for container in self._containers.values()
-            if labels.items() <= container.labels.items()
-        ]
+        with self._lock:
+            return [
+                container
+                for container in self._containers.values()
+                if labels.items() <= container.labels.items()
+            ]
 
     def pull(self, image: str, *, newest: bool) -> str:
         """Take the name for the image."""
@@ -161,7 +164,7 @@ class NoEngine:
         """Note a container."""
         container_id = secrets.token_hex(32)
         network = next(iter(body["NetworkingConfig"]["EndpointsConfig"]), "")
-        self._containers[container_id] = Container(
+        container = Container(
             id=container_id,
             name=name,
             image=body["Image"],
@@ -174,6 +177,8 @@ class NoEngine:
                 if not bind.startswith("/")
             ),
         )
+        with self._lock:
+            self._containers[container_id] = container
         return container_id
 
     def start(self, container_id: str) -> None:
@@ -190,7 +195,8 @@ class NoEngine:
 
     def remove(self, container_id: str, *, volumes: bool) -> None:
         """Forget it."""
-        self._containers.pop(container_id, None)
+        with self._lock:
+            self._containers.pop(container_id, None)
 
     def create_network(self, network: Network, subnet: str, labels: Mapping[str, str]) -> None:
         """Do nothing: there is no network."""
@@ -213,7 +219,9 @@ class NoEngine:
         """Do nothing: there is no disk."""
 
     def _change(self, container_id: str, status: str, exit_code: int) -> None:
-        container = self._containers.get(container_id)
-        if container is None:
-            raise EngineError("There is no such container.", 404)
-        self._containers[container_id] = replace(container, status=status, exit_code=exit_code)
+        with self._lock:
+            container = self._containers.get(container_id)
+            if container is None:
+                raise EngineError("There is no such container.", 404)
+            changed = replace(container, status=status, exit_code=exit_code)
+            self._containers[container_id] = changed

@@ -53,7 +53,8 @@ class Notes(NoEngine):
         super().remove(container_id, volumes=volumes)
 
     def volumes(self, labels: Mapping[str, str]) -> Sequence[str]:
-        return [n for n, own in self.kept.items() if labels.items() <= own.items()]
+        kept = self.kept.copy()  # a volume may come or go meanwhile
+        return [n for n, own in kept.items() if labels.items() <= own.items()]
 
     def create_volume(self, volume: Volume, labels: Mapping[str, str]) -> None:
         self.kept[volume.name] = labels

@@ -19,7 +19,8 @@ from tests.unit.ssh.openssh_server import SSHD, keygen, openssh_server
 from tests.unit.terminals import bare, run_in_pipe
 
 pytestmark = pytest.mark.skipif(
-    not (SSHD and shutil.which("ssh")) or sys.platform == "win32", reason="no OpenSSH"
+    not (SSHD and shutil.which("ssh") and sys.platform.startswith("linux")),
+    reason="no OpenSSH, or no /proc",
 )
 
 STAND_IN = "#!/bin/sh\necho begun\nexec sleep 300\n"
@@ -77,8 +78,16 @@ def test_the_program_ends_with_it(
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"begun\n"
-        time.sleep(0.5)  # what has only begun is not tied yet
+        _wait_until_tied(process.pid)
         process.kill()
         # the end of its output, which the program below has in its hands, too
         assert select.select([process.stdout], [], [], 60)[0]
         assert process.stdout.read() == b""
+
+
+def _wait_until_tied(pid: int) -> None:
+    """Wait until a program has what ends the other, beside that."""
+    deadline = time.monotonic() + 60
+    while len(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

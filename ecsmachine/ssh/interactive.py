@@ -17,6 +17,7 @@ from ecsmachine.ssh.connection import SSHError, connect, shown_host_key
 from ecsmachine.ssh.kept import CONNECTION_FAILED
 from ecsmachine.ssh.private_files import check_private
 from ecsmachine.ssh.route import check_route
+from ecsmachine.ssh.steps import log_step
 from ecsmachine.ssh.target import SSHTarget
 from ecsmachine.system import programs, streams, terminal
 
@@ -58,7 +59,9 @@ def ssh_command(
     host = openssh.KnownHost(target, pin_path)
     if target.jump:  # what its host is logged in to with is in no option of a command line
         with openssh.configuration_file([host]) as path:
-            yield [programs.called("ssh"), "-F", str(path), host.alias, *command]
+            words = [programs.called("ssh"), "-F", str(path), host.alias]
+            log_step("running %s", " ".join(words))
+            yield [*words, *command]
         return
     words = openssh.words(host)
     if command and command[0].startswith("-"):
@@ -72,6 +75,7 @@ def ssh_command(
             kept.remember(
                 str(pin_path.absolute()), str(target.key_path), str(shared.socket_path), words
             )
+        log_step("running %s", " ".join(words))
         yield [*words, *command]
 
 

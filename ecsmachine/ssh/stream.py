@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 
 from ecsmachine.ssh.route import check_route
+from ecsmachine.ssh.steps import log_step
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
@@ -26,7 +27,12 @@ def open_stream(host: str, port: int, *, jump: Jump | None, timeout_s: float) ->
     check_route(host)
     # bytes are taken as they are; for a text the tables of international names are loaded
     where: Any = (host.encode() if host.isascii() else host, port)
-    stream = socket.create_connection(where, timeout=timeout_s)
+    try:
+        stream = socket.create_connection(where, timeout=timeout_s)
+    except OSError as error:
+        log_step("%s:%d: %s", host, port, error)
+        raise
+    log_step("%s:%d: connected", host, port)
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         # a host that is gone is noticed in a minute: keepalives go unanswered

@@ -185,6 +185,7 @@ def _run_with_configuration(
     from ecsmachine.ssh.openssh import configuration_file, words
     from ecsmachine.ssh.private_files import check_private
     from ecsmachine.ssh.sharing import shared
+    from ecsmachine.ssh.steps import log_step
 
     hosts = {place.host.alias: place.host for place in places if place.host}
     for host in hosts.values():
@@ -198,6 +199,7 @@ def _run_with_configuration(
         path = stack.enter_context(configuration_file(hosts.values(), own))
         value = f"ssh -F {shlex.quote(str(path))}" if flag == "-e" else str(path)
         named = [_word(place) for place in places]
+        log_step("running %s", " ".join([*command, flag, value, *named, *others]))
         status = tethered.run([*command, flag, value, *named, *others], quiet=quiet)
     if status:
         for host in hosts.values():

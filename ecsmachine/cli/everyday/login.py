@@ -80,12 +80,17 @@ def _over_the_kept_connection(this: Session, name: str, words: list[str]) -> int
         return None
     import os
 
-    return kept.run(
+    code = kept.run(
         os.path.abspath(os.path.join(this.storage, "machines", name, "known_hosts")),
         words,
         this.environment,
         seconds=seconds,
     )
+    if this.debug and code is not None:
+        from ecsmachine.ssh.steps import log_step
+
+        log_step("%s: ran over the connection that is kept", name)
+    return code
 
 
 def _run(this: Session, machine: Machine, target: SSHTarget, words: list[str]) -> int:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ntpath
 import os
+import re
 import shutil
 import stat
 from pathlib import Path
@@ -16,7 +17,7 @@ from tests.ports import refusing_port
 from tests.unit.cli.conftest import Program
 from tests.unit.cli.test_connect import add_host
 from tests.unit.ssh.conftest import LoopbackServer
-from tests.unit.stand_ins import ToldDriver
+from tests.unit.stand_ins import ToldDriver, add_machine
 
 NATIVE = {"MACHINE_NATIVE_SSH": "1"}
 
@@ -56,6 +57,23 @@ def test_a_file_there_and_back(
     back = program("scp", "-q", f"root@dev1:{there}", f"localhost:{here / 'back'}", **client)
     assert (back.code, back.out, back.err) == (0, "", "")
     assert (here / "back").read_bytes() == there.read_bytes()
+
+
+@pytest.mark.skipif(not shutil.which("scp"), reason="no scp program")
+def test_debug_says_what_is_connected_to_and_run(
+    program: Program, store: Store, server: LoopbackServer, here: Path
+) -> None:
+    add_host(store, server)
+    port = refusing_port()
+    add_machine(store, "closed", URL=f"tcp://127.0.0.1:{port}")
+    source = str(here / "tree" / "one")
+    for words, said in (
+        (["scp", "-q", source, f"dev1:{here / 'copy'}"], f"running scp -3 -F .* {source} "),
+        (["ssh", "dev1", "true"], rf"running ssh .* -p {server.port} .*root@127.0.0.1\n"),
+        (["env", "--shell", "sh", "closed"], f"127.0.0.1:{port}: .*refused"),
+    ):
+        assert re.search(said, program("--debug", *words).err), words
+        assert "running" not in program(*words).err
 
 
 def test_folders_are_copied_with_r(

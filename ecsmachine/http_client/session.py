@@ -54,8 +54,12 @@ class BoundedSession(requests.Session):
         self, url: str | bytes | None, proxies: Any, stream: Any, verify: Any, cert: Any
     ) -> Any:
         """Return what the environment says, but no proxy for what is on this computer."""
-        merged = super().merge_environment_settings(url, proxies, stream, verify, cert)
-        return {**merged, "proxies": {}} if is_here(str(url or "")) else merged
+        if not is_here(str(url or "")):
+            return super().merge_environment_settings(url, proxies, stream, verify, cert)
+        # a host that is named as spared ends the search, which takes its time at each request
+        spared = {"no_proxy": urlsplit(str(url)).hostname or ""}
+        merged = super().merge_environment_settings(url, spared, stream, verify, cert)
+        return {**merged, "proxies": {}}
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Return nothing: where an answer leads is not even read."""

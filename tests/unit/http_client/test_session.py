@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
 
 import pytest
+import requests
 
 from ecsmachine.http_client.session import BoundedSession, is_here
 
@@ -76,3 +78,17 @@ def test_all_else_goes_through_the_proxy(port: int, monkeypatch: pytest.MonkeyPa
 )
 def test_what_is_here(url: str, here: bool) -> None:
     assert is_here(url) is here
+
+
+@pytest.mark.parametrize("verify", [None, True, False, "/own.pem"])
+@pytest.mark.parametrize("variable", ["", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_certificates_are_checked_here_as_requests_does(
+    variable: str, verify: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    if variable:
+        monkeypatch.setenv(variable, "/bundle.pem")
+    asked: tuple[Any, ...] = ("https://localhost/", {}, True, verify, ("cert.pem", "key.pem"))
+    usual = requests.Session().merge_environment_settings(*asked)
+    assert BoundedSession().merge_environment_settings(*asked) == {**usual, "proxies": {}}

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import os
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,9 @@ from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from ecsmachine.localcloud.state.settings import Delays, Settings
 from ecsmachine.machine.journal import FileJournal
 from tests.api.hurried import hurried
+
+_KEPT_S = 1.0
+"""How long a connection to the cloud, which ends it after five seconds, is used again."""
 
 
 class Front:
@@ -43,6 +47,15 @@ class Front:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                super().setup()
+                self.upstream = http.client.HTTPConnection(host, timeout=30)
+                self.used = time.monotonic()
+
+            def finish(self) -> None:
+                self.upstream.close()
+                super().finish()
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -66,11 +79,12 @@ class Front:
                 if action in front.answers:
                     self._send(200, front.answers[action].encode())
                     return
-                upstream = http.client.HTTPConnection(host, timeout=30)
-                upstream.request("POST", self.path, body, dict(self.headers))
-                answer = upstream.getresponse()
+                if time.monotonic() - self.used > _KEPT_S:
+                    self.upstream.close()
+                self.upstream.request("POST", self.path, body, dict(self.headers))
+                answer = self.upstream.getresponse()
                 content = answer.read()
-                upstream.close()
+                self.used = time.monotonic()
                 if fault == "cut-after":
                     self.close_connection = True
                     return

@@ -40,6 +40,7 @@ class Ground:
     def values(self) -> dict[str, Any]:
         given: dict[str, Any] = {option.name: option.default for option in self.options}
         given["aliyunecs-region"] = self.rig.cloud.region
+        given["aliyunecs-instance-type"] = self.rig.instance_type
         given["aliyunecs-api-endpoint"] = self.rig.front.endpoint
         return given
 

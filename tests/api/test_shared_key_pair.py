@@ -41,6 +41,7 @@ def values_of(rig: Rig) -> dict[str, OptionValue]:
     defaults = {each.name: each.default for each in registry.options_of("aliyunecs")}
     place = {
         "aliyunecs-region": rig.cloud.region,
+        "aliyunecs-instance-type": rig.instance_type,
         "aliyunecs-api-endpoint": rig.front.endpoint,
     }
     return {**defaults, **place}
@@ -188,7 +189,7 @@ def test_a_create_that_died_leaves_each_machine_removable(rig: Rig, first: int) 
         for number in (1, 2)
     ]
     died = 0
-    for number in range(first * 8, 300, 16):
+    for number in range(first * 4, 300, 8):
         death = Death(number)
         with contextlib.suppress(Crash):
             create_many(

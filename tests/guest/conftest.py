@@ -422,12 +422,14 @@ def wait_for(
 
     ``there`` returns what there is in its place, for the message of a failure.
     """
-    deadline = time.monotonic() + timeout_s
+    begun = time.monotonic()
     while not condition():
-        if time.monotonic() > deadline:
+        waited_s = time.monotonic() - begun
+        if waited_s > timeout_s:
             instead = "" if there is None else f"\nthere is: {there()}"
             pytest.fail(f"not within {timeout_s:g} s: {what}{instead}")
-        time.sleep(0.05)
+        # a look costs the cloud and its guests CPU: what takes long is looked at less often
+        time.sleep(min(max(0.05, waited_s / 20), 0.5))
 
 
 def wait_for_login(machines: Machines, name: str) -> None:

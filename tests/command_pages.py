@@ -38,7 +38,7 @@ WITH_MACHINES = (
     *("ls", "active", "ip", "url", "status", "version", "inspect", "env", "ssh", "scp", "mount"),
     *("context", "credentials", "config", "provision", "regenerate-certs", "upgrade", "trust"),
     *("stop", "start", "restart", "kill", "expire", "wait", "swarm", "rm", "sweep"),
-    *("export", "import", "local", "image", "bake", "adopt"),
+    *("export", "import", "image", "bake", "adopt"),
 )
 """Pages that need the machines ``dev1`` and ``dev2``, which the page of ``create`` makes.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ecsmachine.localcloud.service import daemon
 from ecsmachine.localcloud.service.embedded import embedded_cloud
 from tests import command_pages
 
@@ -51,6 +52,16 @@ def shop(environment: dict[str, str]) -> None:
             check=True,
             timeout=120,
         )
+
+
+def test_the_page_of_local(tmp_path: Path) -> None:
+    root = tmp_path / "cloud"  # a new one, which counts its faults from 1
+    passed = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    daemon.up(root, guests="none")
+    try:
+        command_pages.check("local", {**passed, "ECSMACHINE_LOCAL_ROOT": str(root)}, tmp_path)
+    finally:
+        daemon.reset(root)
 
 
 def test_the_page_of_cluster(environment: dict[str, str]) -> None:

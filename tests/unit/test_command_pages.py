@@ -16,7 +16,7 @@ def test_every_page_has_examples_that_some_test_runs() -> None:
         *command_pages.ALONE,
         *command_pages.WITHOUT_GUESTS,
         *command_pages.OF_FILES,
-        "create",
+        *("create", "local"),
         *command_pages.WITH_MACHINES,
     ]
     assert sorted(run) == command_pages.page_names()

@@ -11,16 +11,16 @@ def polls(
 ) -> Iterator[float]:
     """Yield the seconds since the beginning, once for each look, until the time is up.
 
-    At least one look is made, and a last one when the time is up; the pause between two grows
-    from the first to the longest.
+    At least one look is made, and a last one when the time is up, however long the one before it
+    took; the pause between two grows from the first to the longest.
     """
     begun = time.monotonic()
     pause_s = first_pause_s
     while True:
         spent_s = time.monotonic() - begun
         yield spent_s
-        remaining_s = timeout_s - (time.monotonic() - begun)
-        if remaining_s <= 0:
+        if spent_s >= timeout_s:
             return
-        time.sleep(min(pause_s, remaining_s))
+        remaining_s = timeout_s - (time.monotonic() - begun)
+        time.sleep(max(0.0, min(pause_s, remaining_s)))
         pause_s = min(pause_s * 1.5, longest_pause_s)

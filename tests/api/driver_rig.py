@@ -22,10 +22,15 @@ from ecsmachine.drivers.base import Checkpoint, DriverContext, no_checkpoint
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from ecsmachine.localcloud.state.settings import Delays, Settings
 from ecsmachine.machine.journal import FileJournal
+from ecsmachine.provision.base import EngineOptions
 from tests.api.hurried import hurried
 
 _KEPT_S = 1.0
 """How long a connection to the cloud, which ends it after five seconds, is used again."""
+
+
+ENGINE = EngineOptions(install_url="http://127.0.0.1:1/")
+"""The checks look for its script, and the tests ask nobody but this computer."""
 
 
 class Front:
@@ -142,7 +147,7 @@ class Rig:
             "ECS_REGION": self.cloud.region,
             "ECS_API_ENDPOINT": self.front.endpoint,
             "MACHINE_STORAGE_PATH": str(self.store),
-            "MACHINE_DOCKER_INSTALL_URL": "http://127.0.0.1:1/",
+            "MACHINE_DOCKER_INSTALL_URL": ENGINE.install_url,
             "PYTHONUNBUFFERED": "1",
         }
 

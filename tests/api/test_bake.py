@@ -16,7 +16,7 @@ from ecsmachine.drivers import registry
 from ecsmachine.drivers.baking import BakedImage, validate_family
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.machine import bake as baking
-from ecsmachine.machine import host, removal
+from ecsmachine.machine import host, install_url, removal
 from ecsmachine.machine.bake import BakeRequest, bake
 from ecsmachine.machine.create_request import CreateRequest
 from ecsmachine.machine.model import Machine
@@ -69,6 +69,7 @@ def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bakery]:
     monkeypatch.setattr(Machine, "run", lambda *_, **__: None, raising=False)
     monkeypatch.setattr(baking, "generalise", lambda host, on_demand: "27.5.1")
     monkeypatch.setattr(baking, "seal", seal)
+    monkeypatch.setattr(install_url, "check_install_url", lambda url: None)
     with rig_in(tmp_path) as rig:
         yield Bakery(rig)
 

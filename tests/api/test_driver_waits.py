@@ -22,7 +22,7 @@ from ecsmachine.machine.create_request import CreateRequest
 from ecsmachine.machine.probe import probe
 from ecsmachine.machine.store import Store
 from ecsmachine.ssh.target import SSHTarget
-from tests.api.driver_rig import Rig, rig_in
+from tests.api.driver_rig import ENGINE, Rig, rig_in
 
 CONSOLE = b"Welcome\r\n\x1b[1;31mkernel: Out of memory: Killed process 1\x1b[0m\r\n\r\n"
 
@@ -98,7 +98,7 @@ def request(rig: Rig, **changes: Any) -> CreateRequest:
         "aliyunecs-region": rig.cloud.region,
         "aliyunecs-api-endpoint": rig.front.endpoint,
     }
-    return CreateRequest(name="dev1", driver_name="aliyunecs", driver_values=values, **changes)
+    return CreateRequest("dev1", "aliyunecs", values, ENGINE, **changes)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from ecsmachine.machine.create_many import create_many
 from ecsmachine.machine.create_request import CreateRequest
 from ecsmachine.machine.store import Store
 from tests.api.deaths import Crash, Death
-from tests.api.driver_rig import Rig, rig_in
+from tests.api.driver_rig import ENGINE, Rig, rig_in
 
 PASSPHRASE = "correct horse"
 
@@ -185,7 +185,7 @@ def test_a_machine_that_is_adopted_again_has_it(rig: Rig) -> None:
 @pytest.mark.parametrize("first", range(2))
 def test_a_create_that_died_leaves_each_machine_removable(rig: Rig, first: int) -> None:
     requests = [
-        CreateRequest(f"web-{number}", "aliyunecs", values_of(rig), provision=False)
+        CreateRequest(f"web-{number}", "aliyunecs", values_of(rig), ENGINE, provision=False)
         for number in (1, 2)
     ]
     died = 0

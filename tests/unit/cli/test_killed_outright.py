@@ -42,6 +42,7 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
             "MACHINE_STORAGE_PATH": str(tmp_path / "store"),
             "HOME": str(tmp_path),
             "PATH": f"{programs}:{os.environ['PATH']}",
+            "TMPDIR": str(tmp_path),  # what is killed outright leaves a folder there
         }
         words = ["create", "-d", "generic", "--no-provision", "--generic-ssh-key", str(key)]
         words += ["--generic-ip-address", "127.0.0.1", "--generic-ssh-port", str(host.port)]

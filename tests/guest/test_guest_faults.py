@@ -122,7 +122,8 @@ def test_ssh_that_drops(faults: FaultBook, run: Runs) -> None:
     broken = (OSError, EOFError, paramiko.SSHException, AssertionError)
     with shell(address, password=PASSWORD) as guest:
         guest.check("head -c 300000 /dev/zero")
-    fault_id = faults.add(Fault("ssh-drops", bytes=100_000))  # on a guest that runs
+    mine = run.ids[-1]  # somebody may be connected to another guest of this cloud
+    fault_id = faults.add(Fault("ssh-drops", instance=mine, bytes=100_000))  # on one that runs
     run.wait_for_drops()
     with shell(address, password=PASSWORD) as guest:
         guest.check("true")
@@ -132,7 +133,9 @@ def test_ssh_that_drops(faults: FaultBook, run: Runs) -> None:
     faults.remove(fault_id)
     wait_for(lambda: holds(address), "the fault to end")
 
-    faults.add(Fault("ssh-drops", seconds=5))  # a login takes its time on a busy host
+    faults.add(
+        Fault("ssh-drops", instance=mine, seconds=5)
+    )  # a login takes its time on a busy host
     run.wait_for_drops()
     with shell(address, password=PASSWORD) as guest:
         guest.check("true")
@@ -152,8 +155,9 @@ def test_a_connection_that_was_closed_before_is_not_broken_off(
         server = older.check("echo $PPID").strip()
         with shell(address, password=PASSWORD) as other:
             other.check(f"kill -STOP {server}")
-    for fault in (Fault("ssh-drops", bytes=100_000), Fault("ssh-drops", seconds=20)):
-        faults.add(fault)
+    mine = run.ids[-1]
+    faults.add(Fault("ssh-drops", instance=mine, bytes=100_000))
+    faults.add(Fault("ssh-drops", instance=mine, seconds=20))
     run.wait_for_drops()
     with shell(address, password=PASSWORD) as guest:
         guest.check(f"kill -CONT {server}; while kill -0 {server}; do sleep 0.1; done")
@@ -177,7 +181,7 @@ def test_one_connection_of_many_that_drops(faults: FaultBook, run: Runs) -> None
     address = run()
     outcomes = []
     with shell(address, password=PASSWORD) as older:
-        faults.add(Fault("ssh-drops", connection=2))
+        faults.add(Fault("ssh-drops", instance=run.ids[-1], connection=2))
         run.wait_for_drops()
         older.check("true")  # is not the first of those that count
         for _ in range(3):
@@ -239,12 +243,18 @@ def create(machines: Machines, *arguments: str) -> subprocess.CompletedProcess[s
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        (Fault("never-boots"), "Too many retries waiting for SSH to be available"),
-        (Fault("ssh-late", seconds=60), "Too many retries waiting for SSH to be available"),
-        (Fault("disk-full", free_mib=8), "No space left on device"),
+        (
+            Fault("never-boots", instance="struck"),
+            "Too many retries waiting for SSH to be available",
+        ),
+        (
+            Fault("ssh-late", instance="struck", seconds=60),
+            "Too many retries waiting for SSH to be available",
+        ),
+        (Fault("disk-full", instance="struck", free_mib=8), "No space left on device"),
         (Fault("mirror-404", path="*.deb"), "a package cannot be fetched"),
         (Fault("mirror-hangs", path="*.deb"), "a package cannot be fetched"),
-        (Fault("ssh-drops", bytes=12_000), "connection"),
+        (Fault("ssh-drops", instance="struck", bytes=12_000), "connection"),
     ],
     ids=lambda value: f"{value.kind}{value.path}" if isinstance(value, Fault) else "",
 )

@@ -114,7 +114,7 @@ def create(
             and machine.driver.take_checks(checked)
         ):
             say("Running pre-create checks...")
-            check(machine, say)
+            check(machine, say, installs=request.provision)
         if request.swarm_join:
             from ecsmachine.machine.swarm.members import check_manager
 
@@ -203,7 +203,7 @@ def plan(
         engine=request.engine,
     )
     report("Running pre-create checks...")
-    check(machine, report)
+    check(machine, report, installs=request.provision)
     return machine.driver.plan() if isinstance(machine.driver, Planning) else None
 
 
@@ -259,8 +259,8 @@ def _check_and_resume(
         )
 
 
-def check(machine: Machine, report: Report) -> None:
-    """Run the driver's checks and, beside them, the look at the install URL.
+def check(machine: Machine, report: Report, *, installs: bool) -> None:
+    """Run the driver's checks and, beside them, the look at the install URL if an engine is due.
 
     Says what the host will be called where that is not the machine's name.
     """
@@ -268,7 +268,7 @@ def check(machine: Machine, report: Report) -> None:
 
     def look_at_install_url() -> None:
         try:
-            if not machine.engine.source:
+            if installs and not machine.engine.source:
                 install_url.check_install_url(machine.engine.install_url)
         except PreCreateCheckError as error:
             failures.append(error)

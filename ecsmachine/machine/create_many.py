@@ -163,6 +163,7 @@ def _check_once(
             engine=first.engine,
         ),
         report,
+        installs=first.provision,
     )
     return driver
 

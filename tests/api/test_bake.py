@@ -119,6 +119,14 @@ def test_a_copy_leaves_its_machine_alone_and_reaches_nothing(ground: Bakery) -> 
     assert ground.baked("web") == [image]
 
 
+def test_a_copy_asks_for_no_install_script(ground: Bakery, monkeypatch: pytest.MonkeyPatch) -> None:
+    ground.create("dev1")
+    asked: list[str] = []
+    monkeypatch.setattr(install_url, "check_install_url", asked.append)
+    ground.bake(BakeRequest("bake-web", "web", source="dev1"))
+    assert asked == []
+
+
 def test_a_bake_that_fails_leaves_nothing(ground: Bakery, monkeypatch: pytest.MonkeyPatch) -> None:
     ground.rig.front.faults["CreateImage"] = ["InvalidImageName.Duplicated"]
     with pytest.raises(MachineError, match="CreateImage failed") as raised:

@@ -32,6 +32,9 @@ from ecsmachine.documents.rules import ID, REGION
 RULE_DESCRIPTION = "ecsmachine"
 """What is written beside the rules that we make."""
 
+_SMALL_PAGE = 50
+"""The largest page of some lists."""
+
 
 class EcsClient(RegionalClient):
     """ECS in a region."""
@@ -54,7 +57,7 @@ class EcsClient(RegionalClient):
 
     def zone_ids(self) -> list[str]:
         """Return the zones of the region (DescribeZones)."""
-        answer = self._call("DescribeZones", {"Verbose": False})
+        answer = self.call("DescribeZones", Verbose=False)
         return [zone.required("ZoneId", REGION) for zone in answer.objects("Zones", "Zone")]
 
     def instance_types(
@@ -100,18 +103,16 @@ class EcsClient(RegionalClient):
 
         ``resource`` is InstanceType, SystemDisk or DataDisk.
         """
-        answer = self._call(
+        answer = self.call(
             "DescribeAvailableResource",
-            {
-                "DestinationResource": resource,
-                "ResourceType": "instance",
-                "ZoneId": zone,
-                "InstanceType": instance_type,
-                "SystemDiskCategory": system_disk_category,
-                "IoOptimized": io_optimized,
-                "InstanceChargeType": charge_type,
-                "SpotStrategy": spot_strategy if spot_strategy != "NoSpot" else "",
-            },
+            DestinationResource=resource,
+            ResourceType="instance",
+            ZoneId=zone,
+            InstanceType=instance_type,
+            SystemDiskCategory=system_disk_category,
+            IoOptimized=io_optimized,
+            InstanceChargeType=charge_type,
+            SpotStrategy=spot_strategy if spot_strategy != "NoSpot" else "",
         )
         offers = []
         for place in answer.objects("AvailableZones", "AvailableZone"):
@@ -145,16 +146,14 @@ class EcsClient(RegionalClient):
         return self._list(
             Image,
             "DescribeImages",
-            {
-                "ImageId": image_id,
-                "ImageFamily": family,
-                "ImageOwnerAlias": owner,
-                "InstanceType": instance_type,
-                "Architecture": architecture,
-                "OSType": os_type,
-                "Status": "Available",
-            },
             "Images.Image",
+            ImageId=image_id,
+            ImageFamily=family,
+            ImageOwnerAlias=owner,
+            InstanceType=instance_type,
+            Architecture=architecture,
+            OSType=os_type,
+            Status="Available",
         )
 
     def instances(
@@ -171,15 +170,13 @@ class EcsClient(RegionalClient):
         return self._list(
             Instance,
             "DescribeInstances",
-            {
-                "InstanceIds": json.dumps(list(ids)) if ids else "",
-                "VpcId": vpc_id,
-                "VSwitchId": vswitch_id,
-                "SecurityGroupId": security_group_id,
-                "KeyPairName": key_pair,
-                **tag_parameters(tags or {}),
-            },
             "Instances.Instance",
+            InstanceIds=json.dumps(list(ids)) if ids else "",
+            VpcId=vpc_id,
+            VSwitchId=vswitch_id,
+            SecurityGroupId=security_group_id,
+            KeyPairName=key_pair,
+            **tag_parameters(tags or {}),
         )
 
     def instance(self, instance_id: str) -> Instance | None:
@@ -188,9 +185,7 @@ class EcsClient(RegionalClient):
 
     def run_instance(self, parameters: Mapping[str, Parameter], *, token: str) -> str:
         """Make and start one instance and return its id (RunInstances)."""
-        answer = self._call(
-            "RunInstances", {**parameters, "Amount": 1, "MinAmount": 1, "ClientToken": token}
-        )
+        answer = self.call("RunInstances", **parameters, Amount=1, MinAmount=1, ClientToken=token)
         made = answer.texts("InstanceIdSets", "InstanceIdSet", rule=ID)
         if not made:
             raise answer.error("InstanceIdSets", " is missing")
@@ -202,56 +197,49 @@ class EcsClient(RegionalClient):
         from ecsmachine.aliyun.errors import ApiError
 
         try:
-            self._call("RunInstances", {**parameters, "Amount": 1, "MinAmount": 1, "DryRun": True})
+            self.call("RunInstances", **parameters, Amount=1, MinAmount=1, DryRun=True)
         except ApiError as error:
             if error.meaning is not Meaning.DRY_RUN_PASSED:
                 raise
 
     def start_instance(self, instance_id: str) -> None:
         """Start a stopped instance (StartInstance)."""
-        self._call("StartInstance", {"InstanceId": instance_id})
+        self.call("StartInstance", InstanceId=instance_id)
 
     def stop_instance(self, instance_id: str, *, force: bool = False, mode: str = "") -> None:
         """Stop an instance; with ``force`` as by pulling the plug (StopInstance).
 
         ``mode`` is StopCharging or KeepCharging; "" is the account's default.
         """
-        asked: dict[str, Parameter] = {"InstanceId": instance_id, "ForceStop": force}
-        self._call("StopInstance", {**asked, "StoppedMode": mode})
+        self.call("StopInstance", InstanceId=instance_id, ForceStop=force, StoppedMode=mode)
 
     def set_auto_release(self, instance_id: str, when: str) -> None:
         """Let an instance be released at a time; "" for never (ModifyInstanceAutoReleaseTime)."""
-        parameters = {"InstanceId": instance_id, "AutoReleaseTime": when}
-        self._call("ModifyInstanceAutoReleaseTime", parameters)
+        self.call("ModifyInstanceAutoReleaseTime", InstanceId=instance_id, AutoReleaseTime=when)
 
     def reboot_instance(self, instance_id: str) -> None:
         """Restart an instance in an orderly way (RebootInstance)."""
-        self._call("RebootInstance", {"InstanceId": instance_id})
+        self.call("RebootInstance", InstanceId=instance_id)
 
     def delete_instance(self, instance_id: str) -> None:
         """Release an instance, running or not, paid in advance or not (DeleteInstance)."""
-        self._call(
-            "DeleteInstance",
-            {"InstanceId": instance_id, "Force": True, "TerminateSubscription": True},
-        )
+        self.call("DeleteInstance", InstanceId=instance_id, Force=True, TerminateSubscription=True)
 
     def delete_instances(self, instance_ids: Sequence[str]) -> None:
         """Release at most 100 instances as :meth:`delete_instance` does, or none of them.
 
         Source: DeleteInstances.
         """
-        self._call(
+        self.call(
             "DeleteInstances",
-            {
-                **numbered("InstanceId", list(instance_ids)),
-                "Force": True,
-                "TerminateSubscription": True,
-            },
+            **numbered("InstanceId", list(instance_ids)),
+            Force=True,
+            TerminateSubscription=True,
         )
 
     def set_deletion_protection(self, instance_id: str, on: bool) -> None:
         """Protect an instance from being released, or no longer (ModifyInstanceAttribute)."""
-        self._call("ModifyInstanceAttribute", {"InstanceId": instance_id, "DeletionProtection": on})
+        self.call("ModifyInstanceAttribute", InstanceId=instance_id, DeletionProtection=on)
 
     def disks(
         self, *, instance_id: str = "", tags: Mapping[str, str] | None = None
@@ -260,13 +248,14 @@ class EcsClient(RegionalClient):
         return self._list(
             Disk,
             "DescribeDisks",
-            {"InstanceId": instance_id, **tag_parameters(tags or {})},
             "Disks.Disk",
+            InstanceId=instance_id,
+            **tag_parameters(tags or {}),
         )
 
     def delete_disk(self, disk_id: str) -> None:
         """Release a disk that is attached to nothing (DeleteDisk)."""
-        self._call("DeleteDisk", {"DiskId": disk_id})
+        self.call("DeleteDisk", DiskId=disk_id)
 
     def network_interfaces(
         self,
@@ -279,17 +268,15 @@ class EcsClient(RegionalClient):
         return self._list(
             NetworkInterface,
             "DescribeNetworkInterfaces",
-            {
-                "SecurityGroupId": security_group_id,
-                "VSwitchId": vswitch_id,
-                **tag_parameters(tags or {}),
-            },
             "NetworkInterfaceSets.NetworkInterfaceSet",
+            SecurityGroupId=security_group_id,
+            VSwitchId=vswitch_id,
+            **tag_parameters(tags or {}),
         )
 
     def delete_network_interface(self, interface_id: str) -> None:
         """Release a network interface that is attached to nothing (DeleteNetworkInterface)."""
-        self._call("DeleteNetworkInterface", {"NetworkInterfaceId": interface_id})
+        self.call("DeleteNetworkInterface", NetworkInterfaceId=interface_id)
 
     def price(
         self, kind: str, parameters: Mapping[str, Parameter], unit: str = "Hour", period: int = 1
@@ -298,9 +285,8 @@ class EcsClient(RegionalClient):
 
         ``kind`` is instance or disk; ``parameters`` say which.
         """
-        answer = self._call(
-            "DescribePrice",
-            {"ResourceType": kind, "PriceUnit": unit, "Period": period, **parameters},
+        answer = self.call(
+            "DescribePrice", ResourceType=kind, PriceUnit=unit, Period=period, **parameters
         )
         price = answer.object("PriceInfo").object("Price")
         if not price.has("TradePrice"):
@@ -314,13 +300,11 @@ class EcsClient(RegionalClient):
 
     def tag(self, resource_type: str, resource_ids: Sequence[str], tags: Mapping[str, str]) -> None:
         """Tag at most 50 resources (TagResources); types are instance, disk, securitygroup, …"""
-        self._call(
+        self.call(
             "TagResources",
-            {
-                "ResourceType": resource_type,
-                **numbered("ResourceId", tuple(resource_ids)),
-                **tag_parameters(tags),
-            },
+            ResourceType=resource_type,
+            **numbered("ResourceId", tuple(resource_ids)),
+            **tag_parameters(tags),
         )
 
     def security_groups(
@@ -335,14 +319,12 @@ class EcsClient(RegionalClient):
         return self._list(
             SecurityGroup,
             "DescribeSecurityGroups",
-            {
-                "SecurityGroupName": name,
-                "VpcId": vpc_id,
-                "SecurityGroupId": group_id,
-                **tag_parameters(tags or {}),
-            },
             "SecurityGroups.SecurityGroup",
-            page_size=50,
+            _SMALL_PAGE,
+            SecurityGroupName=name,
+            VpcId=vpc_id,
+            SecurityGroupId=group_id,
+            **tag_parameters(tags or {}),
         )
 
     def create_security_group(
@@ -356,16 +338,14 @@ class EcsClient(RegionalClient):
         resource_group_id: str = "",
     ) -> str:
         """Make a security group and return its id (CreateSecurityGroup)."""
-        answer = self._call(
+        answer = self.call(
             "CreateSecurityGroup",
-            {
-                "SecurityGroupName": name,
-                "VpcId": vpc_id,
-                "Description": description,
-                "ResourceGroupId": resource_group_id,
-                "ClientToken": token,
-                **tag_parameters(tags),
-            },
+            SecurityGroupName=name,
+            VpcId=vpc_id,
+            Description=description,
+            ResourceGroupId=resource_group_id,
+            ClientToken=token,
+            **tag_parameters(tags),
         )
         return answer.required("SecurityGroupId", ID)
 
@@ -384,13 +364,13 @@ class EcsClient(RegionalClient):
 
     def prefix_list(self, prefix_list_id: str) -> list[str]:
         """Return the networks of a prefix list (DescribePrefixListAttributes)."""
-        answer = self._call("DescribePrefixListAttributes", {"PrefixListId": prefix_list_id})
+        answer = self.call("DescribePrefixListAttributes", PrefixListId=prefix_list_id)
         return [entry.text("Cidr") for entry in answer.objects("Entries", "Entry")]
 
     def referencing_groups(self, group_id: str) -> list[str]:
         """Return the groups whose rules name a group (DescribeSecurityGroupReferences)."""
-        answer = self._call(
-            "DescribeSecurityGroupReferences", numbered("SecurityGroupId", (group_id,))
+        answer = self.call(
+            "DescribeSecurityGroupReferences", **numbered("SecurityGroupId", (group_id,))
         )
         return [
             each.required("SecurityGroupId", ID)
@@ -400,7 +380,7 @@ class EcsClient(RegionalClient):
 
     def inner_access(self, group_id: str) -> bool:
         """Return whether members of a group reach each other (DescribeSecurityGroupAttribute)."""
-        answer = self._call("DescribeSecurityGroupAttribute", {"SecurityGroupId": group_id})
+        answer = self.call("DescribeSecurityGroupAttribute", SecurityGroupId=group_id)
         return answer.text("InnerAccessPolicy", ID, "Accept").lower() != "drop"
 
     def authorize(self, group_id: str, permissions: Sequence[Permission]) -> None:
@@ -408,7 +388,7 @@ class EcsClient(RegionalClient):
 
         Source: AuthorizeSecurityGroup with Permissions.N.
         """
-        self._call("AuthorizeSecurityGroup", _rule_parameters(group_id, permissions))
+        self.call("AuthorizeSecurityGroup", **_rule_parameters(group_id, permissions))
 
     def authorize_egress(self, group_id: str, rules: Sequence[Permission]) -> None:
         """Add outbound rules, whose networks are where to; AuthorizeSecurityGroupEgress."""
@@ -418,18 +398,18 @@ class EcsClient(RegionalClient):
             for name, value in parameters.items()
             if not name.endswith("SourceGroupId")
         }
-        self._call("AuthorizeSecurityGroupEgress", outbound)
+        self.call("AuthorizeSecurityGroupEgress", **outbound)
 
     def revoke(self, group_id: str, permissions: Sequence[Permission]) -> None:
         """Remove inbound rules; those that are not there are passed over.
 
         Source: RevokeSecurityGroup with Permissions.N.
         """
-        self._call("RevokeSecurityGroup", _rule_parameters(group_id, permissions))
+        self.call("RevokeSecurityGroup", **_rule_parameters(group_id, permissions))
 
     def delete_security_group(self, group_id: str) -> None:
         """Remove a security group that nothing uses (DeleteSecurityGroup)."""
-        self._call("DeleteSecurityGroup", {"SecurityGroupId": group_id})
+        self.call("DeleteSecurityGroup", SecurityGroupId=group_id)
 
     def key_pair(self, name: str) -> KeyPair | None:
         """Return a key pair, or None (DescribeKeyPairs)."""
@@ -442,9 +422,10 @@ class EcsClient(RegionalClient):
         return self._list(
             KeyPair,
             "DescribeKeyPairs",
-            {"KeyPairName": name, **tag_parameters(tags or {})},
             "KeyPairs.KeyPair",
-            page_size=50,
+            _SMALL_PAGE,
+            KeyPairName=name,
+            **tag_parameters(tags or {}),
         )
 
     def import_key_pair(
@@ -455,20 +436,18 @@ class EcsClient(RegionalClient):
         Asked twice, the second time is refused with KeyPair.AlreadyExist: the caller knows
         whether the name is its own.
         """
-        answer = self._call(
+        answer = self.call(
             "ImportKeyPair",
-            {
-                "KeyPairName": name,
-                "PublicKeyBody": public_key,
-                "ResourceGroupId": resource_group_id,
-                **tag_parameters(tags),
-            },
+            KeyPairName=name,
+            PublicKeyBody=public_key,
+            ResourceGroupId=resource_group_id,
+            **tag_parameters(tags),
         )
         return KeyPair(name, answer.text("KeyPairFingerPrint"))
 
     def delete_key_pairs(self, names: Sequence[str]) -> None:
         """Remove key pairs; the hosts that they were given to keep them (DeleteKeyPairs)."""
-        self._call("DeleteKeyPairs", {"KeyPairNames": json.dumps(list(names))})
+        self.call("DeleteKeyPairs", KeyPairNames=json.dumps(list(names)))
 
 
 def _rule_parameters(group_id: str, permissions: Sequence[Permission]) -> dict[str, Parameter]:

@@ -6,7 +6,7 @@ Every function may raise as those of :mod:`ecsmachine.aliyun.ecs` do.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from ecsmachine.aliyun.ecs import EcsClient
 from ecsmachine.aliyun.rpc import Parameter, numbered
@@ -14,14 +14,11 @@ from ecsmachine.aliyun.rpc import Parameter, numbered
 
 def untag(ecs: EcsClient, resource_type: str, resource_id: str, keys: Sequence[str]) -> None:
     """Take tags from a resource; those that it has not are passed over (UntagResources)."""
-    _ask(
-        ecs,
+    ecs.call(
         "UntagResources",
-        {
-            "ResourceType": resource_type,
-            "ResourceId.1": resource_id,
-            **numbered("TagKey", tuple(keys)),
-        },
+        ResourceType=resource_type,
+        **numbered("TagKey", tuple(keys)),
+        **{"ResourceId.1": resource_id},
     )
 
 
@@ -30,7 +27,7 @@ def set_attribute(ecs: EcsClient, instance_id: str, name: str, value: Parameter)
 
     ``name`` is that of the parameter: Description, HostName, DeletionProtection.
     """
-    _ask(ecs, "ModifyInstanceAttribute", {"InstanceId": instance_id, name: value})
+    ecs.call("ModifyInstanceAttribute", InstanceId=instance_id, **{name: value})
 
 
 def set_network(
@@ -40,20 +37,17 @@ def set_network(
 
     Source: ModifyInstanceNetworkSpec.
     """
-    _ask(
-        ecs,
+    ecs.call(
         "ModifyInstanceNetworkSpec",
-        {
-            "InstanceId": instance_id,
-            "InternetMaxBandwidthOut": bandwidth_mbps,
-            "NetworkChargeType": charge_type,
-        },
+        InstanceId=instance_id,
+        InternetMaxBandwidthOut=bandwidth_mbps,
+        NetworkChargeType=charge_type,
     )
 
 
 def set_instance_type(ecs: EcsClient, instance_id: str, instance_type: str) -> None:
     """Give a stopped instance that is paid by the hour another type (ModifyInstanceSpec)."""
-    _ask(ecs, "ModifyInstanceSpec", {"InstanceId": instance_id, "InstanceType": instance_type})
+    ecs.call("ModifyInstanceSpec", InstanceId=instance_id, InstanceType=instance_type)
 
 
 def resize_disk(ecs: EcsClient, disk_id: str, size_gib: int, *, online: bool, token: str) -> None:
@@ -61,17 +55,10 @@ def resize_disk(ecs: EcsClient, disk_id: str, size_gib: int, *, online: bool, to
 
     With the same token, asking twice does as asking once.
     """
-    _ask(
-        ecs,
+    ecs.call(
         "ResizeDisk",
-        {
-            "DiskId": disk_id,
-            "NewSize": size_gib,
-            "Type": "online" if online else "offline",
-            "ClientToken": token,
-        },
+        DiskId=disk_id,
+        NewSize=size_gib,
+        Type="online" if online else "offline",
+        ClientToken=token,
     )
-
-
-def _ask(ecs: EcsClient, action: str, parameters: Mapping[str, Parameter]) -> None:
-    ecs.rpc.call(action, {"RegionId": ecs.region, **parameters}, idempotent=True)

@@ -27,13 +27,11 @@ class ImagesClient(RegionalClient):
         return self._list(
             Image,
             "DescribeImages",
-            {
-                "ImageId": image_id,
-                "ImageOwnerAlias": "self",
-                "Status": _UNFINISHED_TOO,
-                **tag_parameters(tags or {}),
-            },
             "Images.Image",
+            ImageId=image_id,
+            ImageOwnerAlias="self",
+            Status=_UNFINISHED_TOO,
+            **tag_parameters(tags or {}),
         )
 
     def create_image(
@@ -48,23 +46,21 @@ class ImagesClient(RegionalClient):
         resource_group_id: str = "",
     ) -> str:
         """Make an image of a system disk's snapshot and return its id (CreateImage)."""
-        answer = self._call(
+        answer = self.call(
             "CreateImage",
-            {
-                "ImageName": name,
-                "SnapshotId": snapshot_id,
-                "ImageFamily": family,
-                "Description": description,
-                "ResourceGroupId": resource_group_id,
-                "ClientToken": token,
-                **tag_parameters(tags),
-            },
+            ImageName=name,
+            SnapshotId=snapshot_id,
+            ImageFamily=family,
+            Description=description,
+            ResourceGroupId=resource_group_id,
+            ClientToken=token,
+            **tag_parameters(tags),
         )
         return answer.required("ImageId", ID)
 
     def delete_image(self, image_id: str, *, used: bool = False) -> None:
         """Remove an image, with ``used`` one that instances were made from too (DeleteImage)."""
-        self._call("DeleteImage", {"ImageId": image_id, "Force": used})
+        self.call("DeleteImage", ImageId=image_id, Force=used)
 
     def snapshots(
         self, *, ids: Sequence[str] = (), tags: Mapping[str, str] | None = None
@@ -73,11 +69,9 @@ class ImagesClient(RegionalClient):
         return self._list(
             Snapshot,
             "DescribeSnapshots",
-            {
-                "SnapshotIds": json.dumps(list(ids)) if ids else "",
-                **tag_parameters(tags or {}),
-            },
             "Snapshots.Snapshot",
+            SnapshotIds=json.dumps(list(ids)) if ids else "",
+            **tag_parameters(tags or {}),
         )
 
     def create_snapshot(
@@ -90,18 +84,16 @@ class ImagesClient(RegionalClient):
         resource_group_id: str = "",
     ) -> str:
         """Have a disk copied as it is now, and return the copy's id (CreateSnapshot)."""
-        answer = self._call(
+        answer = self.call(
             "CreateSnapshot",
-            {
-                "SnapshotName": name,
-                "DiskId": disk_id,
-                "ResourceGroupId": resource_group_id,
-                "ClientToken": token,
-                **tag_parameters(tags),
-            },
+            SnapshotName=name,
+            DiskId=disk_id,
+            ResourceGroupId=resource_group_id,
+            ClientToken=token,
+            **tag_parameters(tags),
         )
         return answer.required("SnapshotId", ID)
 
     def delete_snapshot(self, snapshot_id: str) -> None:
         """Remove a snapshot, though disks were made from it (DeleteSnapshot)."""
-        self._call("DeleteSnapshot", {"SnapshotId": snapshot_id, "Force": True})
+        self.call("DeleteSnapshot", SnapshotId=snapshot_id, Force=True)

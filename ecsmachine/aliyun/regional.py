@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar
 
@@ -49,12 +49,13 @@ class RegionalClient:
             endpoint(self.PRODUCT, region, custom=custom_endpoint, vpc_internal=vpc_internal)
         )
 
-    def _call(self, action: str, parameters: Mapping[str, Parameter]) -> Fields:
+    def call(self, action: str, /, **parameters: Parameter) -> Fields:
+        """Carry out an action in the region, and return its answer."""
         # of all that we ask for, asking twice does as once: it has a token, or is done already
         return self.rpc.call(action, {"RegionId": self.region, **parameters}, idempotent=True)
 
     def _pages(
-        self, action: str, parameters: Mapping[str, Parameter], path: str, *, page_size: int = 0
+        self, action: str, path: str, page_size: int = 0, /, **parameters: Parameter
     ) -> Iterator[Fields]:
         """Yield the items of a list; ``path`` is where an answer has it, like ``Vpcs.Vpc``."""
         return self.rpc.pages(
@@ -65,16 +66,10 @@ class RegionalClient:
         )
 
     def _list(
-        self,
-        kind: type[T],
-        action: str,
-        parameters: Mapping[str, Parameter],
-        path: str,
-        *,
-        page_size: int = 0,
+        self, kind: type[T], action: str, path: str, page_size: int = 0, /, **parameters: Parameter
     ) -> Iterator[T]:
         """Yield what such a list tells."""
-        for item in self._pages(action, parameters, path, page_size=page_size):
+        for item in self._pages(action, path, page_size, **parameters):
             yield read(kind, item)
 
 

@@ -37,7 +37,7 @@ class SlbClient(RegionalClient):
 
     def load_balancer(self, load_balancer_id: str) -> LoadBalancer:
         """Return a load balancer (DescribeLoadBalancerAttribute)."""
-        answer = self._call("DescribeLoadBalancerAttribute", {"LoadBalancerId": load_balancer_id})
+        answer = self.call("DescribeLoadBalancerAttribute", LoadBalancerId=load_balancer_id)
         return read(LoadBalancer, answer)
 
     def load_balancers_before(self, instance_id: str) -> list[str]:
@@ -45,22 +45,22 @@ class SlbClient(RegionalClient):
         return [
             item.required("LoadBalancerId", ID)
             for item in self._pages(
-                "DescribeLoadBalancers", {"ServerId": instance_id}, "LoadBalancers.LoadBalancer"
+                "DescribeLoadBalancers", "LoadBalancers.LoadBalancer", ServerId=instance_id
             )
         ]
 
     def add_backend_server(self, load_balancer_id: str, instance_id: str, *, weight: int) -> None:
         """Put an instance behind a load balancer; twice is as once (AddBackendServers)."""
         servers = [{"ServerId": instance_id, "Weight": str(weight), "Type": "ecs"}]
-        self._call(
-            "AddBackendServers",
-            {"LoadBalancerId": load_balancer_id, "BackendServers": json.dumps(servers)},
+        self.call(
+            "AddBackendServers", LoadBalancerId=load_balancer_id, BackendServers=json.dumps(servers)
         )
 
     def remove_backend_server(self, load_balancer_id: str, instance_id: str) -> None:
         """Take an instance from behind a load balancer (RemoveBackendServers)."""
         servers = [{"ServerId": instance_id, "Type": "ecs"}]
-        self._call(
+        self.call(
             "RemoveBackendServers",
-            {"LoadBalancerId": load_balancer_id, "BackendServers": json.dumps(servers)},
+            LoadBalancerId=load_balancer_id,
+            BackendServers=json.dumps(servers),
         )

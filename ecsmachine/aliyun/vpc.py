@@ -78,20 +78,18 @@ class VpcClient(RegionalClient):
 
     def vpcs(self, *, vpc_id: str = "", is_default: bool | None = None) -> Iterator[Vpc]:
         """Yield VPCs (DescribeVpcs)."""
-        parameters = {"VpcId": vpc_id, "IsDefault": is_default}
-        return self._list(Vpc, "DescribeVpcs", parameters, "Vpcs.Vpc")
+        return self._list(Vpc, "DescribeVpcs", "Vpcs.Vpc", VpcId=vpc_id, IsDefault=is_default)
 
     def create_vpc(self, *, name: str, cidr: str, description: str, token: str) -> str:
         """Make a VPC and return its id (CreateVpc)."""
-        answer = self._call(
-            "CreateVpc",
-            {"VpcName": name, "CidrBlock": cidr, "Description": description, "ClientToken": token},
+        answer = self.call(
+            "CreateVpc", VpcName=name, CidrBlock=cidr, Description=description, ClientToken=token
         )
         return answer.required("VpcId", ID)
 
     def delete_vpc(self, vpc_id: str) -> None:
         """Remove a VPC that holds nothing (DeleteVpc)."""
-        self._call("DeleteVpc", {"VpcId": vpc_id})
+        self.call("DeleteVpc", VpcId=vpc_id)
 
     def vswitches(
         self, *, vswitch_id: str = "", vpc_id: str = "", zone: str = ""
@@ -100,36 +98,38 @@ class VpcClient(RegionalClient):
         return self._list(
             VSwitch,
             "DescribeVSwitches",
-            {"VSwitchId": vswitch_id, "VpcId": vpc_id, "ZoneId": zone},
             "VSwitches.VSwitch",
+            VSwitchId=vswitch_id,
+            VpcId=vpc_id,
+            ZoneId=zone,
         )
 
     def create_vswitch(
         self, *, vpc_id: str, zone: str, cidr: str, name: str, description: str, token: str
     ) -> str:
         """Make a VSwitch and return its id (CreateVSwitch)."""
-        answer = self._call(
+        answer = self.call(
             "CreateVSwitch",
-            {
-                "VpcId": vpc_id,
-                "ZoneId": zone,
-                "CidrBlock": cidr,
-                "VSwitchName": name,
-                "Description": description,
-                "ClientToken": token,
-            },
+            VpcId=vpc_id,
+            ZoneId=zone,
+            CidrBlock=cidr,
+            VSwitchName=name,
+            Description=description,
+            ClientToken=token,
         )
         return answer.required("VSwitchId", ID)
 
     def delete_vswitch(self, vswitch_id: str) -> None:
         """Remove a VSwitch that holds nothing (DeleteVSwitch)."""
-        self._call("DeleteVSwitch", {"VSwitchId": vswitch_id})
+        self.call("DeleteVSwitch", VSwitchId=vswitch_id)
 
     def tag(self, resource_type: str, resource_id: str, tags: Mapping[str, str]) -> None:
         """Tag a VPC, VSwitch or EIP (TagResources); types are VPC, VSWITCH and EIP."""
-        self._call(
+        self.call(
             "TagResources",
-            {"ResourceType": resource_type, "ResourceId.1": resource_id, **tag_parameters(tags)},
+            ResourceType=resource_type,
+            **tag_parameters(tags),
+            **{"ResourceId.1": resource_id},
         )
 
     def eips(
@@ -139,13 +139,11 @@ class VpcClient(RegionalClient):
         return self._list(
             Eip,
             "DescribeEipAddresses",
-            {
-                "AllocationId": allocation_id,
-                "EipAddress": address,
-                "AssociatedInstanceType": "EcsInstance" if instance_id else "",
-                "AssociatedInstanceId": instance_id,
-            },
             "EipAddresses.EipAddress",
+            AllocationId=allocation_id,
+            EipAddress=address,
+            AssociatedInstanceType="EcsInstance" if instance_id else "",
+            AssociatedInstanceId=instance_id,
         )
 
     def allocate_eip(
@@ -158,54 +156,47 @@ class VpcClient(RegionalClient):
         resource_group_id: str = "",
     ) -> Eip:
         """Take an elastic address (AllocateEipAddress)."""
-        answer = self._call(
+        answer = self.call(
             "AllocateEipAddress",
-            {
-                "Bandwidth": str(bandwidth_mbps),
-                "InternetChargeType": charge_type,
-                "InstanceChargeType": "PostPaid",
-                "Name": name,
-                "ResourceGroupId": resource_group_id,
-                "ClientToken": token,
-            },
+            Bandwidth=str(bandwidth_mbps),
+            InternetChargeType=charge_type,
+            InstanceChargeType="PostPaid",
+            Name=name,
+            ResourceGroupId=resource_group_id,
+            ClientToken=token,
         )
         return Eip(answer.required("AllocationId", ID), answer.text("EipAddress", ADDRESS), "", "")
 
     def set_eip_bandwidth(self, allocation_id: str, mbps: int) -> None:
         """Set the bandwidth of an elastic address (ModifyEipAddressAttribute)."""
-        parameters = {"AllocationId": allocation_id, "Bandwidth": str(mbps)}
-        self._call("ModifyEipAddressAttribute", parameters)
+        self.call("ModifyEipAddressAttribute", AllocationId=allocation_id, Bandwidth=str(mbps))
 
     def associate_eip(self, allocation_id: str, instance_id: str) -> None:
         """Bind an elastic address to an instance (AssociateEipAddress)."""
-        self._call(
+        self.call(
             "AssociateEipAddress",
-            {
-                "AllocationId": allocation_id,
-                "InstanceId": instance_id,
-                "InstanceType": "EcsInstance",
-            },
+            AllocationId=allocation_id,
+            InstanceId=instance_id,
+            InstanceType="EcsInstance",
         )
 
     def unassociate_eip(self, allocation_id: str, instance_id: str) -> None:
         """Take an elastic address from an instance (UnassociateEipAddress)."""
-        self._call(
+        self.call(
             "UnassociateEipAddress",
-            {
-                "AllocationId": allocation_id,
-                "InstanceId": instance_id,
-                "InstanceType": "EcsInstance",
-            },
+            AllocationId=allocation_id,
+            InstanceId=instance_id,
+            InstanceType="EcsInstance",
         )
 
     def release_eip(self, allocation_id: str) -> None:
         """Give an elastic address back (ReleaseEipAddress)."""
-        self._call("ReleaseEipAddress", {"AllocationId": allocation_id})
+        self.call("ReleaseEipAddress", AllocationId=allocation_id)
 
     def route_tables(self, router_id: str) -> list[str]:
         """Return the ids of a router's tables, the system one first (DescribeRouteTables)."""
         tables = list(
-            self._pages("DescribeRouteTables", {"VRouterId": router_id}, "RouteTables.RouteTable")
+            self._pages("DescribeRouteTables", "RouteTables.RouteTable", VRouterId=router_id)
         )
         tables.sort(key=lambda table: table.text("RouteTableType", ID) != "System")
         return [table.required("RouteTableId", ID) for table in tables]
@@ -213,7 +204,7 @@ class VpcClient(RegionalClient):
     def route_entries(self, router_id: str) -> Iterator[RouteEntry]:
         """Yield the routes of every table of a router (DescribeRouteTables)."""
         for table in self._pages(
-            "DescribeRouteTables", {"VRouterId": router_id}, "RouteTables.RouteTable"
+            "DescribeRouteTables", "RouteTables.RouteTable", VRouterId=router_id
         ):
             for item in table.objects("RouteEntrys", "RouteEntry"):
                 hops = item.objects("NextHops", "NextHop")
@@ -225,20 +216,20 @@ class VpcClient(RegionalClient):
 
     def create_route_entry(self, table_id: str, *, cidr: str, instance_id: str, token: str) -> None:
         """Send a network's traffic to an instance (CreateRouteEntry)."""
-        self._call(
+        self.call(
             "CreateRouteEntry",
-            {
-                "RouteTableId": table_id,
-                "DestinationCidrBlock": cidr,
-                "NextHopType": "Instance",
-                "NextHopId": instance_id,
-                "ClientToken": token,
-            },
+            RouteTableId=table_id,
+            DestinationCidrBlock=cidr,
+            NextHopType="Instance",
+            NextHopId=instance_id,
+            ClientToken=token,
         )
 
     def delete_route_entry(self, table_id: str, *, cidr: str, instance_id: str) -> None:
         """Remove a route to an instance (DeleteRouteEntry)."""
-        self._call(
+        self.call(
             "DeleteRouteEntry",
-            {"RouteTableId": table_id, "DestinationCidrBlock": cidr, "NextHopId": instance_id},
+            RouteTableId=table_id,
+            DestinationCidrBlock=cidr,
+            NextHopId=instance_id,
         )

@@ -64,8 +64,8 @@ def test_a_group_whose_members_are_kept_apart(rig: Rig) -> None:
     one, _ = rig.create("one")
     two, _ = rig.create("two")
     (group,) = rig.cloud.state.security_groups
-    one._cloud.ecs._call(
-        "ModifySecurityGroupPolicy", {"SecurityGroupId": group.id, "InnerAccessPolicy": "Drop"}
+    one._cloud.ecs.call(
+        "ModifySecurityGroupPolicy", SecurityGroupId=group.id, InnerAccessPolicy="Drop"
     )
     one.open_between([two], PORTS, rig.report)
     addresses = [f"{driver.addresses()[-1]}/32" for driver in (one, two)]
@@ -94,14 +94,12 @@ def test_a_group_that_somebody_elses_rule_names_stays_in_the_journal(
     one, journal = rig.create("one", security_group="first")
     rig.create("two", security_group="second")
     groups = {group.name: group.id for group in rig.cloud.state.security_groups}
-    one._cloud.ecs._call(
+    one._cloud.ecs.call(
         "AuthorizeSecurityGroup",
-        {
-            "SecurityGroupId": groups["second"],
-            "SourceGroupId": groups["first"],
-            "IpProtocol": "tcp",
-            "PortRange": "80/80",
-        },
+        SecurityGroupId=groups["second"],
+        SourceGroupId=groups["first"],
+        IpProtocol="tcp",
+        PortRange="80/80",
     )
     with pytest.raises(MachineError, match="DependencyViolation"):
         one.remove(journal, rig.report)

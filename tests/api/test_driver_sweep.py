@@ -262,9 +262,7 @@ def test_a_protected_instance_keeps_what_it_uses(ground: Ground) -> None:
 def test_a_detached_disk_of_ours_is_an_orphan(ground: Ground) -> None:
     cloud = ground.rig.driver()._cloud
     zone = next(iter(ground.rig.cloud.state.vswitches)).zone
-    answer = cloud.ecs._call(
-        "CreateDisk", {"ZoneId": zone, "Size": 20, "DiskCategory": "cloud_efficiency"}
-    )
+    answer = cloud.ecs.call("CreateDisk", ZoneId=zone, Size=20, DiskCategory="cloud_efficiency")
     cloud.ecs.tag("disk", [answer.required("DiskId")], {"ecsmachine:store": STORE_ID})
     assert ground.kinds(Standing.ORPHAN) == ["disk"]
     assert ground.sweep().failures == []
@@ -276,7 +274,7 @@ def interface_of(ground: Ground, group_id: str, **more: Any) -> str:
     cloud = ground.rig.driver()._cloud
     vswitch = next(iter(ground.rig.cloud.state.vswitches))
     values = {"VSwitchId": vswitch.id, "SecurityGroupId": group_id, **more}
-    return cloud.ecs._call("CreateNetworkInterface", values).required("NetworkInterfaceId")
+    return cloud.ecs.call("CreateNetworkInterface", **values).required("NetworkInterfaceId")
 
 
 def test_detached_network_interfaces_of_ours_are_orphans(ground: Ground) -> None:
@@ -288,7 +286,7 @@ def test_detached_network_interfaces_of_ours_are_orphans(ground: Ground) -> None
     attached = interface_of(ground, group, DeleteOnRelease="false", **ours)
     cloud = ground.rig.driver()._cloud
     both = {"InstanceId": config["InstanceId"], "NetworkInterfaceId": attached}
-    cloud.ecs._call("AttachNetworkInterface", both)
+    cloud.ecs.call("AttachNetworkInterface", **both)
     interfaces = ground.rig.cloud.state.network_interfaces
     while (there := interfaces.get(attached)) and there.status != "InUse":
         time.sleep(0.01)
@@ -361,5 +359,5 @@ def _public_key(ground: Ground) -> str:
 
 
 def _balancer(ground: Ground) -> str:
-    answer = ground.rig.driver()._cloud.slb._call("CreateLoadBalancer", {"LoadBalancerName": "lb"})
+    answer = ground.rig.driver()._cloud.slb.call("CreateLoadBalancer", LoadBalancerName="lb")
     return answer.required("LoadBalancerId")

@@ -33,6 +33,9 @@ def test_a_guest_is_a_system_of_its_own(ground: GuestGround) -> None:
         assert guest.check(f"getent ahostsv4 {spec.hostname}").split()[0] == spec.private_ip
         assert guest.check("systemctl is-system-running --wait").strip() == "running"
         assert guest.check("sudo -n true") == ""
+        # not started at each boot, but there for whoever asks
+        assert "no sessions" in guest.check("loginctl list-sessions").lower()
+        assert f"hostname: {spec.hostname}" in guest.check("hostnamectl")
         assert guest.check("blockdev --getsize64 /dev/vdb").strip() == str(20 * 2**30)
         assert guest.check("stat -c %F /dev/vdb").strip() == "block special file"
         assert guest.check("ls /sys/class/net").split() == ["eth0", "lo"]

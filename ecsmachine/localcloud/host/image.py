@@ -41,6 +41,18 @@ _MASKED = (
     *("sys-fs-fuse-connections.mount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount"),
     "systemd-modules-load.service",
 )
+# Generators run at each boot and each reload. These are for a computer with a kernel command line,
+# consoles, partitions or encrypted disks of its own.
+_MASKED_GENERATORS = (
+    *("cryptsetup", "debug", "getty", "gpt-auto", "hibernate-resume", "integritysetup", "run"),
+    *("system-update", "veritysetup"),
+)
+# Started when something speaks to them first, not at each boot: systemd starts dbus for its socket,
+# and dbus the other.
+_ON_DEMAND = ("dbus.service", "systemd-logind.service")
+# To systemd they say that /etc and /var are as new as /usr (systemd.unit(5), ConditionNeedsUpdate):
+# without them it looks at each boot for users to add.
+_UP_TO_DATE = ("etc/.updated", "var/.updated")
 # Files that each guest must have for itself.
 _REMOVED = ("etc/ssh/ssh_host_*", "etc/machine-id", "var/lib/dbus/machine-id", "etc/hostname")
 
@@ -60,7 +72,8 @@ Report = Callable[[str], None]
 def recipe_hash(suite: str) -> str:
     """Return what names the image: it changes when anything that makes up the image does."""
     files = {name: (mode, data.hex()) for name, mode, data in _own_files()}
-    parts = [suite, _PACKAGES, _WANTED_BY, _MASKED, _REMOVED, files]
+    settings = [_WANTED_BY, _MASKED, _MASKED_GENERATORS, _ON_DEMAND, _UP_TO_DATE]
+    parts = [suite, _PACKAGES, *settings, _REMOVED, files]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -178,10 +191,18 @@ def _finish(root: Path) -> None:
         wants = units / f"{target}.wants"
         wants.mkdir(exist_ok=True)
         (wants / f"{unit}.service").symlink_to(f"../{unit}.service")
-    for unit in _MASKED:
-        link = units / unit
+    generators = units.with_name("system-generators")
+    wanted = units / "multi-user.target.wants"
+    for link in (
+        *(units / unit for unit in _MASKED),
+        *(generators / f"systemd-{name}-generator" for name in _MASKED_GENERATORS),
+        *(wanted / unit for unit in _ON_DEMAND),
+    ):
+        link.parent.mkdir(exist_ok=True)
         link.unlink(missing_ok=True)
         link.symlink_to("/dev/null")
+    for name in _UP_TO_DATE:
+        (root / name).touch()
     for folder in ("var/lib/docker", "var/lib/containerd"):
         (root / folder).mkdir(mode=0o710, exist_ok=True)
     root.chmod(0o755)

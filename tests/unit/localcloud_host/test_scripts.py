@@ -31,8 +31,10 @@ def test_the_image_is_named_by_its_recipe(monkeypatch: pytest.MonkeyPatch) -> No
     before = image.recipe_hash("bookworm")
     assert image.recipe_hash("bookworm") == before
     assert image.recipe_hash("trixie") != before
-    monkeypatch.setattr(image, "_MASKED", ())
-    assert image.recipe_hash("bookworm") != before
+    for part in ("_MASKED", "_MASKED_GENERATORS", "_ON_DEMAND", "_UP_TO_DATE"):
+        with monkeypatch.context() as changed:
+            changed.setattr(image, part, ())
+            assert image.recipe_hash("bookworm") != before
 
 
 def test_every_unit_is_enabled_and_every_script_can_run() -> None:

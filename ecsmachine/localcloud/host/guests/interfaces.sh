@@ -16,30 +16,35 @@ while read -r index link mac addresses; do
     nsenter --net="$router" sh -ec '
         link=$1 device=$2 mac=$3 namespace=$4
         shift 4
-        ip link show "$link" >/dev/null 2>&1 ||
-            ip link add "$link" type veth peer name "$device" address "$mac" netns "$namespace"
-        ip link set "$link" up
-        for address; do
-            ip route replace "$address/32" dev "$link"
-        done
+        {
+            [ -e "/proc/sys/net/ipv4/conf/$link" ] ||
+                echo "link add $link type veth peer name $device address $mac netns $namespace"
+            echo "link set $link up"
+            for address; do
+                echo "route replace $address/32 dev $link"
+            done
+        } | ip -batch -
     ' sh "$link" "$device" "$mac" "$namespace" $addresses </dev/null
     # What is sent from an address leaves by the interface that has it, or the router drops it.
     # shellcheck disable=SC2086
     nsenter --net="$namespace" sh -ec '
-        index=$1 device=$2 gateway=$3
+        index=$1 device=$2 gateway=$3 address=$4
         shift 3
-        ip link set lo up
-        ip address replace "$1/32" dev "$device"
-        ip link set "$device" up
-        if [ "$index" = 0 ]; then
-            ip route replace "$gateway" dev "$device"
-            ip route replace default via "$gateway" dev "$device"
-            exit
-        fi
         table=$((1000 + index))
+        {
+            echo "link set lo up"
+            echo "address replace $address/32 dev $device"
+            echo "link set $device up"
+            if [ "$index" = 0 ]; then
+                echo "route replace $gateway dev $device"
+                echo "route replace default via $gateway dev $device"
+            else
+                echo "route replace default via $gateway dev $device onlink metric $table"
+                echo "route replace default via $gateway dev $device onlink table $table"
+            fi
+        } | ip -batch -
+        [ "$index" != 0 ] || exit 0
         echo 2 > "/proc/sys/net/ipv4/conf/$device/rp_filter"
-        ip route replace default via "$gateway" dev "$device" onlink metric "$table"
-        ip route replace default via "$gateway" dev "$device" onlink table "$table"
         for address; do
             ip rule del from "$address" table "$table" 2>/dev/null || :
             ip rule add from "$address" table "$table" priority "$table"

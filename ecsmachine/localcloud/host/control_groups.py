@@ -16,7 +16,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,11 +83,11 @@ class GuestGroups(Protocol):
     def processes(self, name: str) -> list[int]:
         """Return the ids of all processes in the group."""
 
+    def running(self) -> set[str]:
+        """Return the names of the groups that hold processes."""
+
     def kill(self, name: str) -> None:
         """Kill all processes of the group, and remove it once it is empty."""
-
-    def names(self) -> set[str]:
-        """Return the names of the groups that are there."""
 
     def remove_all(self) -> None:
         """Kill and remove all groups of the cloud."""
@@ -107,6 +107,18 @@ def _processes_below(folder: Path) -> list[int]:
         with suppress(OSError):
             pids += [int(line) for line in Path(path, "cgroup.procs").read_text().split()]
     return sorted(set(pids) - {0})
+
+
+def _holds_processes(folder: Path) -> bool:
+    with suppress(OSError):  # which version 2 has, for the group and all below it
+        return "populated 1" in (folder / "cgroup.events").read_text().splitlines()
+    return bool(_processes_below(folder))
+
+
+def _groups_in(folder: Path) -> Iterator[str]:
+    """Return the names of the groups in a group: without a look at each of its many files."""
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        yield from (entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
 
 
 def _kill_below(folder: Path, timeout_s: float = 15.0) -> None:
@@ -194,10 +206,10 @@ class DirectGroups:
         for folder in folders:
             _remove_tree(folder)
 
-    def names(self) -> set[str]:
+    def running(self) -> set[str]:
         """See :class:`GuestGroups`."""
-        tops = [point / self._cloud_group for point in self._hierarchies.all]
-        return {e.name for top in tops if top.is_dir() for e in top.iterdir() if e.is_dir()}
+        tops = [point / self._cloud_group for point in self._hierarchies.all[:1]]
+        return {n for top in tops for n in _groups_in(top) if _holds_processes(top / n)}
 
     def remove_all(self) -> None:
         """See :class:`GuestGroups`."""
@@ -265,8 +277,7 @@ class SystemdGroups:
         with suppress(LocalCloudError):  # it disappears by itself when it is empty
             run(["systemctl", "stop", self._unit(name)])
 
-    def names(self) -> set[str]:
-        """See :class:`GuestGroups`."""
+    def _names(self) -> set[str]:
         top = self._tracking() / self._slice()
         head = f"{self._cloud_group}-"
         return {
@@ -274,9 +285,14 @@ class SystemdGroups:
             for entry in top.glob(f"{head}*.service")
         }
 
+    def running(self) -> set[str]:
+        """See :class:`GuestGroups`."""
+        top = self._tracking() / self._slice()
+        return {name for name in self._names() if _holds_processes(top / self._unit(name))}
+
     def remove_all(self) -> None:
         """See :class:`GuestGroups`."""
-        for name in self.names():
+        for name in self._names():
             self.kill(name)
         with suppress(LocalCloudError):
             run(["systemctl", "stop", self._slice()])

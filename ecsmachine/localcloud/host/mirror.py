@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
@@ -104,17 +105,24 @@ class Mirror:
                 )
             )
         self._server = _Server(_listen(namespace, address), script, files, repositories, faults)
+        self._thread = threading.Thread(target=self._serve, name="mirror", daemon=True)
 
     def start(self) -> None:
         """Serve in the background until :meth:`stop`."""
-        serve = self._server.serve_forever
-        threading.Thread(target=serve, args=(0.1,), name="mirror", daemon=True).start()
+        self._thread.start()
 
     def stop(self) -> None:
         """Stop serving, and let go of the namespace."""
         self._server.stopping.set()
-        self._server.shutdown()
+        with suppress(OSError):
+            self._server.socket.shutdown(socket.SHUT_RDWR)  # wakes what waits for a connection
+        self._thread.join()
         self._server.server_close()
+
+    def _serve(self) -> None:
+        # not serve_forever: it wakes up again and again to see whether it has to end
+        while not self._server.stopping.is_set():
+            self._server.handle_request()
 
 
 def _listen(namespace: Path, address: str) -> socket.socket:

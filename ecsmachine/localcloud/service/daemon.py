@@ -202,7 +202,7 @@ def guests_running(root: Path) -> list[str]:
     from ecsmachine.localcloud.host.control_groups import guest_groups
 
     groups = guest_groups(CloudPaths.of(root).group)
-    return sorted(name for name in groups.names() if groups.processes(name))
+    return sorted(groups.running())
 
 
 def _missing_releases(paths: CloudPaths, releases: Sequence[str]) -> list[str]:

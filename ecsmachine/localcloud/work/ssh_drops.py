@@ -25,6 +25,7 @@ class SshDropWatch:
     supervisor: Supervisor
     threads: Threads
     _seen: int = -1
+    _counting: bool = False
     _drops: dict[str, tuple[SshDrop, ...]] = field(default_factory=dict)
 
     def start(self) -> None:
@@ -36,12 +37,16 @@ class SshDropWatch:
         self._drops[instance_id] = drops
 
     async def _look(self) -> None:
+        counting = self._counting  # once more after the last fault is gone
         if self._seen != (changes := self.faults.changes):
             for instance in list(self.state.instances):
                 if instance.status == "Running":
                     self._change(instance)
             self._drops = {k: v for k, v in self._drops.items() if k in self.state.instances}
+            self._counting = any(e.fault.kind == "ssh-drops" for e in self.faults.entries())
             self._seen = changes
+        if not counting and not self._counting:
+            return
         dropped = await self.threads.run(self.guests.take_ssh_drops)
         for fault_id, connections in dropped.items():
             self.faults.count(fault_id, connections)

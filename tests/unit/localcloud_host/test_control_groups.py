@@ -53,11 +53,24 @@ def test_processes_are_those_of_a_group_and_all_below_it(tmp_path: Path) -> None
     groups = DirectGroups("ecsmachine-abc123", Hierarchies((), tmp_path))
     assert groups.processes("i-1") == [20, 21, 22]  # 0 is a process of a foreign namespace
     assert groups.processes("i-2") == []
-    assert groups.names() == {"i-1"}
+    assert groups.running() == {"i-1"}
+
+
+def test_a_group_runs_while_processes_are_in_it_or_below_it(tmp_path: Path) -> None:
+    groups = DirectGroups("ecsmachine-abc123", Hierarchies((tmp_path / "no such",), tmp_path))
+    cloud = tmp_path / "ecsmachine-abc123"
+    (cloud / "i-empty").mkdir(parents=True)
+    (cloud / "cgroup.procs").write_text("20\n")  # a file of the kernel, and no guest
+    for name, populated in (("i-on", 1), ("i-off", 0)):  # version 2
+        (cloud / name).mkdir()
+        (cloud / name / "cgroup.events").write_text(f"populated {populated}\nfrozen 0\n")
+    (cloud / "i-old/below").mkdir(parents=True)  # version 1
+    (cloud / "i-old/below/cgroup.procs").write_text("21\n")
+    assert groups.running() == {"i-on", "i-old"}
 
 
 def test_a_host_without_control_groups_has_no_groups() -> None:
     groups = DirectGroups("ecsmachine-abc123", Hierarchies((), None))
     assert groups.processes("i-1") == []
-    assert groups.names() == set()
+    assert groups.running() == set()
     groups.remove_all()

@@ -267,7 +267,7 @@ class NspawnGuests:
 
     def running(self) -> set[str]:
         """Return the ids of the instances whose guests run now."""
-        return {name for name in self._groups.names() if self._groups.processes(name)}
+        return self._groups.running()
 
     def take_death(self, instance_id: str) -> str:
         """Return why a guest came to its end, as its supervisor has written it down, once."""

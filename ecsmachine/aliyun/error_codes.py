@@ -102,6 +102,7 @@ _TABLE: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
             *("DependencyViolation*", "Forbbiden*", "Forbidden.VSwitch*"),
             *("InvalidOperation.InUse*", "InvalidOperation.InvalidEniState*"),
             *("ImageUsingByInstance*", "SnapshotCreatedImage*", "SnapshotCreatedDisk*"),
+            "InvalidParameter.KeypairAlreadyAttachedInstance",
         ),
     ),
     (Meaning.NO_PERMISSION, ("Forbidden*", "NoPermission*", "UnauthorizedOperation*")),

@@ -277,6 +277,14 @@ def test_a_fault_on_the_way_of_rm_passes(rig: Rig, action: str, fault: str) -> N
     assert not journal.resources()
 
 
+def test_a_key_pair_that_ecs_still_counts_as_attached_is_removed_a_moment_later(rig: Rig) -> None:
+    driver, journal = rig.create()
+    rig.front.faults["DeleteKeyPairs"] = ["InvalidParameter.KeypairAlreadyAttachedInstance"]
+    driver.remove(journal, rig.report)
+    assert not rig.front.faults["DeleteKeyPairs"], "the fault was not met"
+    assert rig.left() == {}
+
+
 @pytest.mark.parametrize("fault", ["cut-before", "InternalError", "ServiceUnavailable"])
 @pytest.mark.parametrize("action", ["CreateSecurityGroup", "RunInstances", "DeleteInstance"])
 def test_other_faults_pass_as_well(rig: Rig, action: str, fault: str) -> None:

@@ -50,12 +50,17 @@ def import_key_pair(call: Call) -> Answer:
 
 
 def delete_key_pairs(call: Call) -> None:
-    """DeleteKeyPairs: instances keep the keys that they have; names unknown are passed over."""
+    """DeleteKeyPairs: all or none, as one that an instance has is refused; unknown ones pass."""
     region = call.region
-    names = call.parameters.json_list("KeyPairNames")
-    if names is None:
-        call.parameters.require("KeyPairNames")
-    for name in names or []:
+    call.parameters.require("KeyPairNames")
+    try:
+        names = call.parameters.json_list("KeyPairNames") or []
+    except ApiError as error:
+        raise refusals.not_supported("KeyPairNames") from error
+    attached = {each.key_pair for each in call.state.instances.in_region(region.id)}
+    if not attached.isdisjoint(names):
+        raise refusals.of("InvalidParameter.KeypairAlreadyAttachedInstance")
+    for name in names:
         pair = call.state.key_pairs.find_or_none(name, region=region.id)
         if pair is not None:
             call.state.key_pairs.remove(pair.key_id)

@@ -227,8 +227,14 @@ def test_a_key_pair_that_is_imported_and_attached(api: Api) -> None:
     assert (answer["TotalCount"], answer["FailCount"]) == ("2", "1")
     assert [item["Success"] for item in answer["Results"]["Result"]] == ["true", "false"]
     assert api.wait(instance_id, "Running")["KeyPairName"] == "mine"
+    attached = "400 InvalidParameter.KeypairAlreadyAttachedInstance"
+    assert api.refusal("DeleteKeyPairs", KeyPairNames='["nobody", "mine"]') == attached
     api.call("DetachKeyPair", KeyPairName="mine", InstanceIds=json.dumps([instance_id]))
     assert api.wait(instance_id, "Running")["KeyPairName"] == ""
+    for bad in ("mine", "mine,other", '{"mine": 1}'):
+        malformed = "400 InvalidKeyPairNames.ValueNotSupported"
+        assert api.refusal("DeleteKeyPairs", KeyPairNames=bad) == malformed
+    api.call("DeleteKeyPairs", KeyPairNames='["mine"]')
     gone = "404 InvalidKeyPair.NotFound"
     assert api.refusal("AttachKeyPair", KeyPairName="nobody", InstanceIds=ids) == gone
 

@@ -164,10 +164,8 @@ class AliyunTaggedResources:
                 self._delete(resource, lambda: cloud.ecs.delete_disk(resource.id))
             case tagged.INTERFACE_KIND:
                 self._delete(resource, lambda: cloud.ecs.delete_network_interface(resource.id))
-            case key_pair.KIND:
+            case key_pair.KIND | key_pair.SHARED_KIND:
                 self._delete(resource, lambda: cloud.ecs.delete_key_pairs([resource.id]))
-            case key_pair.SHARED_KIND:
-                self._delete_shared_key_pair(resource)
             case security_group.KIND:
                 self._delete(resource, lambda: cloud.ecs.delete_security_group(resource.id))
             case network.VSWITCH_KIND:
@@ -240,23 +238,11 @@ class AliyunTaggedResources:
                 break
         raise _still_used(resource, user) from refusal
 
-    def _delete_shared_key_pair(self, resource: TaggedResource) -> None:
-        """Remove a key pair that no instance has: ECS removes others as well."""
-        user = ""
-        for spent_s in polls(_UNUSED_TIMEOUT_S):
-            user = self._user_of(resource)
-            if not user:
-                self._delete(resource, lambda: self._cloud.ecs.delete_key_pairs([resource.id]))
-                return
-            if spent_s > 1:
-                break
-        raise _still_used(resource, user)
-
     def _user_of(self, resource: TaggedResource) -> str:
         """Return what is in a network, or has a security group; "" if nothing is seen."""
         cloud = self._cloud
         users: Iterator[str] = iter(())
-        if resource.kind == key_pair.SHARED_KIND:
+        if resource.kind in (key_pair.KIND, key_pair.SHARED_KIND):
             users = (each.id for each in cloud.ecs.instances(key_pair=resource.id))
         elif resource.kind == security_group.KIND:
             users = itertools.chain(

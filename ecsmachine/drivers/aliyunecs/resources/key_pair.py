@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 
 from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.aliyunecs.resources.asking import (
     Making,
-    delete,
     delete_together,
+    delete_unused,
     find_or_intend,
     forget_if_refused,
 )
@@ -81,9 +82,25 @@ def _import(making: Making, name: str, public_key: str, tags: dict[str, str]) ->
 
 
 def remove_key_pair(cloud: Cloud, resource: Resource, *, patience_s: float) -> None:
-    """Remove the key pair; one that is not there is success."""
-    name = resource.id or resource.details["name"]
+    """Remove the key pair; one that is not there is success.
 
+    ECS refuses it while an instance has it: one that was removed may count for a while.
+    """
+    _remove(cloud, _name_of(resource), lambda spent_s: False, patience_s)
+
+
+def remove_shared_key_pair(cloud: Cloud, resource: Resource, *, patience_s: float) -> None:
+    """Remove a key pair unless instances have it: the journal of whoever has it lists it too."""
+    name = _name_of(resource)
+
+    def is_used(spent_s: float) -> bool:
+        return any(cloud.ecs.instances(key_pair=name))
+
+    if not is_used(0):
+        _remove(cloud, name, is_used, patience_s)
+
+
+def _remove(cloud: Cloud, name: str, is_used: Callable[[float], bool], patience_s: float) -> None:
     def ask() -> None:
         delete_together(
             cloud.released_key_pairs,
@@ -92,13 +109,11 @@ def remove_key_pair(cloud: Cloud, resource: Resource, *, patience_s: float) -> N
             cloud.ecs.delete_key_pairs,
         )
 
-    delete(ask, patience_s=patience_s)
+    delete_unused(ask, is_used, patience_s)
 
 
-def remove_shared_key_pair(cloud: Cloud, resource: Resource, *, patience_s: float) -> None:
-    """Remove a key pair unless instances have it: the journal of whoever has it lists it too."""
-    if not any(cloud.ecs.instances(key_pair=resource.id or resource.details["name"])):
-        remove_key_pair(cloud, resource, patience_s=patience_s)
+def _name_of(resource: Resource) -> str:
+    return resource.id or resource.details["name"]
 
 
 def _shared_name(store_id: str, public_key: str) -> str:

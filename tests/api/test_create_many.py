@@ -13,6 +13,7 @@ import pytest
 from ecsmachine.localcloud.state.settings import Delays
 from ecsmachine.machine.store import Store
 from tests.api.driver_rig import Rig, rig_in
+from tests.loaded_program import Process
 
 NEW_NETWORK = ("--aliyunecs-region", "eu-central-1")
 """A region without a VPC, so that one is made."""
@@ -41,7 +42,8 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 
 def run(rig: Rig, *arguments: str) -> tuple[int, str, str]:
-    return finish(start(rig, *arguments))
+    done = Process(arguments, environment=rig.program_environment()).wait(90)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
 def test_twenty_machines_share_what_can_be_shared(rig: Rig) -> None:

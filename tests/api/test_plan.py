@@ -19,6 +19,7 @@ from ecsmachine.drivers.aliyunecs.resources.instance import remove_instance
 from ecsmachine.localcloud.state.resources import resource_tags
 from ecsmachine.localcloud.state.settings import Delays
 from tests.api.driver_rig import Rig, rig_in
+from tests.loaded_program import Process
 from tests.unit.cli.test_json import documented
 
 LARGER = "provision: false, instance-type: ecs.e-c1m2.large"
@@ -36,20 +37,12 @@ class Files:
         self.path.write_text(f"defaults: {{{defaults}}}\nmachines:\n" + machines)
 
     def run(self, *arguments: str, **environment: str) -> tuple[int, str, str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "ecsmachine", *arguments],
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            timeout=120,
-            cwd=self.path.parent,
-            env={
-                **self.rig.program_environment(),
-                "PYTHONPATH": str(Path(__file__).parents[2]),
-                **environment,
-            },
-        )
-        return done.returncode, done.stdout, done.stderr
+        done = Process(
+            arguments,
+            environment={**self.rig.program_environment(), **environment},
+            folder=self.path.parent,
+        ).wait(120)
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
 
     def apply(self, *arguments: str) -> str:
         code, out, err = self.run("apply", "-y", *arguments)

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import os
 import resource
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from ecsmachine.machine.model import Machine, SwarmOptions, auth_options
 from ecsmachine.machine.store import Store
 from ecsmachine.provision.base import EngineOptions
 from ecsmachine.ssh.keys import ensure_key_pair
+from tests.loaded_program import Process
 
 MOST_MEMORY = 1 << 30
 """The address space that a run may have; 3 GB and more were taken by each attack of this kind."""
@@ -58,19 +57,17 @@ def bounded(store: Store, tmp_path: Path) -> Bounded:
 
     def run(*arguments: str, **environment: str) -> Result:
         begun = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, "-m", "ecsmachine", *arguments],
-            env={
+        done = Process(
+            arguments,
+            environment={
                 **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
                 "HOME": str(tmp_path / "home"),
                 "MACHINE_STORAGE_PATH": str(store.path),
                 **environment,
             },
-            cwd=tmp_path / "here",
-            capture_output=True,
-            timeout=PATIENCE_S,
-            preexec_fn=limit_memory,
-        )
+            folder=tmp_path / "here",
+            memory=MOST_MEMORY,
+        ).wait(PATIENCE_S)
         took_s = time.monotonic() - begun
         return Result(done.returncode, done.stdout, done.stderr.decode(errors="replace"), took_s)
 

@@ -6,9 +6,7 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import TypeVar
 
 from ecsmachine.drivers.aliyunecs.resources import instance, route
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
+from tests.loaded_program import Process
 from tests.torture.brought import Brought, bring, clients_of
 from tests.torture.outcome import Outcome
 from tests.torture.proxy import Proxy
@@ -46,32 +45,25 @@ class Ground:
     proxy: Proxy
     cloud: EmbeddedCloud
     brought: Brought
-    process: subprocess.Popen[str] | None = field(default=None, repr=False)
+    process: Process | None = field(default=None, repr=False)
 
     def run(self, *arguments: str, module: Sequence[str] = ("ecsmachine",)) -> Ran:
         """Run the program to its end, whatever that is; ``module`` may be another beginning."""
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", *module, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=self.environment,
-            start_new_session=True,
+        name, *before = module
+        self.process = Process(
+            [*before, *arguments], environment=self.environment, module=name, merged=True
         )
         try:
-            output, _ = self.process.communicate(timeout=TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            output, _ = self.process.communicate()
+            ended = self.process.wait(TIMEOUT_S)
+        except subprocess.TimeoutExpired as error:
+            output = (error.output or b"").decode(errors="replace")
             return Ran(-1, f"{output}\nIt did not end in {TIMEOUT_S:.0f} seconds.")
-        return Ran(self.process.returncode, output)
+        return Ran(ended.returncode, ended.stdout.decode(errors="replace"))
 
     def kill(self) -> None:
         """End the program as kill -9 does, with all that it started."""
         if self.process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.kill()
 
     def release_instance(self) -> None:
         """Take the instance away, as somebody else would in the console: its routes first."""

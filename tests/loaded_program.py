@@ -1,0 +1,198 @@
+"""The program, loaded once: each run is a fork of a process that has imported all of it.
+
+Its imports take several times as long as most commands work. How it starts is tested where it is
+started as a user does, by its script or by ``python -m ecsmachine``.
+
+``python -m tests.loaded_program DESCRIPTOR`` is that process; it ends when its socket closes.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import resource
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, NoReturn
+
+_LIBRARIES = ("requests", "tenacity", "ecsmachine.http_client.session")
+"""What is imported within functions alone."""
+
+_one_at_a_time = threading.Lock()
+_loaded: list[tuple[socket.socket, subprocess.Popen[bytes]]] = []
+
+
+class Process:
+    """A run of the program, in a session of its own and without input.
+
+    ``module`` is what is run, as by ``python -m``. What it says is in two files, or in one if they
+    are ``merged``. ``memory`` is the address space that it may have, in bytes.
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        folder: Path | None = None,
+        module: str = "ecsmachine",
+        merged: bool = False,
+        memory: int | None = None,
+    ):
+        self._arguments = [*arguments]
+        self._output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
+        self._errors = self._output if merged else tempfile.TemporaryFile()  # noqa: SIM115
+        self._socket, theirs = socket.socketpair()
+        self._told = self._socket.makefile("r")
+        with theirs, Path(os.devnull).open() as nothing:
+            streams = (nothing, self._output, self._errors, theirs)
+            socket.send_fds(_control(), [b"."], [each.fileno() for each in streams])
+        request = [self._arguments, {**environment}, str(folder or Path.cwd()), module, memory]
+        self._socket.sendall(json.dumps(request).encode() + b"\n")
+        self._pid = int(self._told.readline())
+        self._is_running = True
+
+    def wait(self, timeout_s: float) -> subprocess.CompletedProcess[bytes]:
+        """Return what became of it. Raises ``subprocess.TimeoutExpired`` after killing it."""
+        with contextlib.ExitStack() as at_end:
+            for each in (self._output, self._errors, self._told, self._socket):
+                at_end.callback(each.close)
+            ends = select.poll()
+            ends.register(self._socket, select.POLLIN)
+            in_time = bool(ends.poll(timeout_s * 1000))
+            if not in_time:
+                self.kill()
+            code = int(self._told.readline())
+            self._is_running = False
+            output = _content(self._output)
+            errors = _content(self._errors) if self._errors is not self._output else b""
+        if not in_time:
+            raise subprocess.TimeoutExpired(self._arguments, timeout_s, output, errors)
+        return subprocess.CompletedProcess(self._arguments, code, output, errors)
+
+    def kill(self) -> None:
+        """End it as kill -9 does, with all that it started."""
+        if self._is_running:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._pid, signal.SIGKILL)
+
+
+def _content(file: IO[bytes]) -> bytes:
+    file.seek(0)
+    return file.read()
+
+
+def _control() -> socket.socket:
+    """Return the socket of the process that is loaded: the only one that this process has."""
+    with _one_at_a_time:
+        if not _loaded:
+            ours, theirs = socket.socketpair()
+            with theirs:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "tests.loaded_program", str(theirs.fileno())],
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    cwd=Path(__file__).parents[1],
+                    start_new_session=True,
+                )
+            _loaded.append((ours, process))
+        return _loaded[0][0]
+
+
+def _serve(control: socket.socket) -> list[int] | None:
+    """Fork for each request. Return its descriptors in the process that is forked; None at the end.
+
+    ``control`` brings standard input, output and error, and the socket that is told the number of
+    the process, and what it has left with.
+    """
+    ended, wakes = socket.socketpair()
+    for each in (ended, wakes):
+        each.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wakes.fileno())
+    running: dict[int, socket.socket] = {}
+    while True:
+        ready, _, _ = select.select([control, ended], [], [])
+        if ended in ready:
+            ended.recv(4096)
+            for process in [*running]:
+                found, status = os.waitpid(process, os.WNOHANG)
+                if found:
+                    with running.pop(process) as told, contextlib.suppress(BrokenPipeError):
+                        told.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+        if control in ready:
+            data, descriptors, _, _ = socket.recv_fds(control, 1, 4)
+            if not data:
+                return None
+            process = os.fork()
+            if not process:
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                for each in (control, ended, wakes, *running.values()):
+                    each.close()
+                return descriptors
+            for descriptor in descriptors[:3]:
+                os.close(descriptor)
+            running[process] = socket.socket(fileno=descriptors[3])
+            running[process].sendall(f"{process}\n".encode())
+
+
+def _run(descriptors: list[int]) -> NoReturn:
+    """Become the program, in this process."""
+    os.setsid()
+    with socket.socket(fileno=descriptors[3]) as asked, asked.makefile("r") as lines:
+        arguments, environment, folder, module, memory = json.loads(lines.readline())
+    for number, descriptor in enumerate(descriptors[:3]):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    if memory is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    sys.argv[1:] = arguments
+    code: object = 0
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        code = end.code
+    # as the interpreter ends, but for the thousand modules that it would take apart
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code if isinstance(code, int) else 0 if code is None else 1)
+
+
+def main() -> None:
+    """Load the program, and run it as often as asked."""
+    import ecsmachine
+
+    for found in pkgutil.walk_packages(ecsmachine.__path__, "ecsmachine."):
+        if not found.name.startswith("ecsmachine.localcloud") and not found.name.endswith("_"):
+            importlib.import_module(found.name)
+    for name in _LIBRARIES:
+        importlib.import_module(name)
+    gc.freeze()
+    with socket.socket(fileno=int(sys.argv[1])) as control:
+        descriptors = _serve(control)
+    if descriptors is not None:
+        _run(descriptors)
+
+
+if __name__ == "__main__":
+    main()

@@ -26,12 +26,12 @@ app = command_group(
     Example: ecsmachine cluster create my-cluster --size 2 --wait
     """
 )
+command = options.commands(app, options.cluster_client)
 
 Name = Annotated[str, typer.Argument(metavar="CLUSTER", help="Name or id of the cluster")]
 
 
-@app.command("ls")
-@options.connected(options.cluster_client)
+@command("ls")
 def list_clusters(
     client: ClusterClient, quiet: options.Quiet = False, as_json: AsJson = False
 ) -> None:
@@ -55,8 +55,7 @@ def list_clusters(
     )
 
 
-@app.command("inspect")
-@options.connected(options.cluster_client)
+@command("inspect")
 def inspect(client: ClusterClient, name: Name, as_json: options.JsonAnyway = False) -> None:
     """Print everything the service knows about a cluster, as JSON.
 
@@ -65,8 +64,7 @@ def inspect(client: ClusterClient, name: Name, as_json: options.JsonAnyway = Fal
     print_json(dict(client.find(name).raw))
 
 
-@app.command("create")
-@options.connected(options.cluster_client, options.node_fields)
+@command("create", options.node_fields)
 def create(
     client: ClusterClient,
     nodes: dict[str, Any],
@@ -120,8 +118,7 @@ def create(
 app.command("create-kubernetes")(create_kubernetes)
 
 
-@app.command("scale")
-@options.connected(options.cluster_client, options.node_fields)
+@command("scale", options.node_fields)
 def scale(
     client: ClusterClient,
     nodes: dict[str, Any],
@@ -145,8 +142,7 @@ def scale(
     follow(client, client.scale(cluster.id, request), wait, timeout)
 
 
-@app.command("attach")
-@options.connected(options.cluster_client)
+@command("attach")
 def attach(
     client: ClusterClient,
     ctx: typer.Context,
@@ -182,8 +178,7 @@ def attach(
         raise MachineError(f"Not attached: {', '.join(failed)}")
 
 
-@app.command("remove-node")
-@options.connected(options.cluster_client)
+@command("remove-node")
 def remove_node(
     client: ClusterClient,
     name: Name,
@@ -206,8 +201,7 @@ def remove_node(
         await_cluster(client, cluster.id, timeout)
 
 
-@app.command("reset-node")
-@options.connected(options.cluster_client)
+@command("reset-node")
 def reset_node(
     client: ClusterClient,
     ctx: typer.Context,
@@ -233,8 +227,7 @@ def reset_node(
     follow(client, client.reset_node(cluster.id, instance, request), wait, timeout)
 
 
-@app.command("rm")
-@options.connected(options.cluster_client)
+@command("rm")
 def remove(
     client: ClusterClient,
     names: Annotated[list[str], typer.Argument(metavar="CLUSTER...", help="Names or ids")],
@@ -260,8 +253,7 @@ def remove(
             say(f"Removed {cluster.name}")
 
 
-@app.command("certs")
-@options.connected(options.cluster_client)
+@command("certs")
 def certs(
     client: ClusterClient,
     ctx: typer.Context,
@@ -282,8 +274,7 @@ def certs(
     say(f"Stored ca.pem, cert.pem and key.pem in {target}")
 
 
-@app.command("nodes")
-@options.connected(options.cluster_client)
+@command("nodes")
 def nodes(client: ClusterClient, name: Name, as_json: AsJson = False) -> None:
     """List the nodes of a cluster.
 
@@ -303,8 +294,7 @@ def nodes(client: ClusterClient, name: Name, as_json: AsJson = False) -> None:
     )
 
 
-@app.command("log")
-@options.connected(options.cluster_client)
+@command("log")
 def log(client: ClusterClient, name: Name, as_json: AsJson = False) -> None:
     """Print the log of a cluster's tasks, including the errors.
 
@@ -318,8 +308,7 @@ def log(client: ClusterClient, name: Name, as_json: AsJson = False) -> None:
         show(line)
 
 
-@app.command("images")
-@options.connected(options.cluster_client)
+@command("images")
 def images(
     client: ClusterClient,
     all_regions: Annotated[bool, typer.Option("--all", "-a", help="Include all regions")] = False,

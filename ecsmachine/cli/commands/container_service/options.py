@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -68,8 +68,24 @@ ReleaseEip = Annotated[
 ]
 
 
+_Command = Callable[..., None]
+
 connected = functools.partial(handed, within=for_commands)
 """Hands a command its client; errors speak of commands."""
+
+
+def commands(
+    app: typer.Typer, client: Callable[..., Any]
+) -> Callable[..., Callable[[_Command], _Command]]:
+    """Return what adds a command to a group: one that is handed ``client``, and what else is named.
+
+    It is used as ``@command("ls")`` and ``@command("create", node_fields)``.
+    """
+
+    def command(name: str, *makers: Callable[..., Any]) -> Callable[[_Command], _Command]:
+        return lambda function: app.command(name)(connected(client, *makers)(function))
+
+    return command
 
 
 def cluster_client(

@@ -23,6 +23,7 @@ app = command_group(
     Example: ecsmachine project create web --file docker-compose.yml --cluster my-cluster
     """
 )
+command = options.commands(app, options.application_client)
 
 Name = Annotated[str, typer.Argument(metavar="PROJECT", help="Name of the project")]
 TemplateFile = Annotated[
@@ -45,8 +46,7 @@ Patience = Annotated[
 Signal = Annotated[str, typer.Option("--signal", "-s", help="The signal to send")]
 
 
-@app.command("ls")
-@options.connected(options.application_client)
+@command("ls")
 def list_projects(
     client: ApplicationClient,
     query: Annotated[
@@ -75,8 +75,7 @@ def list_projects(
     )
 
 
-@app.command("inspect")
-@options.connected(options.application_client)
+@command("inspect")
 def inspect(client: ApplicationClient, name: Name, as_json: options.JsonAnyway = False) -> None:
     """Print everything the master knows about a project, as JSON.
 
@@ -85,8 +84,7 @@ def inspect(client: ApplicationClient, name: Name, as_json: options.JsonAnyway =
     print_json(dict(client.project(name).raw))
 
 
-@app.command("create")
-@options.connected(options.application_client, following)
+@command("create", following)
 def create(
     client: ApplicationClient,
     follow: Follow,
@@ -110,8 +108,7 @@ def create(
     follow(client, name)
 
 
-@app.command("update")
-@options.connected(options.application_client, following)
+@command("update", following)
 def update(
     client: ApplicationClient,
     follow: Follow,
@@ -143,8 +140,7 @@ def update(
     follow(client, name)
 
 
-@app.command("confirm-update")
-@options.connected(options.application_client, following)
+@command("confirm-update", following)
 def confirm_update(
     client: ApplicationClient,
     follow: Follow,
@@ -162,8 +158,7 @@ def confirm_update(
     follow(client, name)
 
 
-@app.command("rollback-update")
-@options.connected(options.application_client, following)
+@command("rollback-update", following)
 def rollback_update(client: ApplicationClient, follow: Follow, name: Name) -> None:
     """End a blue-green update: the old version stays, the new one is removed.
 
@@ -173,8 +168,7 @@ def rollback_update(client: ApplicationClient, follow: Follow, name: Name) -> No
     follow(client, name)
 
 
-@app.command("start")
-@options.connected(options.application_client, following)
+@command("start", following)
 def start(client: ApplicationClient, follow: Follow, name: Name) -> None:
     """Start the containers of a project that do not run.
 
@@ -184,8 +178,7 @@ def start(client: ApplicationClient, follow: Follow, name: Name) -> None:
     follow(client, name)
 
 
-@app.command("stop")
-@options.connected(options.application_client, following)
+@command("stop", following)
 def stop(client: ApplicationClient, follow: Follow, name: Name, patience: Patience = None) -> None:
     """Stop a project's containers without removing them.
 
@@ -195,8 +188,7 @@ def stop(client: ApplicationClient, follow: Follow, name: Name, patience: Patien
     follow(client, name)
 
 
-@app.command("kill")
-@options.connected(options.application_client)
+@command("kill")
 def kill(client: ApplicationClient, name: Name, signal: Signal = "KILL") -> None:
     """Send a signal to a project's containers.
 
@@ -205,8 +197,7 @@ def kill(client: ApplicationClient, name: Name, signal: Signal = "KILL") -> None
     client.kill_project(name, signal=signal)
 
 
-@app.command("redeploy")
-@options.connected(options.application_client, following)
+@command("redeploy", following)
 def redeploy(client: ApplicationClient, follow: Follow, name: Name) -> None:
     """Recreate a project's containers from the newest images.
 
@@ -245,8 +236,7 @@ def convert(
         complain(f"Open its ports on the nodes: ecsmachine create {flags} …")
 
 
-@app.command("rm")
-@options.connected(options.application_client)
+@command("rm")
 def remove(
     client: ApplicationClient,
     names: Annotated[list[str], typer.Argument(metavar="PROJECT...", help="Names of projects")],

@@ -20,12 +20,12 @@ app = command_group(
     Example: ecsmachine service scale web_front 3 --cluster my-cluster
     """
 )
+command = options.commands(app, options.application_client)
 
 ServiceId = Annotated[str, typer.Argument(metavar="SERVICE", help="Its id: PROJECT_NAME")]
 
 
-@app.command("ls")
-@options.connected(options.application_client)
+@command("ls")
 def list_services(
     client: ApplicationClient,
     query: Annotated[
@@ -52,8 +52,7 @@ def list_services(
     )
 
 
-@app.command("ps")
-@options.connected(options.application_client)
+@command("ps")
 def list_containers(
     client: ApplicationClient, service_id: ServiceId, as_json: AsJson = False
 ) -> None:
@@ -76,8 +75,7 @@ def list_containers(
     )
 
 
-@app.command("inspect")
-@options.connected(options.application_client)
+@command("inspect")
 def inspect(
     client: ApplicationClient, service_id: ServiceId, as_json: options.JsonAnyway = False
 ) -> None:
@@ -88,8 +86,7 @@ def inspect(
     print_json(dict(client.service(service_id).raw))
 
 
-@app.command("start")
-@options.connected(options.application_client)
+@command("start")
 def start(client: ApplicationClient, service_id: ServiceId) -> None:
     """Start a service's containers.
 
@@ -98,8 +95,7 @@ def start(client: ApplicationClient, service_id: ServiceId) -> None:
     client.start_service(service_id)
 
 
-@app.command("stop")
-@options.connected(options.application_client)
+@command("stop")
 def stop(client: ApplicationClient, service_id: ServiceId, patience: Patience = None) -> None:
     """Stop a service's containers without removing them.
 
@@ -108,8 +104,7 @@ def stop(client: ApplicationClient, service_id: ServiceId, patience: Patience = 
     client.stop_service(service_id, wait_s=patience)
 
 
-@app.command("kill")
-@options.connected(options.application_client)
+@command("kill")
 def kill(client: ApplicationClient, service_id: ServiceId, signal: Signal = "KILL") -> None:
     """Send a signal to a service's containers.
 
@@ -118,8 +113,7 @@ def kill(client: ApplicationClient, service_id: ServiceId, signal: Signal = "KIL
     client.kill_service(service_id, signal=signal)
 
 
-@app.command("scale")
-@options.connected(options.application_client)
+@command("scale")
 def scale(
     client: ApplicationClient,
     service_id: ServiceId,
@@ -133,8 +127,7 @@ def scale(
         warn(warning)
 
 
-@app.command("weight")
-@options.connected(options.application_client)
+@command("weight")
 def weight(
     client: ApplicationClient,
     service_id: ServiceId,

@@ -28,6 +28,7 @@ app = command_group(
     Example: ecsmachine trigger create web --cluster my-cluster
     """
 )
+command = options.commands(app, options.cluster_client)
 
 Url = Annotated[
     str,
@@ -65,8 +66,7 @@ def scale_in(url: Url, step: Step) -> None:
     _fire(url, "scale_in", step)
 
 
-@app.command("create")
-@options.connected(options.cluster_client)
+@command("create")
 def create(
     client: ClusterClient,
     ctx: typer.Context,
@@ -101,8 +101,7 @@ def create(
         show(made.required("url", WEB_URL))
 
 
-@app.command("ls")
-@options.connected(options.cluster_client)
+@command("ls")
 def list_triggers(
     client: ClusterClient,
     ctx: typer.Context,
@@ -128,8 +127,7 @@ def list_triggers(
     )
 
 
-@app.command("rm")
-@options.connected(options.cluster_client)
+@command("rm")
 def remove(
     client: ClusterClient,
     ctx: typer.Context,

@@ -12,7 +12,7 @@ from ecsmachine.cli.commands.container_service.options import (
     JsonAnyway,
     Quiet,
     application_client,
-    connected,
+    commands,
     one_of,
     pairs,
 )
@@ -26,12 +26,12 @@ app = command_group(
     Example: ecsmachine volume ls --cluster my-cluster
     """
 )
+command = commands(app, application_client)
 
 Name = Annotated[str, typer.Argument(metavar="VOLUME", help="Name of the volume")]
 
 
-@app.command("ls")
-@connected(application_client)
+@command("ls")
 def list_volumes(client: ApplicationClient, quiet: Quiet = False, as_json: AsJson = False) -> None:
     """List the volumes of a cluster.
 
@@ -51,8 +51,7 @@ def list_volumes(client: ApplicationClient, quiet: Quiet = False, as_json: AsJso
     )
 
 
-@app.command("create")
-@connected(application_client)
+@command("create")
 def create(
     client: ApplicationClient,
     name: Name,
@@ -72,8 +71,7 @@ def create(
     say(client.create_volume(request).name)
 
 
-@app.command("inspect")
-@connected(application_client)
+@command("inspect")
 def inspect(client: ApplicationClient, name: Name, as_json: JsonAnyway = False) -> None:
     """Print everything the master knows about a volume, as JSON.
 
@@ -82,8 +80,7 @@ def inspect(client: ApplicationClient, name: Name, as_json: JsonAnyway = False) 
     print_json(dict(client.volume(name).raw))
 
 
-@app.command("rm")
-@connected(application_client)
+@command("rm")
 def remove(
     client: ApplicationClient,
     names: Annotated[list[str], typer.Argument(metavar="VOLUME...", help="Names of volumes")],

@@ -24,7 +24,7 @@ from ecsmachine.drivers.aliyunecs.resources import security_group, tags
 from ecsmachine.drivers.aliyunecs.resources.asking import when_not_busy
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.cost import Cost
-from ecsmachine.drivers.aliyunecs.resources.instance import disk_parameters
+from ecsmachine.drivers.aliyunecs.resources.instance import disks_as_parameters
 from ecsmachine.drivers.aliyunecs.resources.ledger import stored_ledger
 from ecsmachine.drivers.base import DriverContext, OptionValue, PortRange, Report
 from ecsmachine.drivers.changes import HostWork
@@ -64,13 +64,13 @@ def change(changing: Changing, option: str, value: OptionValue) -> HostWork:
     """
     field, wanted = FIELDS_BY_OPTION[option], read_value(option, value)
     check(changing, option, wanted)
-    left = _CHANGES[field](changing, wanted)
-    record = changing.record
+    how, record = _CHANGES[field], changing.record
+    how.make(changing, wanted)
     if hasattr(record, field):
-        if field in _PRICED:
+        if how.priced:
             _note_price(changing)
         setattr(record, field, as_stored(wanted))
-    return left
+    return how.left
 
 
 def check(changing: Changing, option: str, wanted: Any) -> None:
@@ -80,20 +80,18 @@ def check(changing: Changing, option: str, wanted: Any) -> None:
         raise changing.refusal(
             f"--{option} can only be given at create", "Make a new machine with the other value."
         )
-    _CHECKS.get(field, _check_nothing)(changing, wanted)
+    _CHANGES[field].check(changing, wanted)
 
 
-def _description(changing: Changing, wanted: str) -> HostWork:
+def _description(changing: Changing, wanted: str) -> None:
     if wanted and changing.found.description != wanted:
         _set(changing, "Description", wanted)
-    return HostWork.NONE
 
 
-def _host_name(changing: Changing, wanted: str) -> HostWork:
+def _host_name(changing: Changing, wanted: str) -> None:
     name = wanted or host_name_for(changing.name)
     if changing.found.host_name != name:
         _set(changing, "HostName", name)
-    return HostWork.PROVISION
 
 
 def _check_host_name(changing: Changing, wanted: str) -> None:
@@ -104,26 +102,20 @@ def _check_host_name(changing: Changing, wanted: str) -> None:
         )
 
 
-def _deletion_protection(changing: Changing, wanted: bool) -> HostWork:
+def _deletion_protection(changing: Changing, wanted: bool) -> None:
     if changing.found.deletion_protection is not wanted:
         _set(changing, "DeletionProtection", wanted)
-    return HostWork.NONE
 
 
 def _set(changing: Changing, attribute: str, value: str | bool) -> None:
     ecs_changes.set_attribute(changing.cloud.ecs, changing.found.id, attribute, value)
 
 
-def _auto_release_time(changing: Changing, wanted: str) -> HostWork:
+def _auto_release_time(changing: Changing, wanted: str) -> None:
     expire(changing.cloud, changing.found.id, wanted)
-    return HostWork.NONE
 
 
-def _vpc_internal(changing: Changing, wanted: bool) -> HostWork:
-    return HostWork.NONE  # how the API is reached is in the record alone
-
-
-def _tags(changing: Changing, wanted: Mapping[str, str]) -> HostWork:
+def _tags(changing: Changing, wanted: Mapping[str, str]) -> None:
     ecs, found = changing.cloud.ecs, changing.found
     there = observing.user_tags(found.tags)
     unwanted = [key for key in there if key not in wanted]
@@ -133,15 +125,6 @@ def _tags(changing: Changing, wanted: Mapping[str, str]) -> HostWork:
         ecs_changes.untag(ecs, "instance", found.id, unwanted[start : start + 20])
     if missing:
         ecs.tag("instance", [found.id], missing)
-    return HostWork.NONE
-
-
-def _open_ports(changing: Changing, wanted: Sequence[PortRange]) -> HostWork:
-    return _change_rules(changing, ports=wanted)
-
-
-def _source_cidrs(changing: Changing, wanted: Sequence[str]) -> HostWork:
-    return _change_rules(changing, sources=wanted)
 
 
 def _change_rules(
@@ -149,7 +132,7 @@ def _change_rules(
     *,
     ports: Sequence[PortRange] | None = None,
     sources: Sequence[str] | None = None,
-) -> HostWork:
+) -> None:
     """Open what is missing, then close what only this machine had open."""
     cloud, record = changing.cloud, changing.record
     group_id = record.security_group_id
@@ -170,7 +153,6 @@ def _change_rules(
         record.open_ports = [str(each) for each in ports]
         record.source_cidrs = list(sources)
         changing.save()  # before another machine in the group looks at what this one needs
-    return HostWork.NONE
 
 
 def _close(changing: Changing, group_id: str, stale: Sequence[Any]) -> None:
@@ -200,7 +182,7 @@ def _close(changing: Changing, group_id: str, stale: Sequence[Any]) -> None:
     security_group.close_ports(cloud, group_id, cloud.ecs.permissions(group_id), unneeded)
 
 
-def _bandwidth(changing: Changing, wanted: int) -> HostWork:
+def _bandwidth(changing: Changing, wanted: int) -> None:
     found = changing.found
     if found.eip_allocation_id:
         if found.eip_bandwidth_mbps != wanted:
@@ -208,7 +190,6 @@ def _bandwidth(changing: Changing, wanted: int) -> HostWork:
             when_not_busy(lambda: vpc.set_eip_bandwidth(found.eip_allocation_id, wanted))
     elif found.internet_max_bandwidth_mbps != wanted:
         ecs_changes.set_network(changing.cloud.ecs, found.id, bandwidth_mbps=wanted)
-    return HostWork.NONE
 
 
 def _check_bandwidth(changing: Changing, wanted: int) -> None:
@@ -228,11 +209,10 @@ def _check_bandwidth(changing: Changing, wanted: int) -> None:
         )
 
 
-def _charge_type(changing: Changing, wanted: str) -> HostWork:
+def _charge_type(changing: Changing, wanted: str) -> None:
     found = changing.found
     if found.internet_charge_type != wanted:
         ecs_changes.set_network(changing.cloud.ecs, found.id, charge_type=wanted)
-    return HostWork.NONE
 
 
 def _check_charge_type(changing: Changing, wanted: str) -> None:
@@ -250,10 +230,9 @@ def _check_not_prepaid(changing: Changing, what: str) -> None:
         )
 
 
-def _instance_type(changing: Changing, wanted: str) -> HostWork:
+def _instance_type(changing: Changing, wanted: str) -> None:
     if changing.found.instance_type != wanted:
         ecs_changes.set_instance_type(changing.cloud.ecs, changing.found.id, wanted)
-    return HostWork.NONE
 
 
 def _check_instance_type(changing: Changing, wanted: str) -> None:
@@ -286,17 +265,8 @@ def _check_instance_type(changing: Changing, wanted: str) -> None:
         )
 
 
-def _system_disk_size(changing: Changing, wanted: int) -> HostWork:
-    _grow(changing, _system_disk_of(changing), wanted)
-    return HostWork.GROW_SYSTEM_DISK
-
-
-def _disk_size(changing: Changing, wanted: int) -> HostWork:
-    _grow(changing, _data_disk_of(changing), wanted)
-    return HostWork.GROW_DATA_DISK
-
-
-def _grow(changing: Changing, disk: Disk, wanted: int) -> None:
+def _grow(changing: Changing, kind: str, wanted: int) -> None:
+    disk = _disk(changing, kind)
     if disk.size_gib < wanted:
         ecs, running = changing.cloud.ecs, changing.found.status == InstanceStatus.RUNNING
         token = f"{disk.id}-{disk.size_gib}-{wanted}-{int(time.time())}"
@@ -319,15 +289,8 @@ def _size_of(changing: Changing, disk: Disk) -> int:
     return next((each.size_gib for each in disks if each.id == disk.id), 0)
 
 
-def _check_system_disk_size(changing: Changing, wanted: int) -> None:
-    _check_growth(changing, _system_disk_of(changing), wanted)
-
-
-def _check_disk_size(changing: Changing, wanted: int) -> None:
-    _check_growth(changing, _data_disk_of(changing), wanted)
-
-
-def _check_growth(changing: Changing, disk: Disk, wanted: int) -> None:
+def _check_growth(changing: Changing, kind: str, wanted: int) -> None:
+    disk = _disk(changing, kind)
     if wanted < disk.size_gib:
         raise changing.refusal(
             f"disk {disk.id} has {disk.size_gib} GiB, and cannot shrink to {wanted}",
@@ -369,68 +332,65 @@ def _priced(changing: Changing, found: Instance) -> dict[str, Parameter]:
     }
     if found.spot_strategy not in ("", "NoSpot"):
         parameters["SpotStrategy"] = found.spot_strategy
-    number = 0
-    for disk in _disks(changing):
-        number += disk.kind == "data"
-        name = f"DataDisk.{number}" if disk.kind == "data" else "SystemDisk"
-        parameters |= disk_parameters(name, disk.category, disk.size_gib)
-    return parameters
+    return parameters | disks_as_parameters(_disks(changing))
 
 
-def _system_disk_of(changing: Changing) -> Disk:
-    return _found(changing, observing.system_disk(_disks(changing)), "system")
-
-
-def _data_disk_of(changing: Changing) -> Disk:
-    return _found(changing, observing.data_disk(_disks(changing), changing.record), "data")
+def _disk(changing: Changing, kind: str) -> Disk:
+    """Return the system disk, or the data disk that was made with the machine."""
+    disks = _disks(changing)
+    own = observing.data_disk(disks, changing.record)
+    disk = observing.system_disk(disks) if kind == "system" else own
+    if disk is None:
+        raise changing.refusal(f"it has no separate {kind} disk", "Make a new machine.")
+    return disk
 
 
 def _disks(changing: Changing) -> list[Disk]:
     return list(changing.cloud.ecs.disks(instance_id=changing.found.id))
 
 
-def _found(changing: Changing, disk: Disk | None, kind: str) -> Disk:
-    if disk is None:
-        raise changing.refusal(f"it has no separate {kind} disk", "Make a new machine.")
-    return disk
+def _nothing(changing: Changing, wanted: Any) -> None:
+    """Do, or refuse, nothing."""
 
 
-def _check_nothing(changing: Changing, wanted: Any) -> None:
-    """Refuse nothing."""
+@dataclass(frozen=True)
+class _Change:
+    """How a machine comes to the value of an option, and what is looked at before that.
+
+    ``left`` is what is then to be done on the host; ``priced``: it costs something.
+    """
+
+    make: Callable[[Changing, Any], None]
+    check: Callable[[Changing, Any], None] = _nothing
+    left: HostWork = HostWork.NONE
+    priced: bool = False
 
 
-_CHANGES: dict[str, Callable[[Changing, Any], HostWork]] = {
-    "vpc_internal": _vpc_internal,
-    "instance_type": _instance_type,
-    "host_name": _host_name,
-    "description": _description,
-    "auto_release_time": _auto_release_time,
-    "deletion_protection": _deletion_protection,
-    "tags": _tags,
-    "bandwidth_mbps": _bandwidth,
-    "internet_charge_type": _charge_type,
-    "open_ports": _open_ports,
-    "source_cidrs": _source_cidrs,
-    "system_disk_size_gib": _system_disk_size,
-    "disk_size_gib": _disk_size,
+def _growth(kind: str, left: HostWork) -> _Change:
+    return _Change(
+        lambda changing, wanted: _grow(changing, kind, wanted),
+        lambda changing, wanted: _check_growth(changing, kind, wanted),
+        left,
+        priced=True,
+    )
+
+
+_CHANGES: dict[str, _Change] = {
+    "vpc_internal": _Change(_nothing),  # how the API is reached is in the record alone
+    "instance_type": _Change(_instance_type, _check_instance_type, priced=True),
+    "host_name": _Change(_host_name, _check_host_name, HostWork.PROVISION),
+    "description": _Change(_description),
+    "auto_release_time": _Change(_auto_release_time),
+    "deletion_protection": _Change(_deletion_protection),
+    "tags": _Change(_tags),
+    "bandwidth_mbps": _Change(_bandwidth, _check_bandwidth, priced=True),
+    "internet_charge_type": _Change(_charge_type, _check_charge_type, priced=True),
+    "open_ports": _Change(lambda changing, wanted: _change_rules(changing, ports=wanted)),
+    "source_cidrs": _Change(lambda changing, wanted: _change_rules(changing, sources=wanted)),
+    "system_disk_size_gib": _growth("system", HostWork.GROW_SYSTEM_DISK),
+    "disk_size_gib": _growth("data", HostWork.GROW_DATA_DISK),
 }
-"""How a machine comes to the value of an option, by the field of the settings."""
-
-_CHECKS: dict[str, Callable[[Changing, Any], None]] = {
-    "instance_type": _check_instance_type,
-    "host_name": _check_host_name,
-    "bandwidth_mbps": _check_bandwidth,
-    "internet_charge_type": _check_charge_type,
-    "system_disk_size_gib": _check_system_disk_size,
-    "disk_size_gib": _check_disk_size,
-}
-"""What is looked at before that."""
-
-_PRICED = (
-    *("instance_type", "system_disk_size_gib", "disk_size_gib"),
-    *("bandwidth_mbps", "internet_charge_type"),
-)
-"""The fields that cost something."""
+"""By the field of the settings."""
 
 CHANGED_FIELDS = frozenset(_CHANGES)
 """The fields of the settings that a machine can be changed by; a test compares the table."""

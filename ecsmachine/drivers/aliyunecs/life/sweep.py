@@ -110,7 +110,9 @@ class AliyunTaggedResources:
         parameters: dict[str, Parameter] = {}
         try:
             if resource.kind == instance.KIND:
-                parameters = {"InstanceType": details.get("type", ""), **self._disks(resource.id)}
+                disks = self._cloud.ecs.disks(instance_id=resource.id)
+                parameters = instance.disks_as_parameters(disks)
+                parameters["InstanceType"] = details.get("type", "")
             elif resource.kind == tagged.DISK_KIND:
                 category, size = details.get("category", ""), details.get("size", "")
                 parameters = instance.disk_parameters("DataDisk.1", category, size)
@@ -123,18 +125,6 @@ class AliyunTaggedResources:
         except MachineError:
             return None  # not every account may ask, nor is every type on sale
         return self._costs[key]
-
-    def _disks(self, instance_id: str) -> dict[str, Parameter]:
-        """Return the disks of an instance as parameters of DescribePrice."""
-        parameters: dict[str, Parameter] = {}
-        number = 0
-        for disk in self._cloud.ecs.disks(instance_id=instance_id):
-            name = "SystemDisk"
-            if disk.kind == "data":
-                number += 1
-                name = f"DataDisk.{number}"
-            parameters |= instance.disk_parameters(name, disk.category, disk.size_gib)
-        return parameters
 
     def removal_order(self, resource: TaggedResource) -> int:
         """Return a number by which resources are sorted so that none is in use when it goes."""

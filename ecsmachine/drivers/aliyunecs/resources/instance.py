@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from ecsmachine.aliyun.console import console_end
-from ecsmachine.aliyun.ecs_values import Instance, InstanceStatus
+from ecsmachine.aliyun.ecs_values import Disk, Instance, InstanceStatus
 from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.rpc import Parameter, tag_parameters
@@ -146,6 +146,17 @@ def spot_parameters(settings: Settings) -> dict[str, Parameter]:
 def disk_parameters(disk: str, category: str, size_gib: int | str) -> dict[str, Parameter]:
     """Return the parameters of a disk, ``SystemDisk`` or ``DataDisk.N``."""
     return {f"{disk}.Category": category, f"{disk}.Size": size_gib}
+
+
+def disks_as_parameters(disks: Iterable[Disk]) -> dict[str, Parameter]:
+    """Return the disks of an instance as parameters of DescribePrice."""
+    parameters: dict[str, Parameter] = {}
+    number = 0
+    for disk in disks:
+        number += disk.kind == "data"
+        name = f"DataDisk.{number}" if disk.kind == "data" else "SystemDisk"
+        parameters |= disk_parameters(name, disk.category, disk.size_gib)
+    return parameters
 
 
 def ensure_instance(

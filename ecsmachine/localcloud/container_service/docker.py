@@ -7,6 +7,7 @@ import json
 import re
 import ssl
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode
@@ -38,18 +39,13 @@ def client_context(folder: Path) -> ssl.SSLContext:
     return context
 
 
+@dataclass(eq=False, repr=False)
 class DockerEngine:
     """An engine at ``address`` (HOST:PORT); ``make_folder`` makes a folder on its host."""
 
-    def __init__(
-        self,
-        address: str,
-        context: ssl.SSLContext,
-        make_folder: Callable[[str], object] = lambda _: None,
-    ) -> None:
-        self.address = address
-        self._context = context
-        self._make_folder = make_folder
+    address: str
+    context: ssl.SSLContext
+    make_folder: Callable[[str], object] = lambda _: None
 
     def get(self, target: str) -> tuple[int, bytes]:
         """Return status and content of the answer to a GET of a path, its version included."""
@@ -184,7 +180,7 @@ class DockerEngine:
             return
         options = dict(volume.options) if volume.driver == "local" else {}
         if volume.folder:
-            self._make_folder(volume.folder)
+            self.make_folder(volume.folder)
             options = {"type": "none", "o": "bind", "device": volume.folder}
         body = {"Name": volume.name, "Labels": dict(labels), "DriverOpts": options}
         self._ask("POST", "/volumes/create", body=body)
@@ -247,7 +243,7 @@ class DockerEngine:
     ) -> tuple[int, bytes]:
         host, _, port = self.address.rpartition(":")
         connection = http.client.HTTPSConnection(
-            host, int(port), timeout=min(_CONNECT_TIMEOUT_S, timeout_s), context=self._context
+            host, int(port), timeout=min(_CONNECT_TIMEOUT_S, timeout_s), context=self.context
         )
         try:
             connection.connect()

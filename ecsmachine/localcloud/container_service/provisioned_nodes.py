@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from ecsmachine.localcloud.container_service.docker import DockerEngine, client_context
@@ -35,6 +36,7 @@ _OPEN_PORTS = ("80", "443", f"{CHOSEN_PORTS.start}-{CHOSEN_PORTS.stop - 1}")
 """The ports of nodes that clients reach besides SSH and the engine: services and routing."""
 
 
+@dataclass(eq=False, repr=False)
 class ProvisionedNodes:
     """Runs the program. ``environment`` returns what makes it use this cloud.
 
@@ -44,15 +46,9 @@ class ProvisionedNodes:
 
     lasting = True
 
-    def __init__(
-        self,
-        environment: Callable[[], Mapping[str, str]],
-        address_of: Callable[[str], str],
-        pause: Pause,
-    ) -> None:
-        self._pause = pause
-        self._environment = environment
-        self._address_of = address_of
+    environment: Callable[[], Mapping[str, str]]
+    address_of: Callable[[str], str]
+    pause: Pause
 
     def create(self, cluster: Cluster, folder: Path, plan: NodePlan) -> Node:
         """Create a machine with the driver aliyunecs."""
@@ -77,11 +73,11 @@ class ProvisionedNodes:
             password=request.password,
         )
         instance_id = self._instance_id(folder, plan.name)
-        return self._answering(folder, Node(plan.name, instance_id, self._address_of(instance_id)))
+        return self._answering(folder, Node(plan.name, instance_id, self.address_of(instance_id)))
 
     def adopt(self, cluster: Cluster, folder: Path, node: Node, key: Path) -> Node:
         """Create a machine with the driver generic."""
-        _wait_for_ssh(node.address, self._pause)
+        _wait_for_ssh(node.address, self.pause)
         self._run(
             folder,
             [
@@ -95,7 +91,7 @@ class ProvisionedNodes:
 
     def prepare(self, cluster: Cluster, folder: Path, node: Node) -> Node:
         """Provision the machine again; its host has another host key now."""
-        _wait_for_ssh(node.address, self._pause)
+        _wait_for_ssh(node.address, self.pause)
         (_machine(folder, node.name) / "known_hosts").unlink(missing_ok=True)
         self._run(folder, ["provision", node.name])
         # its data disk may still hold a swarm that it could not leave
@@ -193,11 +189,11 @@ class ProvisionedNodes:
         while time.monotonic() < deadline:
             if self._manages(folder, node):
                 return
-            self._pause(0.2)
+            self.pause(0.2)
         raise NodeError(f"{node.name} does not become a manager of the swarm.")
 
     def _engine_flags(self) -> list[str]:
-        mirror = self._environment().get("ENGINE_REGISTRY_MIRROR", "")
+        mirror = self.environment().get("ENGINE_REGISTRY_MIRROR", "")
         registry = mirror.partition("://")[2]
         return [f"--engine-insecure-registry={registry}"] if registry else []
 
@@ -223,7 +219,7 @@ class ProvisionedNodes:
             if name in ("PATH", "LANG", "LC_ALL", "PYTHONPATH") or name.startswith("ECSMACHINE_")
         }
         environment |= {
-            **self._environment(),
+            **self.environment(),
             "HOME": str(folder),
             "MACHINE_STORAGE_PATH": str(folder / "store"),
         }
@@ -262,7 +258,7 @@ class ProvisionedNodes:
         while time.monotonic() < deadline:
             with suppress(subprocess.TimeoutExpired):
                 return program.communicate(timeout=_LOOK_S)
-            self._pause(0)
+            self.pause(0)
         raise NodeError(f"ecsmachine did not end within {_TIMEOUT_S:g} s")
 
 

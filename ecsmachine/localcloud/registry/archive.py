@@ -10,6 +10,7 @@ import shutil
 import tarfile
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -58,18 +59,12 @@ def read_archive(file: Path, work: Path, tag: str = "") -> ImageContent:
     )
 
 
+@dataclass(eq=False, repr=False)
 class _Reader:
-    def __init__(
-        self,
-        file: Path,
-        archive: tarfile.TarFile,
-        members: Mapping[str, tarfile.TarInfo],
-        work: Path,
-    ) -> None:
-        self._file = file
-        self._archive = archive
-        self._members = members
-        self._work = work
+    file: Path
+    archive: tarfile.TarFile
+    members: Mapping[str, tarfile.TarInfo]
+    work: Path
 
     def docker_save(self, tag: str) -> ImageContent:
         entries = self._json("manifest.json")
@@ -123,7 +118,7 @@ class _Reader:
         fitting = [m for m in manifests if _platform(m) in ("", machine)]
         if not fitting:
             found = ", ".join(sorted({_platform(m) for m in manifests})) or "none"
-            raise LocalCloudError(f"{self._file} has no image for {machine}, only for: {found}.")
+            raise LocalCloudError(f"{self.file} has no image for {machine}, only for: {found}.")
         chosen = fitting[0]
         if not isinstance(chosen, Mapping) or "digest" not in chosen:
             raise self._damaged("an index has an entry without a digest")
@@ -137,7 +132,7 @@ class _Reader:
 
     def _compressed(self, name: str, diff_id: str, number: int) -> Blob:
         """Return a layer as a compressed blob; it must be the one that the image names."""
-        target = self._work / f"layer-{number}"
+        target = self.work / f"layer-{number}"
         digest = hashlib.sha256()
         with self._open(name) as source:
             head = source.read(2)
@@ -169,7 +164,7 @@ class _Reader:
         return blob
 
     def _copied(self, name: str, media_type: str) -> Blob:
-        target = self._work / hashlib.sha256(name.encode()).hexdigest()
+        target = self.work / hashlib.sha256(name.encode()).hexdigest()
         with self._open(name) as source, target.open("wb") as out:
             shutil.copyfileobj(source, out, _BLOCK)
         return blob_of(target, media_type)
@@ -182,9 +177,9 @@ class _Reader:
                 raise self._damaged(f"{name} is not JSON") from None
 
     def _open(self, name: str) -> IO[bytes]:
-        member = self._members.get(_plain(name))
+        member = self.members.get(_plain(name))
         try:
-            stream = None if member is None else self._archive.extractfile(member)
+            stream = None if member is None else self.archive.extractfile(member)
         except KeyError:  # a link that leads nowhere
             stream = None
         if stream is None:
@@ -193,12 +188,12 @@ class _Reader:
 
     def _several(self, names: list[str]) -> LocalCloudError:
         return LocalCloudError(
-            f"{self._file} holds {len(names)} images: {'; '.join(names)}.",
+            f"{self.file} holds {len(names)} images: {'; '.join(names)}.",
             hint="Name one of them, or save only one",
         )
 
     def _damaged(self, why: str) -> LocalCloudError:
-        return LocalCloudError(f"{self._file} holds an incomplete image: {why}.")
+        return LocalCloudError(f"{self.file} holds an incomplete image: {why}.")
 
 
 def _plain(name: str) -> str:

@@ -5,74 +5,34 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ecsmachine.aliyun.access_key import StsAddress
 from ecsmachine.aliyun.credentials import resolve
 from ecsmachine.drivers.aliyunecs.options.settings import DECLARATIONS, Settings
-from ecsmachine.drivers.aliyunecs.options.stored import FIELDS, values_of
+from ecsmachine.drivers.aliyunecs.options.stored import FIELDS, StoredFields, values_of
 from ecsmachine.drivers.aliyunecs.options.wording import credential_flags
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.base import DriverContext
 from ecsmachine.drivers.base_fields import BaseFields, fields_of, from_config
 
 
-@dataclass
-class Record:
-    """The ``Driver`` object of ``config.json``.
+class Record(StoredFields):
+    """The ``Driver`` object of ``config.json``; ``unknown`` is what it holds besides."""
 
-    ``access_key``, ``secret_key`` and ``ssh_password`` are there only if Docker Machine wrote
-    them: they are its machine's only credentials, and are kept as they were found. We write none.
-    ``open_ports`` and ``source_cidrs`` are None of a machine that was made before they were kept.
-    """
-
-    base: BaseFields
-    id: str = ""
-    access_key: str = field(default="", repr=False)
-    secret_key: str = field(default="", repr=False)
-    ssh_password: str = field(default="", repr=False)
-    region: str = "cn-hangzhou"
-    image_id: str = ""
-    ssh_keypair: str = ""
-    ssh_keypath: str = ""
-    public_key: str | None = None
-    instance_id: str = ""
-    instance_type: str = ""
-    private_ip_address: str = ""
-    security_group_id: str = ""
-    security_group: str = ""
-    reservation_id: str = ""
-    vpc_id: str = ""
-    vswitch_id: str = ""
-    zone: str = ""
-    private_only: bool = False
-    bandwidth_mbps: int = 0
-    internet_charge_type: str = ""
-    route_cidr: str = ""
-    slb_id: str = ""
-    slb_ip_address: str = ""
-    tags: dict[str, str] | None = None
-    disk_size_gib: int = 0
-    disk_file_system: str = "ext4"
-    disk_category: str = ""
-    description: str = ""
-    io_optimized: bool = True
-    api_endpoint: str = ""
-    system_disk_category: str = ""
-    system_disk_size_gib: int = 0
-    resource_group_id: str = ""
-    credential_source: str = ""
-    account_id: str = ""
-    vpc_internal: bool = False
-    data_disk_serial: str = ""
-    host_name: str = ""
-    auto_release_time: str = ""
-    cost: dict[str, str] | None = None
-    open_ports: list[str] | None = None
-    source_cidrs: list[str] | None = None
-    unknown: dict[str, Any] = field(default_factory=dict, repr=False)
+    def __init__(
+        self,
+        base: BaseFields,
+        unknown: Mapping[str, Any] | None = None,
+        public_key: str | None = None,
+        **values: Any,
+    ):
+        self.base = base
+        self.unknown = dict(unknown or {})
+        self.public_key = public_key
+        for name, field in FIELDS.items():
+            setattr(self, name, values.get(name, field.default))
 
     def to_config(self) -> dict[str, Any]:
         """Return the object as the store keeps it."""

@@ -26,13 +26,19 @@ if TYPE_CHECKING:
 
 
 class StoredField:
-    """A field of the ``Driver`` object: its name, and how it is read; ``rule`` is of a text."""
+    """A field of the ``Driver`` object: its name, how it is read, and what it is where absent.
 
-    __slots__ = ("name", "read", "rule")
+    ``rule`` is of a text.
+    """
 
-    def __init__(self, name: str, read: Callable[[Fields, str], Any], rule: Rule = ID):
+    __slots__ = ("default", "name", "read", "rule")
+
+    def __init__(
+        self, name: str, read: Callable[[Fields, str], Any], default: Any, rule: Rule = ID
+    ):
         self.name = name
         self.read = read
+        self.default = default
         self.rule = rule
 
     def value(self, fields: Fields) -> Any:
@@ -40,16 +46,21 @@ class StoredField:
         return self.read(fields, self.name)
 
 
-def _text(name: str, rule: Rule = ID) -> StoredField:
-    return StoredField(name, lambda fields, name: fields.text(name, rule), rule)
+def _value(name: str, read: Callable[[Fields, str], Any], default: Any) -> Any:
+    return StoredField(name, read, default)
 
 
-def _texts(name: str, rule: Rule) -> StoredField:
-    return StoredField(name, lambda fields, name: fields.texts(name, rule=rule), rule)
+def _text(name: str, rule: Rule = ID, default: str = "") -> Any:
+    return StoredField(name, lambda fields, name: fields.text(name, rule), default, rule)
 
 
-def _choice(name: str, *choices: str) -> StoredField:
-    return StoredField(name, lambda fields, name: fields.choice(name, choices, choices[0]))
+def _texts(name: str, rule: Rule) -> Any:
+    return StoredField(name, lambda fields, name: fields.texts(name, rule=rule), None)
+
+
+def _choice(name: str, *choices: str) -> Any:
+    first = choices[0]
+    return StoredField(name, lambda fields, name: fields.choice(name, choices, first), first)
 
 
 def _is_port_range(text: str) -> bool:
@@ -65,54 +76,64 @@ def _is_port_range(text: str) -> bool:
 
 _PORTS = Rule("a port such as 80, 8000-8100 or 53/udp", _is_port_range)
 
-FIELDS: dict[str, StoredField] = {
-    "id": _text("Id", LINE),
-    "access_key": _text("AccessKey", SECRET),
-    "secret_key": _text("SecretKey", SECRET),
-    "ssh_password": _text("SSHPassword", SECRET),
-    "instance_id": _text("InstanceId"),
-    "private_ip_address": _text("PrivateIPAddress", ADDRESS),
-    "security_group_id": _text("SecurityGroupId"),
-    "reservation_id": _text("ReservationId", LINE),
-    "slb_ip_address": _text("SLBIPAddress", ADDRESS),
-    "region": _text("Region", REGION),
-    "zone": _text("Zone", REGION),
-    "vpc_id": _text("VpcId"),
-    "vswitch_id": _text("VSwitchId"),
-    "resource_group_id": _text("ResourceGroupId"),
-    "api_endpoint": _text("APIEndpoint", WEB_URL),
-    "vpc_internal": StoredField("VpcInternalEndpoint", Fields.flag),
-    "instance_type": _text("InstanceType"),
-    "image_id": _text("ImageID"),
-    "host_name": _text("HostName", HOST),
-    "description": _text("Description", LINE),
-    "io_optimized": StoredField("IoOptimized", Fields.flag),
-    "tags": StoredField("Tags", Fields.mapping),
-    "ssh_keypair": _text("SSHKeyPairName", LINE),
-    "ssh_keypath": _text("SSHPrivateKeyPath", PATH),
-    "private_only": StoredField("PrivateIPOnly", Fields.flag),
-    "bandwidth_mbps": StoredField("InternetMaxBandwidthOut", Fields.number),
-    "internet_charge_type": _text("InternetChargeType"),
-    "security_group": _text("SecurityGroupName", LINE),
-    "route_cidr": _text("RouteCIDR", LINE),
-    "slb_id": _text("SLBID"),
-    "system_disk_size_gib": StoredField("SystemDiskSize", Fields.number),
-    "system_disk_category": _text("SystemDiskCategory"),
-    "disk_size_gib": StoredField("DiskSize", Fields.number),
-    "disk_category": _text("DiskCategory"),
-    "disk_file_system": _choice("DiskFS", "ext4", "xfs"),
-    "credential_source": _text("CredentialSource", LINE),
-    "account_id": _text("AccountId"),
-    "data_disk_serial": _text("DataDiskSerial"),
-    "auto_release_time": _text("AutoReleaseTime", LINE),
-    "cost": StoredField("Cost", Fields.mapping),
-    "open_ports": _texts("OpenPorts", _PORTS),
-    "source_cidrs": _texts("SourceCIDRs", CIDR),
-}
-"""The fields by the names that they have in the record; those of options are named as in settings.
 
-Those that are not Docker Machine's are the last seven, VpcInternalEndpoint and HostName.
-"""
+class StoredFields:
+    """The fields of the ``Driver`` object; those of options are named as in the settings.
+
+    Those that are not Docker Machine's are the last seven, VpcInternalEndpoint and HostName.
+    ``access_key``, ``secret_key`` and ``ssh_password`` are there only if Docker Machine wrote
+    them: they are its machine's only credentials, and are kept as they were found. We write none.
+    ``open_ports`` and ``source_cidrs`` are None of a machine that was made before they were kept.
+    """
+
+    id: str = _text("Id", LINE)
+    access_key: str = _text("AccessKey", SECRET)
+    secret_key: str = _text("SecretKey", SECRET)
+    ssh_password: str = _text("SSHPassword", SECRET)
+    instance_id: str = _text("InstanceId")
+    private_ip_address: str = _text("PrivateIPAddress", ADDRESS)
+    security_group_id: str = _text("SecurityGroupId")
+    reservation_id: str = _text("ReservationId", LINE)
+    slb_ip_address: str = _text("SLBIPAddress", ADDRESS)
+    region: str = _text("Region", REGION, "cn-hangzhou")
+    zone: str = _text("Zone", REGION)
+    vpc_id: str = _text("VpcId")
+    vswitch_id: str = _text("VSwitchId")
+    resource_group_id: str = _text("ResourceGroupId")
+    api_endpoint: str = _text("APIEndpoint", WEB_URL)
+    vpc_internal: bool = _value("VpcInternalEndpoint", Fields.flag, False)
+    instance_type: str = _text("InstanceType")
+    image_id: str = _text("ImageID")
+    host_name: str = _text("HostName", HOST)
+    description: str = _text("Description", LINE)
+    io_optimized: bool = _value("IoOptimized", Fields.flag, True)
+    tags: dict[str, str] | None = _value("Tags", Fields.mapping, None)
+    ssh_keypair: str = _text("SSHKeyPairName", LINE)
+    ssh_keypath: str = _text("SSHPrivateKeyPath", PATH)
+    private_only: bool = _value("PrivateIPOnly", Fields.flag, False)
+    bandwidth_mbps: int = _value("InternetMaxBandwidthOut", Fields.number, 0)
+    internet_charge_type: str = _text("InternetChargeType")
+    security_group: str = _text("SecurityGroupName", LINE)
+    route_cidr: str = _text("RouteCIDR", LINE)
+    slb_id: str = _text("SLBID")
+    system_disk_size_gib: int = _value("SystemDiskSize", Fields.number, 0)
+    system_disk_category: str = _text("SystemDiskCategory")
+    disk_size_gib: int = _value("DiskSize", Fields.number, 0)
+    disk_category: str = _text("DiskCategory")
+    disk_file_system: str = _choice("DiskFS", "ext4", "xfs")
+    credential_source: str = _text("CredentialSource", LINE)
+    account_id: str = _text("AccountId")
+    data_disk_serial: str = _text("DataDiskSerial")
+    auto_release_time: str = _text("AutoReleaseTime", LINE)
+    cost: dict[str, str] | None = _value("Cost", Fields.mapping, None)
+    open_ports: list[str] | None = _texts("OpenPorts", _PORTS)
+    source_cidrs: list[str] | None = _texts("SourceCIDRs", CIDR)
+
+
+FIELDS: dict[str, StoredField] = {
+    name: each for name, each in vars(StoredFields).items() if isinstance(each, StoredField)
+}
+"""The fields by their names in the record."""
 
 
 def values_of(fields: Fields) -> dict[str, Any]:

@@ -76,9 +76,9 @@ class VpcClient(RegionalClient):
     PRODUCT = "vpc"
     VERSION = "2016-04-28"
 
-    def vpcs(self, *, vpc_id: str = "", is_default: bool | None = None) -> Iterator[Vpc]:
+    def vpcs(self, *, vpc_id: str = "") -> Iterator[Vpc]:
         """Yield VPCs (DescribeVpcs)."""
-        return self._list(Vpc, "DescribeVpcs", "Vpcs.Vpc", VpcId=vpc_id, IsDefault=is_default)
+        return self._list(Vpc, "DescribeVpcs", "Vpcs.Vpc", VpcId=vpc_id)
 
     def create_vpc(self, *, name: str, cidr: str, description: str, token: str) -> str:
         """Make a VPC and return its id (CreateVpc)."""
@@ -132,9 +132,7 @@ class VpcClient(RegionalClient):
             **{"ResourceId.1": resource_id},
         )
 
-    def eips(
-        self, *, allocation_id: str = "", address: str = "", instance_id: str = ""
-    ) -> Iterator[Eip]:
+    def eips(self, *, allocation_id: str = "", address: str = "") -> Iterator[Eip]:
         """Yield elastic addresses (DescribeEipAddresses)."""
         return self._list(
             Eip,
@@ -142,8 +140,6 @@ class VpcClient(RegionalClient):
             "EipAddresses.EipAddress",
             AllocationId=allocation_id,
             EipAddress=address,
-            AssociatedInstanceType="EcsInstance" if instance_id else "",
-            AssociatedInstanceId=instance_id,
         )
 
     def allocate_eip(

@@ -64,9 +64,9 @@ def running_cloud(ctx: typer.Context, root: Path | None) -> Running:
 
 
 def _check_system() -> None:
-    from ecsmachine.system.daemons import why_none
+    from ecsmachine.system.description import why_no_local_cloud
 
-    why = why_none()
+    why = why_no_local_cloud()
     if why:
         raise MachineError(
             f"The local cloud needs Linux (macOS can run its API only): {why}",

@@ -74,12 +74,10 @@ class Call:
         """Return the resource that a parameter names; raises ``MissingParameter`` without one."""
         return self.find(table, self.parameters.require(parameter), missing=missing)
 
-    def optional(
-        self, table: ResourceTable[R], parameter: str, *, missing: Refusal | None = None
-    ) -> R | None:
+    def optional(self, table: ResourceTable[R], parameter: str) -> R | None:
         """Return the resource that a parameter names, or None if it is not given."""
         name = self.parameters.text(parameter)
-        return self.find(table, name, missing=missing) if name else None
+        return self.find(table, name) if name else None
 
     @property
     def resource_group_id(self) -> str:

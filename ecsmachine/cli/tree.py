@@ -7,6 +7,7 @@ A command's module is imported when that command is called, so that no command p
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -16,6 +17,7 @@ import typer.core
 import typer.main
 
 from ecsmachine.cli.arguments.context import Session, configure, is_set
+from ecsmachine.cli.arguments.driver_options import driver_name_of
 from ecsmachine.cli.arguments.every_command import changed
 from ecsmachine.cli.arguments.from_settings import choose_profile, use_sets_of_create
 from ecsmachine.cli.arguments.help import WIDEST, help_of
@@ -45,12 +47,14 @@ class _Commands(typer.core.TyperGroup):
             return None
         module = import_module(f"ecsmachine.cli.commands.{COMMANDS[cmd_name][0]}")
         if hasattr(module, "app"):
-            for each in module.app.registered_commands:
-                _evaluate_hints(each.callback)
-            return typer.main.get_command(module.app)
+            return _group(module.app)
         if hasattr(module, "command"):  # the driver says what flags there are
+            from ecsmachine.drivers import registry
+
             session: Session = ctx.obj
-            return _command(cmd_name, module.command(session.program, session.environment))
+            driver_name = driver_name_of(session.program, session.environment)
+            driver = registry.module_of(driver_name)
+            return _command_of_driver(cmd_name, module.command, driver_name, driver)
         return _command(cmd_name, getattr(module, _function_name(cmd_name)))
 
     def help_of(self, name: str) -> str:
@@ -77,8 +81,13 @@ class _Commands(typer.core.TyperGroup):
                 formatter.write_dl(commands)
 
 
+@cache
 def command_tree() -> Any:
-    """Return the group of all commands, with the global options."""
+    """Return the group of all commands, with the global options.
+
+    It and each of its commands is made once, and no run changes it: what differs from run to run
+    is in the context.
+    """
     app = typer.Typer(
         cls=_Commands,
         add_completion=False,
@@ -206,6 +215,22 @@ def _function_name(command: str) -> str:
     return _FUNCTIONS.get(command, command.replace("-", "_"))
 
 
+@cache
+def _group(app: typer.Typer) -> Any:
+    for each in app.registered_commands:
+        _evaluate_hints(each.callback)
+    return typer.main.get_command(app)
+
+
+@cache
+def _command_of_driver(
+    name: str, make: Callable[[str], Callable[..., Any]], driver_name: str, _driver: object
+) -> Any:
+    """Return a command with the flags of a driver; another one for another driver of the name."""
+    return _command(name, make(driver_name))
+
+
+@cache
 def _command(name: str, function: Callable[..., Any]) -> Any:
     """Return the command that a function is, with the settings that it asks for.
 

@@ -63,7 +63,7 @@ def driver_names() -> tuple[str, ...]:
 
 def options_of(name: str) -> tuple[Option, ...]:
     """Return the option table of a driver."""
-    options: tuple[Option, ...] = _module(name).OPTIONS
+    options: tuple[Option, ...] = module_of(name).OPTIONS
     return options
 
 
@@ -75,7 +75,7 @@ def new(name: str, context: DriverContext, values: Mapping[str, OptionValue]) ->
     """
     for option in options_of(name):
         _check_value(option, values.get(option.name))
-    driver: Driver = _module(name).new(context, values)
+    driver: Driver = module_of(name).new(context, values)
     return driver
 
 
@@ -88,7 +88,7 @@ def load(name: str, context: DriverContext, config: Mapping[str, Any]) -> Driver
         from ecsmachine.drivers.unavailable import UnavailableDriver
 
         return UnavailableDriver(name, context, config)
-    driver: Driver = _module(name).load(context, config)
+    driver: Driver = module_of(name).load(context, config)
     return driver
 
 
@@ -99,7 +99,7 @@ def suggest_values(
 
     ``given`` holds options that are on the command line already. Empty where nothing is known.
     """
-    suggest = getattr(_module(name), "suggest_values", None) if name in _MODULES else None
+    suggest = getattr(module_of(name), "suggest_values", None) if name in _MODULES else None
     return [] if suggest is None else list(suggest(option, given, environment))
 
 
@@ -112,7 +112,7 @@ def share_lookups(drivers: Iterable[Driver]) -> None:
     for driver in drivers:
         by_name.setdefault(driver.name, []).append(driver)
     for name, group in by_name.items():
-        share = getattr(_module(name), "share_lookups", None) if name in _MODULES else None
+        share = getattr(module_of(name), "share_lookups", None) if name in _MODULES else None
         if share is not None:
             share(group)
 
@@ -129,7 +129,7 @@ def observe_many(drivers: Sequence[Driver]) -> list[Observed | MachineError | No
     for driver in drivers:
         by_name.setdefault(driver.name, []).append(driver)
     for name, group in by_name.items():
-        together = getattr(_module(name), "observe_many", None) if name in _MODULES else None
+        together = getattr(module_of(name), "observe_many", None) if name in _MODULES else None
         if together is not None:
             answers: Iterable[Observed | MachineError | None] = together(group)
         else:
@@ -145,7 +145,7 @@ def comparable(name: str, option: str, value: OptionValue) -> OptionValue:
     Two values that mean the same are the same then. Raises
     :class:`~ecsmachine.errors.UsageError` for one that cannot be.
     """
-    of_driver = getattr(_module(name), "comparable", None) if name in _MODULES else None
+    of_driver = getattr(module_of(name), "comparable", None) if name in _MODULES else None
     if of_driver is not None:
         found: OptionValue = of_driver(option, value)
         return found
@@ -167,7 +167,7 @@ def _observe(driver: Driver) -> Observed | MachineError | None:
 
 def looks_of(driver: Driver) -> CloudLooks | None:
     """Return what can be asked about the way to a machine; None if it has no provider."""
-    looks = getattr(_module(driver.name), "looks", None) if driver.name in _MODULES else None
+    looks = getattr(module_of(driver.name), "looks", None) if driver.name in _MODULES else None
     found: CloudLooks | None = None if looks is None else looks(driver)
     return found
 
@@ -228,7 +228,7 @@ def baked_images(
 
     Raises :class:`~ecsmachine.errors.UsageError` for a driver without images.
     """
-    module = _module(name)
+    module = module_of(name)
     if not hasattr(module, "baked_images"):
         raise UsageError(
             f"Machines of driver {name} cannot be baked", hint="Only aliyunecs machines can."
@@ -257,7 +257,7 @@ def _check_value(option: Option, value: OptionValue) -> None:
 
 
 def _tagging_module(name: str) -> Any:
-    module = _module(name)
+    module = module_of(name)
     if not hasattr(module, "tagged_resources"):
         raise UsageError(
             f"Machines of driver {name} have no tags: there is nothing to look for",
@@ -266,7 +266,8 @@ def _tagging_module(name: str) -> Any:
     return module
 
 
-def _module(name: str) -> Any:
+def module_of(name: str) -> Any:
+    """Return the module of a driver. Raises :class:`~ecsmachine.errors.MachineError`."""
     if name in _MODULES:
         return import_module(_MODULES[name])
     entry = _installed(tuple(sys.path)).get(name)

@@ -185,12 +185,12 @@ def values_of(
     ctx: typer.Context,
     options: tuple[Option, ...],
     given: Mapping[str, Any],
-    environment: Mapping[str, str],
 ) -> dict[str, OptionValue]:
     """Return the value of every option of a command that :func:`with_options` made."""
     flags, settings = flags_and_settings(ctx, options, given)
     this = session(ctx)
-    return resolve(options, flags, environment, settings, this.settings.strengths(), warn=this.warn)
+    strengths = this.settings.strengths()
+    return resolve(options, flags, this.environment, settings, strengths, warn=this.warn)
 
 
 def warnings_of(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Annotated, Any, get_args
 
 import typer
@@ -27,8 +28,9 @@ _ACTIONS = ("adopt", "bake", "create", "sweep")
 """Commands that have JSON of their own, and do something all the same."""
 
 
+@cache
 def changed(command: Any) -> Any:
-    """Return a command that is changed; those of a group are when they are asked for."""
+    """Return a command that is changed, once; those of a group are when they are asked for."""
     write_in_words(command)
     _convert_only_if_needed(command)
     _accept_flag_forms(command)

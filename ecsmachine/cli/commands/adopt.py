@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ecsmachine.cli.arguments.context import Session, session
-from ecsmachine.cli.arguments.driver_options import driver_name_of, values_of, with_options
+from ecsmachine.cli.arguments.driver_options import values_of, with_options
 from ecsmachine.cli.arguments.groups import AsJson
 from ecsmachine.cli.arguments.login_keys import ask_for_passphrase
 from ecsmachine.cli.commands import orphans
@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     from ecsmachine.drivers.tagged import TaggedResources
 
 
-def command(program: list[str], environment: Mapping[str, str]) -> Callable[..., None]:
-    """Return the function behind ``adopt``, with the flags of the driver that is named."""
-    driver_name = driver_name_of(program, environment)
+def command(driver_name: str) -> Callable[..., None]:
+    """Return the function behind ``adopt``, with the flags of a driver."""
     options = (
         *registry.account_options_of(driver_name),
         *registry.adoption_options_of(driver_name),
@@ -76,7 +75,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         Example: ecsmachine adopt dev1 --ssh-key ~/backup/id_rsa
         """
         this = session(ctx)
-        values = values_of(ctx, options, given, environment)
+        values = values_of(ctx, options, given)
         if ssh_key:
             ask_for_passphrase(this, Path(ssh_key))
             values["aliyunecs-ssh-keypath"] = ssh_key
@@ -86,7 +85,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         if not (name or instance_id or everything):
             _list_candidates(this, clouds, as_json=json)
             return
-        jump = ssh_jump or environment.get("ECSMACHINE_SSH_JUMP", "")
+        jump = ssh_jump or this.environment.get("ECSMACHINE_SSH_JUMP", "")
         _adopt(this, clouds, values, name, instance_id, everything, jump)
 
     return with_options(adopt, options)

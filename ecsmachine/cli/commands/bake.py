@@ -12,7 +12,6 @@ import typer
 from ecsmachine.cli.arguments.context import Session, session
 from ecsmachine.cli.arguments.create_options import SSH, request_of
 from ecsmachine.cli.arguments.driver_options import (
-    driver_name_of,
     flags_and_settings,
     parameter_name,
     resolve,
@@ -43,9 +42,8 @@ _NOT_HERE = ("aliyunecs-deletion-protection", "aliyunecs-auto-renew", "aliyunecs
 """Options of machines that stay."""
 
 
-def command(program: list[str], environment: Mapping[str, str]) -> Callable[..., None]:
-    """Return the function behind ``bake``, with the flags of the driver that is named."""
-    driver_name = driver_name_of(program, environment)
+def command(driver_name: str) -> Callable[..., None]:
+    """Return the function behind ``bake``, with the flags of a driver."""
     options = (*ENGINE, *SSH, *registry.options_of(driver_name))
 
     def bake(
@@ -98,6 +96,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         Example: ecsmachine bake web --engine-version 27.5
         """
         this = session(ctx)
+        environment = this.environment
         flags, settings = flags_and_settings(ctx, options, given)
         for line in warnings_of(options, {**flags, **settings}, environment):
             warn(line)

@@ -12,7 +12,6 @@ import typer
 from ecsmachine.cli.arguments.context import machine_names, session
 from ecsmachine.cli.arguments.create_options import options_of_create, request_of
 from ecsmachine.cli.arguments.driver_options import (
-    driver_name_of,
     flags_and_settings,
     parameter_name,
     resolve,
@@ -37,12 +36,8 @@ _PARALLEL = 10
 """How many machines are made at a time, unless told otherwise."""
 
 
-def command(program: list[str], environment: Mapping[str, str]) -> Callable[..., None]:
-    """Return the function behind ``create``, with the flags of the driver that is named.
-
-    ``program`` is the command line as typed: the driver must be known before it is parsed.
-    """
-    driver_name = driver_name_of(program, environment)
+def command(driver_name: str) -> Callable[..., None]:
+    """Return the function behind ``create``, with the flags of a driver."""
     options = options_of_create(driver_name)
 
     def create(
@@ -110,6 +105,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         ] = False,
         **given: Any,
     ) -> None:
+        environment = session(ctx).environment
         flags, settings = flags_and_settings(ctx, options, given)
         for line in warnings_of(options, {**flags, **settings}, environment):
             warn(line)

@@ -7,6 +7,7 @@ that has one of those names is reached by ``config -- set``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -38,7 +39,7 @@ class _Config(typer.core.TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         return self.default_command if cmd_name == _CONNECT else super().get_command(ctx, cmd_name)
 
-    @property
+    @cached_property
     def default_command(self) -> Any:
         """The command behind ``config NAME``."""
         one = typer.Typer(add_completion=False, rich_markup_mode=None)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ecsmachine.cli.arguments.context import Session, session
-from ecsmachine.cli.arguments.driver_options import driver_name_of, values_of, with_options
+from ecsmachine.cli.arguments.driver_options import values_of, with_options
 from ecsmachine.cli.arguments.groups import AsJson, Yes
 from ecsmachine.cli.commands import orphans
 from ecsmachine.cli.display.confirmation import confirmed
@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from ecsmachine.machine.sweep import Found, Swept
 
 
-def command(program: list[str], environment: Mapping[str, str]) -> Callable[..., None]:
-    """Return the function behind ``sweep``, with the flags of the driver that is named."""
-    driver_name = driver_name_of(program, environment)
+def command(driver_name: str) -> Callable[..., None]:
+    """Return the function behind ``sweep``, with the flags of a driver."""
     options = registry.account_options_of(driver_name)
 
     def sweep(
@@ -56,7 +55,7 @@ def command(program: list[str], environment: Mapping[str, str]) -> Callable[...,
         if json and not (dry_run or yes):
             raise UsageError("--json does not ask", hint="Give --dry-run or -y as well.")
         this = session(ctx)
-        values = values_of(ctx, options, given, environment)
+        values = values_of(ctx, options, given)
         _sweep(
             this,
             orphans.clouds_of(this, driver_name, values, region or [], all_regions),

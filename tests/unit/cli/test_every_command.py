@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 import pytest
 
+from ecsmachine.cli.app import run
 from ecsmachine.cli.arguments.context import Session
 from ecsmachine.cli.arguments.parameters import flags_of
 from ecsmachine.cli.tree import command_tree
@@ -80,16 +81,59 @@ def test_every_help_has_an_example_that_the_command_line_takes(words: str) -> No
     assert any(call.startswith(words) for call in calls), f"{words}: {examples(words)}"
     for call in calls:
         arguments = shlex.split(re.sub(r"\)[^)]*$| < \S+$", "", call))
-        session = Session({"HOME": "/nonexistent"}, ["ecsmachine", *arguments])
-        command, context = command_tree(), None
-        while hasattr(command, "list_commands"):
-            context = command.make_context(
-                "ecsmachine", [], parent=context, resilient_parsing=True, obj=session
-            )
-            found = command.get_command(context, arguments[0])
-            if found is None:
-                command = command.default_command
-            else:
-                command, arguments = found, arguments[1:]
-        # raises for what the command does not have
-        command.make_context("example", arguments, parent=context)
+        command = called(arguments)  # raises for what the command does not have
+        before = insides(command)
+        assert called(arguments) is command
+        assert insides(command) == before, "the next run of this process is of this command too"
+
+
+def called(arguments: list[str]) -> Any:
+    """Return the command that words call, which has read what follows them."""
+    session = Session({"HOME": "/nonexistent"}, ["ecsmachine", *arguments])
+    command, context = command_tree(), None
+    while hasattr(command, "list_commands"):
+        context = command.make_context(
+            "ecsmachine", [], parent=context, resilient_parsing=True, obj=session
+        )
+        found = command.get_command(context, arguments[0])
+        if found is None:
+            command = command.default_command
+        else:
+            command, arguments = found, arguments[1:]
+    command.make_context("example", arguments, parent=context)
+    return command
+
+
+def insides(command: Any) -> list[dict[str, Any]]:
+    """Return what a command and each of its parameters hold."""
+    return [
+        {
+            name: value.copy() if isinstance(value, (list, dict)) else value
+            for name, value in vars(each).items()
+        }
+        for each in (command, *command.params)
+    ]
+
+
+def flags_after(*arguments: str) -> set[str]:
+    return {flag for each in called([*arguments]).params for flag in flags_of(each)}
+
+
+@pytest.mark.parametrize("command", ["create", "bake"])
+def test_each_driver_has_the_flags_of_its_own(command: str) -> None:
+    ours = flags_after(command, "-d", "aliyunecs", "dev1")
+    assert "--aliyunecs-region" in ours
+    theirs = flags_after(command, "-d", "generic", "dev1")
+    assert "--generic-ip-address" in theirs
+    assert "--aliyunecs-region" not in theirs
+    assert flags_after(command, "dev1") == ours
+
+
+def test_the_help_of_a_run_is_that_of_the_run_before(capfd: pytest.CaptureFixture[str]) -> None:
+    def shown(name: str) -> str:
+        assert run(["ls", "--help"], {"HOME": "/nonexistent"}, name=name) == 0
+        return capfd.readouterr().out
+
+    ours, theirs = shown("ecsmachine"), shown("docker-machine")
+    assert ours != theirs
+    assert (shown("ecsmachine"), shown("docker-machine")) == (ours, theirs)

@@ -266,7 +266,14 @@ def _show(error: MachineError, session: Session) -> None:
 
 
 def _hint_of_last_resort(error: MachineError, machine: str, session: Session) -> str | None:
-    """Return who finds out why a machine does not answer, if nobody has said more of it."""
+    """Return what may be meant, or who finds out why a machine does not answer.
+
+    It is for errors of which nobody has said more.
+    """
+    if type(error).__name__ == "MachineNotFoundError":
+        from ecsmachine.cli.arguments.suggestions import did_you_mean
+
+        return did_you_mean(machine, session.store.names())
     is_lost = type(error).__name__ in ("SSHError", "EngineConnectionError")
     if not is_lost or not machine or not os.path.isdir(f"{session.storage}/machines/{machine}"):
         return None

@@ -120,8 +120,8 @@ def make_private_directory(path: Path) -> None:
 
     What was made is on disk when this returns.
     """
-    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
+        missing = [folder for folder in (path, *path.parents) if not folder.exists()]
         if not missing and not path.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         # mkdir(parents=True) would leave the parents open to all

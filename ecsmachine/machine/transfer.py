@@ -266,10 +266,8 @@ def _encrypted(archive: bytes, passphrase: str) -> bytes:
     return head + AESGCM(key).encrypt(nonce, archive, head)
 
 
-def _decrypted(content: bytes, passphrase: str) -> bytes:
-    from cryptography.exceptions import InvalidTag
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
+def check_exported(content: bytes) -> None:
+    """Raise :class:`MachineError` unless a file begins as :func:`export_machine` writes it."""
     if len(content) > LONGEST_FILE:
         raise _unreadable(f"it is longer than {LONGEST_FILE >> 20} MiB")
     if not content.startswith(_MAGIC):
@@ -278,6 +276,13 @@ def _decrypted(content: bytes, passphrase: str) -> bytes:
                 "A newer ecsmachine exported the machine", hint="Upgrade ecsmachine."
             )
         raise _unreadable()
+
+
+def _decrypted(content: bytes, passphrase: str) -> bytes:
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    check_exported(content)
     line, newline, sealed = content[len(_MAGIC) :].partition(b"\n")
     head = read_object(line, lambda reason: _unreadable(f"its header is damaged: {reason}"))
     costs = {name: head.number(name, least=1, most=_MOST_SCRYPT[name]) for name in _SCRYPT}

@@ -107,7 +107,8 @@ def validate_engine_options(options: EngineOptions) -> None:
     for mirror in options.registry_mirror:
         if mirror != AUTO and not _is_url(mirror):
             raise UsageError(
-                f'--engine-registry-mirror: "{mirror}" is not the URL of a mirror',
+                f'--engine-registry-mirror (ENGINE_REGISTRY_MIRROR): "{mirror}" is not the URL of '
+                "a mirror",
                 hint="Write it as https://mirror.example:5000.",
             )
     for registry in options.insecure_registry:

@@ -48,7 +48,7 @@ def validate_sources(sources: Sequence[str]) -> None:
         plain = re.fullmatch(r"[A-Za-z0-9:/.@_~%+=,\[\]-]+", source)
         if source not in (AUTO, MIRROR, DOCKER) and not (complete and plain):
             raise UsageError(
-                f'--engine-source: "{source}" is not a source of packages',
+                f'--engine-source (ENGINE_SOURCE): "{source}" is not a source of packages',
                 hint=f"Give {AUTO}, {MIRROR}, {DOCKER}, or the http or https address of a mirror "
                 f"of {DOCKER_PACKAGES}.",
             )

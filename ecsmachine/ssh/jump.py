@@ -33,7 +33,8 @@ def target_of(text: str) -> SSHTarget:
     """Return the login that ``USER@HOST[:PORT]`` names. Raises :class:`UsageError` for another."""
     if not JUMP.fits(text):
         raise UsageError(
-            f'--ssh-jump: "{text}" is not {JUMP.what}', hint="Write it as me@bastion.example.com."
+            f'--ssh-jump (ECSMACHINE_SSH_JUMP): "{text}" is not {JUMP.what}',
+            hint="Write it as me@bastion.example.com.",
         )
     user, _, where = text.rpartition("@")
     host, _, port = where.rpartition(":")

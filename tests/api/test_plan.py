@@ -111,7 +111,11 @@ def test_made_changed_and_removed_as_the_file_says(files: Files) -> None:
     assert (code, "- web-2 is removed" in out) == (0, True)
     assert files.run("destroy", "-y")[0] == 0
     assert files.names() == ["mine"]
-    assert files.run("destroy", "-y")[1].startswith("Nothing to do")
+    assert (
+        files.run("destroy", "-y")[1] == "Nothing to do: there is no machine of ecsmachine.yaml\n"
+    )
+    code, out, err = files.run("destroy", "-y", "-f", "typo.yaml")
+    assert (code, out) == (1, "") and err.startswith("Error: There is no typo.yaml, and no machine")
 
 
 def test_a_variable_of_another_day_changes_no_machine(files: Files) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ecsmachine.cli.arguments.context import environment_of, session
+from ecsmachine.cli.arguments.context import Session, environment_of, session
 from ecsmachine.cli.arguments.groups import AsJson, Yes, command_group
 from ecsmachine.cli.commands import (
     local_cloud,
@@ -67,6 +67,15 @@ class Shell(str, Enum):
     cmd = "cmd"
     tcsh = "tcsh"
     emacs = "emacs"
+
+
+def _as_invoker(this: Session, line: str) -> str:
+    """Return a command as whoever ran us calls it: with sudo, if we were, as root has the cloud."""
+    line = this.as_called(line)
+    if this.environment.get("SUDO_USER", "root") == "root":
+        return line
+    program, _, words = line.partition(" ")
+    return f'sudo "$(command -v {program})" {words}'
 
 
 @app.command()
@@ -200,7 +209,7 @@ def up(
         page = local_open.page_of(running) if told else "ecsmachine local open"
         say(this.as_called(f"Watch it in a browser: {page}"))
     say("To use it in this shell, run:")
-    say(this.as_called('eval "$(ecsmachine local env)"'))
+    say(f'eval "$({_as_invoker(this, "ecsmachine local env")})"')
     if foreground:
         local_foreground.stay(folder, running)
 

@@ -32,6 +32,7 @@ Root = Annotated[
         help="The cloud's folder [$ECSMACHINE_LOCAL_ROOT]",
         show_default=False,
         file_okay=False,
+        readable=False,  # the command says it better
     ),
 ]
 

@@ -142,6 +142,11 @@ def destroy(
     with _locked(this, path):
         before = _before(moved_from)
         made = plan_of_removal(this.store, path, target or [], moved_from=before)
+        if not made.steps and not path.exists():
+            raise MachineError(
+                f"There is no {file}, and no machine that was made from it",
+                hint="Name the file with -f, as it was when it made its machines.",
+            )
         this.named = [step.name for step in made.steps]
         _show(made)
         print_result(data_of(made))

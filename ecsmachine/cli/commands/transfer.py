@@ -45,6 +45,7 @@ def export(
     target = Path(file or f"{name}.ecsmachine")
     if file != "-" and target.exists():
         raise MachineError(f"{target} exists already", hint="Remove it, or name another file.")
+    this.store.config(name)  # nobody types a passphrase for a machine that is not there
     passphrase = _passphrase(this, passphrase_file, twice=True)
     content = transfer.export_machine(this.store, name, passphrase)
     if file == "-":
@@ -78,6 +79,7 @@ def import_(
 
     this = session(ctx)
     content = _content_of(file, transfer.LONGEST_FILE)
+    transfer.check_exported(content)
     passphrase = _passphrase(this, passphrase_file)
     imported = transfer.import_machine(this.store, content, passphrase, name=name)
     endpoint = this.store.config(imported)["Driver"].get("APIEndpoint")

@@ -57,6 +57,8 @@ def summary(plan: Plan) -> str:
         if (count := sum(step.kind.value in kinds for step in plan.steps))
     ]
     kept = sum(step.is_done for step in plan.steps)
+    if not counts and not kept:
+        return f"Nothing to do: there is no machine of {Path(plan.file).name}"
     if not counts:
         return f"Nothing to do: {kept} machine{'s' * (kept != 1)} as {Path(plan.file).name} says"
     return f"To do: {', '.join(counts)}" + (f"; {kept} as they are" if kept else "")

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ecsmachine.localcloud.host.processes import ProcessId, identify
+from ecsmachine.localcloud.host.settings import ELSEWHERE
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 
 _MANY_FILES = 65536
@@ -27,8 +28,7 @@ def held(root: Path, *, make: bool = False) -> Iterator[None]:
     """Hold a cloud's folder against other commands that start or stop it."""
     while True:
         if make:
-            root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            root.chmod(0o700)
+            _make(root)
         descriptor = os.open(root, os.O_RDONLY | os.O_CLOEXEC)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -40,6 +40,16 @@ def held(root: Path, *, make: bool = False) -> Iterator[None]:
                 raise LocalCloudError("The local cloud was removed meanwhile.")
         finally:
             os.close(descriptor)
+
+
+def _make(root: Path) -> None:
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        root.chmod(0o700)
+    except OSError as error:
+        raise LocalCloudError(
+            f"The folder {root} cannot be made: {error.strerror}", hint=ELSEWHERE
+        ) from None
 
 
 def _is_there(descriptor: int, path: Path) -> bool:

@@ -26,6 +26,7 @@ _PROGRAMS = {
     "setpriv": "util-linux",
     "unshare": "util-linux",
 }
+_WITH_ROOT = 'Run it with sudo: sudo "$(command -v ecsmachine)" local up'
 _WITHOUT_GUESTS = "The API alone runs anywhere: ecsmachine local up --guests none"
 
 Which = Callable[[str], str | None]
@@ -44,7 +45,7 @@ def check_host() -> None:
     if not is_for_guests():
         raise LocalCloudError("Guests need Linux.", hint=_WITHOUT_GUESTS)
     if os.geteuid() != 0:
-        raise LocalCloudError("Guests need root: run it with sudo.", hint=_WITHOUT_GUESTS)
+        raise LocalCloudError("Guests need root.", hint=f"{_WITH_ROOT}. {_WITHOUT_GUESTS}")
     packages = missing_packages(shutil.which)
     if packages:
         raise LocalCloudError(

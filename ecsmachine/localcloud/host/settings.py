@@ -11,6 +11,7 @@ from ecsmachine.localcloud.host.processes import ProcessId
 from ecsmachine.localcloud.state import records
 
 _AFRESH = "Start over: ecsmachine local reset"
+ELSEWHERE = "Choose another folder with --root or ECSMACHINE_LOCAL_ROOT."
 GuestKind = Literal["nspawn", "none"]
 KEY_VARIABLES = ("ECSMACHINE_LOCAL_ACCESS_KEY_ID", "ECSMACHINE_LOCAL_ACCESS_KEY_SECRET")
 """Variables with the access key that a cloud is to have, for a daemon that is started."""
@@ -113,9 +114,9 @@ def read_settings(file: Path) -> CloudSettings | None:
 
     Raises :class:`~ecsmachine.localcloud.protocol.errors.LocalCloudError` if they are unreadable.
     """
-    return records.read(CloudSettings, file, hint=_AFRESH)
+    return records.read(CloudSettings, file, hint=_AFRESH, refused=ELSEWHERE)
 
 
 def read_running(file: Path) -> Running | None:
     """Return the data that the daemon has stored about itself; None if there is none."""
-    return records.read(Running, file, hint=_AFRESH)
+    return records.read(Running, file, hint=_AFRESH, refused=ELSEWHERE)

@@ -44,16 +44,21 @@ def load(kind: type[T], text: str) -> T:
     return value
 
 
-def read(kind: type[T], file: Path, *, hint: str | None = None) -> T | None:
+def read(
+    kind: type[T], file: Path, *, hint: str | None = None, refused: str | None = None
+) -> T | None:
     """Return the content of a file; None if there is no such file.
 
-    Raises :class:`RecordError`, which names the file, with ``hint``.
+    Raises :class:`RecordError`, which names the file, with ``hint`` for wrong content, and with
+    ``refused`` where the system does not let us read it.
     """
     try:
         return load(kind, file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecordError) as error:
+    except OSError as error:
+        raise RecordError(f"{file} cannot be read: {error.strerror}", hint=refused) from None
+    except (ValueError, RecordError) as error:
         raise RecordError(f"{file} cannot be read: {error}", hint=hint) from None
 
 

@@ -152,6 +152,14 @@ def test_delays(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert found["Status"] == "Pending"
 
 
+def test_a_cloud_started_with_sudo_says_how_its_user_gets_the_variables(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert up(root, "--root", str(root), SUDO_USER="me") == 0
+    shown = capsys.readouterr().out
+    assert f'eval "$(sudo "$(command -v ecsmachine)" local env --root {root})"\n' in shown
+
+
 def test_a_key_of_ones_own(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     key = ("--access-key-id", "test", "--access-key-secret", "s3cret")
     assert up(root, *key) == 0

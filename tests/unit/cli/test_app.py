@@ -11,6 +11,8 @@ import pytest
 
 from ecsmachine import __version__
 from ecsmachine.cli.app import run
+from ecsmachine.cli.arguments.create_options import SSH
+from ecsmachine.cli.arguments.engine_options import ENGINE
 from tests.unit.terminals import Typed
 
 
@@ -121,6 +123,46 @@ def test_a_missing_machine_is_exit_code_1(
         'Error: Docker machine "nope" does not exist. Use "ecsmachine ls" to list machines. '
         'Use "ecsmachine create" to add a new one.'
     )
+
+
+def test_a_name_that_is_nearly_that_of_a_machine(
+    environment: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["create", "-d", "none", "--url", "tcp://127.0.0.1:1", "dev1"], environment) == 0
+    capsys.readouterr()
+    assert run(["url", "dve1"], environment) == 1
+    assert one_error_line(capsys).endswith(" Did you mean dev1?")
+
+
+@pytest.mark.parametrize("variable", [each.env for each in (*ENGINE, *SSH) if each.env])
+def test_a_wrong_variable_is_named(
+    variable: str, environment: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["create", "-d", "none", "--url", "tcp://127.0.0.1:1", "dev1"]
+    assert run(words, {**environment, variable: "wrong one"}) == 2
+    assert variable in one_error_line(capsys)
+
+
+def test_no_passphrase_is_asked_for_what_is_not_there(
+    environment: dict[str, str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "notes").write_text("text")
+    assert run(["import", str(tmp_path / "notes")], environment) == 1
+    assert "not a machine that ecsmachine exported" in one_error_line(capsys)
+    assert run(["export", "nope"], environment) == 1
+    assert "does not exist" in one_error_line(capsys)
+
+
+def test_a_folder_that_cannot_be_used(
+    environment: dict[str, str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    place = str(tmp_path / "file" / "cloud")
+    for command in (["status"], ["env"], ["up", "--guests", "none"]):
+        assert run(["local", *command], {**environment, "ECSMACHINE_LOCAL_ROOT": place}) == 1
+        line = one_error_line(capsys)
+        assert "Not a directory" in line and line.endswith("--root or ECSMACHINE_LOCAL_ROOT.")
+        assert "Errno" not in line and "reset" not in line
 
 
 def test_help_of_a_command_below_another(

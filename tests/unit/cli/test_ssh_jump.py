@@ -56,7 +56,7 @@ def test_a_host_behind_a_jump_host(tmp_path: Path) -> None:
 
         # what is wrong is said before anything is made
         said = run(*words, "dev1", ECSMACHINE_SSH_JUMP="bastion", code=2)
-        assert '--ssh-jump: "bastion" is not USER@HOST' in said
+        assert '--ssh-jump (ECSMACHINE_SSH_JUMP): "bastion" is not USER@HOST' in said
         said = run(*words, "--ssh-jump", jump, "dev1", code=3)
         assert "The jump host 127.0.0.1" in said
         assert not (tmp_path / "store" / "machines" / "dev1").exists()

@@ -1,7 +1,7 @@
 """The categories of cloud disks, and how large disks of each may be.
 
-Source: SystemDisk.Size and DataDisk.N.Size of RunInstances. What a zone offers may be narrower,
-and is asked for separately.
+Source: SystemDisk.Size and DataDisk.N.Size of RunInstances, with the default PerformanceLevel.
+What a zone offers may be narrower, and is asked for separately.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SIZES_GIB: dict[str, dict[DiskKind, tuple[int, int]]] = {
     "cloud": {"system": (20, 500), "data": (5, 2000)},
     "cloud_efficiency": {"system": (20, 2048), "data": (10, 65536)},
     "cloud_ssd": {"system": (20, 2048), "data": (20, 65536)},
-    "cloud_essd": {"system": (1, 2048), "data": (1, 65536)},
+    "cloud_essd": {"system": (20, 2048), "data": (20, 65536)},
     "cloud_essd_entry": {"system": (1, 2048), "data": (10, 65536)},
     "cloud_auto": {"system": (1, 2048), "data": (1, 65536)},
     "ephemeral_ssd": {"system": (20, 500), "data": (5, 800)},

@@ -185,8 +185,12 @@ def _user_data(text: str) -> bytes:
 
 
 def _security_group(text: str) -> str:
-    if not 2 <= len(text) <= 128 or text.startswith(("http://", "https://")):
-        raise UnfitValueError(f'"{text}" is not a name', "Use 2 to 128 characters.")
+    is_url = text.startswith(("http://", "https://"))
+    if is_url or not re.fullmatch(r"[^\W\d_][\w.:-]{1,127}", text):
+        raise UnfitValueError(
+            f'"{text}" is not a name of a security group',
+            "Use 2 to 128 letters, digits and . _ : - with a letter first.",
+        )
     return text
 
 

@@ -77,7 +77,7 @@ def _choose_system_image(cloud: Cloud, settings: Settings) -> Image:
             return image
     if settings.image_os:
         raise PreCreateCheckError(
-            f'There is no system image of "{settings.image_os}" for {settings.instance_type}',
+            f'There is no system image of "{settings.image_os}" for {_wanted_by(settings)}',
             hint=nearest(
                 settings.image_os,
                 {f"{image.platform.lower()} {_written_version(image)}" for image in images},

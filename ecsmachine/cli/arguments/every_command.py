@@ -9,6 +9,7 @@ from typing import Annotated, Any, get_args
 import typer
 import typer.main
 
+from ecsmachine.cli.arguments.conversion import value_of
 from ecsmachine.cli.arguments.from_settings import take_settings
 from ecsmachine.cli.arguments.groups import AsJson
 from ecsmachine.cli.arguments.help import write_in_words
@@ -48,10 +49,9 @@ def changed(command: Any) -> Any:
 
 
 def _convert_only_if_needed(command: Any) -> None:
-    """Change a command so that only values that need it are converted.
+    """Change a command so that typer converts only what :mod:`conversion` leaves to it.
 
-    Since 0.27 typer converts with pydantic, which takes longer to import than all the rest of a
-    short command. But a default has its type already, and a word for a string parameter is one.
+    A default has its type already.
     """
     parameters_of = command.get_params
 
@@ -78,14 +78,13 @@ def _converting_only_if_needed(parameter: Any, convert: Any) -> Any:
         source = context.get_parameter_source(parameter.name)
         if is_number:
             _refuse_too_large(parameter, value if several and value else (value,))
-        if parameter.required:
+        simple = value_of(parameter, value)
+        if simple is not None:
+            value = simple
+        elif parameter.required:
             return convert(context, value)
-        if several and not value:
+        elif several and not value:
             value = ()
-        elif annotation is str and isinstance(value, str):
-            pass
-        elif annotation == list[str] and isinstance(value, (list, tuple)):
-            value = list(value)
         elif value is not None and (source is None or source.name != "DEFAULT"):
             return convert(context, value)
         return parameter.callback(context, parameter, value) if parameter.callback else value

@@ -453,7 +453,17 @@ def test_a_terminated_program_says_so_and_leaves_with_130(tmp_path: Path) -> Non
     assert errors == "Error: Interrupted\n"
 
 
-@pytest.mark.parametrize("command", [["config", "dev1"], ["env", "dev1"], ["swarm", "ls"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["config", "dev1"],
+        ["env", "dev1"],
+        ["swarm", "ls"],
+        ["-s", "elsewhere", "stop", "--timeout", "5", "dev1"],
+        ["apply", "--parallel", "3", "-f", "missing"],
+        ["export", "dev1", "file"],
+    ],
+)
 def test_short_commands_do_without_what_is_slow_to_import(
     command: list[str], tmp_path: Path
 ) -> None:

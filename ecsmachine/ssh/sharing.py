@@ -48,11 +48,13 @@ class Persistence:
 
     seconds: int
     environment: Mapping[str, str]
+    is_asked_for: bool = True
 
 
 def persistence(environment: Mapping[str, str]) -> Persistence:
     """Return how connections are kept. Raises :class:`UsageError`."""
-    return Persistence(kept.persist_s(environment), environment)
+    is_asked_for = bool(environment.get(kept.VARIABLE, "").strip())
+    return Persistence(kept.persist_s(environment), environment, is_asked_for)
 
 
 @contextlib.contextmanager
@@ -60,10 +62,13 @@ def shared(host: KnownHost, words: list[str], keep: Persistence | None) -> Itera
     """Give the connection to share with others for the length of a block, begun if need be.
 
     ``words`` are those of ssh that log in. There is none without ``keep``, to a host that is
-    reached through another, or with keys of the agent alone.
+    reached through another, or with keys of the agent alone; nor unasked as another user than
+    root: sshd gives all sessions of a connection the groups that the user had at its login, and
+    scripts run ``usermod -aG`` in one command and use the group in the next.
     """
     target = host.target
     can = keep is not None and keep.seconds and target.key_path and not target.jump
+    can = can and (target.user == "root" or keep.is_asked_for)
     folder = _folder() if can else None
     if keep is None or folder is None:
         yield Shared()

@@ -295,6 +295,20 @@ def test_logins_through_others_and_with_the_agents_keys_are_not_shared(key: Path
             assert shared == sharing.Shared()
 
 
+@pytest.mark.parametrize(
+    ("user", "seconds", "is_shared"),
+    [("root", "", True), ("ubuntu", "", False), ("ubuntu", "60", True), ("root", "0", False)],
+)
+def test_a_user_whose_groups_may_change_shares_only_what_was_asked_for(
+    user: str, seconds: str, is_shared: bool, key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept, "begin", lambda *_, **__: (None, None))
+    target = SSHTarget("127.0.0.1", 1, user=user, key_path=key)
+    keep = sharing.persistence({kept.VARIABLE: seconds})
+    with sharing.shared(KnownHost(target, key.with_name("pins")), [], keep) as found:
+        assert (found.socket_path is not None) is is_shared
+
+
 def test_the_path_of_a_socket_is_short_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     target = SSHTarget("h" * 200, user="u" * 30, key_path=Path("/k" * 200))
     path = Path("/tmp/ecsmachine-ssh-4294967295") / sharing._name(target, Path("/p" * 300))

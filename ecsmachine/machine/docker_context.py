@@ -161,7 +161,7 @@ def remove(docker: DockerConfig, machine_name: str, store_path: Path) -> bool:
 
 
 def _certificate(machine: Machine, file: str) -> bytes:
-    path = machine.directory / file
+    path = machine.auth.client_dir / file
     try:
         return path.read_bytes()
     except OSError as error:

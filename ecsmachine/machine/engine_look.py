@@ -33,16 +33,8 @@ if TYPE_CHECKING:
             """The machine's folder."""
 
         @property
-        def machine_ca_path(self) -> Path | str:
-            """The CA certificate."""
-
-        @property
-        def machine_cert_path(self) -> Path | str:
-            """The client's certificate."""
-
-        @property
-        def machine_key_path(self) -> Path | str:
-            """The client's private key."""
+        def client_dir(self) -> Path | str:
+            """The folder with the client's ca.pem, cert.pem and key.pem."""
 
         @property
         def server_cert_path(self) -> Path | str:
@@ -143,12 +135,13 @@ def _own_engine(url: str, files: EngineFiles, timeout_s: float) -> ssl.SSLSocket
 
 def tls_context(files: EngineFiles) -> ssl.SSLContext:
     """Return a TLS context with the machine's CA and the client certificate, TLS 1.2 at least."""
-    check_private(files.machine_key_path)
+    ca, certificate, key = _client_paths(files)
+    check_private(key)
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_verify_locations(files.machine_ca_path)
-        context.load_cert_chain(files.machine_cert_path, files.machine_key_path)
+        context.load_verify_locations(ca)
+        context.load_cert_chain(certificate, key)
     except (OSError, ssl.SSLError) as error:
         raise unreadable(files, error) from error
     return context
@@ -156,13 +149,18 @@ def tls_context(files: EngineFiles) -> ssl.SSLContext:
 
 def check_files(files: EngineFiles) -> None:
     """Raise what is wrong with the client's files as far as it can be seen without reading them."""
-    check_private(files.machine_key_path)
+    paths = _client_paths(files)
+    check_private(paths[-1])
     try:
-        for path in (files.machine_ca_path, files.machine_cert_path, files.machine_key_path):
+        for path in paths:
             if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for
                 raise OSError(errno.EINVAL, f"{os.path.basename(path)} is not a plain file")
     except OSError as error:
         raise unreadable(files, error) from error
+
+
+def _client_paths(files: EngineFiles) -> list[str]:
+    return [os.path.join(files.client_dir, name) for name in ("ca.pem", "cert.pem", "key.pem")]
 
 
 def unreadable(files: EngineFiles, error: OSError) -> EngineCertificateError:

@@ -100,6 +100,16 @@ class AuthOptions:
         return self.machine_dir / "server-key.pem"
 
     @property
+    def client_dir(self) -> Path:
+        """The folder with the client's ``ca.pem``, ``cert.pem`` and ``key.pem``.
+
+        Docker Machine copies none into the folder of a machine without a host (driver none).
+        """
+        own = (self.machine_ca_path, self.machine_cert_path, self.machine_key_path)
+        is_bare = not any(path.exists() for path in own) and (self.cert_dir / "key.pem").exists()
+        return self.cert_dir if is_bare else self.machine_dir
+
+    @property
     def machine_ca_path(self) -> Path:
         """The machine's own copy of the CA certificate, which ``docker`` is pointed at."""
         return self.machine_dir / "ca.pem"

@@ -100,10 +100,7 @@ class StoredMachine:
         self.driver_name = driver_name
         self.address = address
         self.url = url
-        self.machine_dir = directory
-        self.machine_ca_path = os.path.join(directory, "ca.pem")
-        self.machine_cert_path = os.path.join(directory, "cert.pem")
-        self.machine_key_path = os.path.join(directory, "key.pem")
+        self.machine_dir = self.client_dir = directory
         self.server_cert_path = os.path.join(directory, "server.pem")
 
 

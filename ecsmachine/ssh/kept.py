@@ -62,6 +62,15 @@ def persist_s(environment: Mapping[str, str]) -> int:
     return int(text)
 
 
+def may_share(user: str, environment: Mapping[str, str]) -> bool:
+    """Whether commands of a user share a connection: those of root, or of all if that is asked.
+
+    sshd gives all sessions of a connection the groups that the user had at its login, and scripts
+    run ``usermod -aG`` in one command and use the group in the next.
+    """
+    return user == "root" or bool(environment.get(VARIABLE, "").strip())
+
+
 def folder(*, make: bool = False) -> str | None:
     """Return the folder of the user's sockets; None if somebody else could be behind it."""
     user = files.user_id()
@@ -122,6 +131,8 @@ def run(
     content = _read(_record(place, pin_path)) if place else ""
     pin, seen, key_path, socket_path, *words = [*content.split("\0"), "", "", "", ""]
     words = words[:-4]
+    if not may_share(words[-1].partition("@")[0] if words else "", environment):
+        return None
     if pin != pin_path or seen != _configuration(pin_path) or not _is_private(key_path):
         return None
     try:

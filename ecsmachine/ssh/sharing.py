@@ -48,13 +48,11 @@ class Persistence:
 
     seconds: int
     environment: Mapping[str, str]
-    is_asked_for: bool = True
 
 
 def persistence(environment: Mapping[str, str]) -> Persistence:
     """Return how connections are kept. Raises :class:`UsageError`."""
-    is_asked_for = bool(environment.get(kept.VARIABLE, "").strip())
-    return Persistence(kept.persist_s(environment), environment, is_asked_for)
+    return Persistence(kept.persist_s(environment), environment)
 
 
 @contextlib.contextmanager
@@ -62,15 +60,12 @@ def shared(host: KnownHost, words: list[str], keep: Persistence | None) -> Itera
     """Give the connection to share with others for the length of a block, begun if need be.
 
     ``words`` are those of ssh that log in. There is none without ``keep``, to a host that is
-    reached through another, or with keys of the agent alone; nor unasked as another user than
-    root: sshd gives all sessions of a connection the groups that the user had at its login, and
-    scripts run ``usermod -aG`` in one command and use the group in the next.
+    reached through another, with keys of the agent alone, or unasked as another user than root.
     """
     target = host.target
     can = keep is not None and keep.seconds and target.key_path and not target.jump
-    can = can and (target.user == "root" or keep.is_asked_for)
     folder = _folder() if can else None
-    if keep is None or folder is None:
+    if keep is None or folder is None or not kept.may_share(target.user, keep.environment):
         yield Shared()
         return
     path = folder / _name(target, host.pin_path)

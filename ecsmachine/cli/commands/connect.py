@@ -88,9 +88,9 @@ def ssh(
     """Log into a machine, or run a command on it and exit with the command's exit code.
 
     Everything after the machine's name goes to the ssh program: first options (-L
-    8080:localhost:80, -t, -N), then the command. As root, the connection stays open for a minute, for
-    the next ssh and scp. MACHINE_SSH_CONTROL_PERSIST sets another number of seconds, for all
-    users; 0 turns this off.
+    8080:localhost:80, -t, -N), then the command. As root, the connection stays open for a
+    minute, for the next ssh and scp. MACHINE_SSH_CONTROL_PERSIST sets another number of seconds,
+    for all users; 0 turns this off.
 
     Example: ecsmachine ssh dev1 df -h /
     """

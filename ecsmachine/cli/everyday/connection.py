@@ -179,7 +179,7 @@ def _engine(this: Session, name: str, swarm: bool, *, failure: str) -> _Engine:
     machine = this.store.load(name)
     url = _checked_url(this, machine, swarm, failure=failure, is_silent=is_silent)
     over_ssh = _over_ssh(this, machine) if machine.auth.jump else ""
-    directory = str(machine.auth.machine_dir)
+    directory = str(machine.auth.client_dir)
     return _Engine(url, machine.driver.address(), directory, over_ssh)
 
 

@@ -105,6 +105,19 @@ def test_config(program: Program, running: Machine) -> None:
     ]
 
 
+def test_a_machine_of_docker_machines_driver_none_has_the_stores_certificates(
+    program: Program, running: Machine
+) -> None:
+    for path in running.directory.glob("*.pem"):
+        path.unlink()
+    certs = running.auth.cert_dir
+    assert f'export DOCKER_CERT_PATH="{certs}"' in program("env", "--shell", "sh", "dev1").lines
+    assert f'--tlskey="{certs}/key.pem"' in program("config", "dev1").lines
+    assert "cannot be read" not in program("ls").out
+    running.auth.machine_ca_path.write_text("")  # of a machine's own, one that was lost is missed
+    assert "cannot be read" in program("config", "dev1").err
+
+
 def test_env_and_config_as_json(program: Program, running: Machine) -> None:
     folder, url = running.auth.machine_dir, running.driver.url()
     assert json.loads(program("env", "--json", "dev1").out) == {

@@ -73,7 +73,7 @@ def test_what_the_store_refuses_is_not_read_in_the_short_way(driver: str, store:
                 known = machine.driver
                 assert told == (known.address(), known.url(), known.name), (place, value)
                 assert str(machine.auth.machine_dir) == short.machine_dir
-                assert str(machine.auth.machine_key_path) == short.machine_key_path
+                assert str(machine.auth.client_dir) == short.client_dir
     assert refused > len(FIELDS)
 
 

@@ -64,6 +64,7 @@ def base(monkeypatch: pytest.MonkeyPatch, key: Path) -> Iterator[Path]:
     """Where the folder of sockets is: the path of a socket is short."""
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         monkeypatch.setattr(kept, "BASE", folder)
+        monkeypatch.setenv(kept.VARIABLE, str(SECONDS))  # whoever runs the tests
         yield Path(folder)
         for path in sockets(Path(folder)):
             sharing._close(iter([path]), at_once=True)

@@ -243,6 +243,7 @@ def furnish(probe: Probe) -> Scene:
     shell = {
         "Type": "RunShellScript", "CommandContent": "echo {{who}}", "EnableParameter": "true", "Name": "command",
         "Description": "of the scene", "WorkingDir": "/tmp", "ResourceGroupId": "rg-test", **TAG,
+        "ContentEncoding": "PlainText",
     }  # fmt: skip
     ids["command"] = call(ECS, "CreateCommand", **shell)["CommandId"]
     invoked = {

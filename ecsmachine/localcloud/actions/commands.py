@@ -47,7 +47,7 @@ def modify_command(call: Call) -> None:
     changes: dict[str, Any] = {}
     if parameters.given("CommandContent"):
         # There is no ContentEncoding here: it is as the command was made, in base64.
-        changes["content"] = _content(parameters, "Base64")
+        changes["content"] = _content(parameters, "", "Base64")
         _check_parameters(changes["content"], command.has_parameters)
     for field, value, name in (
         ("name", _name(parameters), "Name"),
@@ -71,7 +71,8 @@ def command_of_request(call: Call) -> Command:
     parameters = call.parameters
     kind = parameters.require_choice("Type", KINDS, error=refusals.of("InvalidCmdType.NotFound"))
     parameters.require("CommandContent")
-    content = _content(parameters, parameters.text("ContentEncoding"))
+    default = "Base64" if call.action == "CreateCommand" else "PlainText"
+    content = _content(parameters, parameters.text("ContentEncoding"), default)
     has_parameters = parameters.boolean("EnableParameter")
     _check_parameters(content, has_parameters)
     return Command(
@@ -119,8 +120,11 @@ def in_encoding(call: Call, content: str) -> str:
     return content
 
 
-def _content(parameters: Parameters, encoding: str) -> str:
+def _content(parameters: Parameters, encoding: str, default: str) -> str:
+    """Return the content in base64; ``default`` is the encoding where none is named, or a wrong."""
     text = parameters.text("CommandContent")
+    if encoding.lower() not in ("plaintext", "base64"):
+        encoding = default
     if encoding.lower() == "base64":
         try:
             base64.b64decode(text, validate=True)

@@ -93,7 +93,7 @@ def test_commands_that_are_kept(api: Api, guests: RecordingGuests, instance: str
         "Name": "greet",
         "Description": "says hello",
         "Type": "RunShellScript",
-        "ContentEncoding": "Base64",
+        # CreateCommand takes base64 where nothing else is said, RunCommand plain text.
         "CommandContent": b64("echo {{ who }} {{ACS::InstanceId}}"),
         "EnableParameter": True,
         "Timeout": 120,

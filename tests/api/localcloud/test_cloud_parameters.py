@@ -35,7 +35,23 @@ def test_a_refused_request_may_come_again_with_its_token(api: Api) -> None:
 
 def test_what_asks_for_nothing_is_not_refused(api: Api) -> None:
     values = {"Tenancy": "default", "NetworkOptions.EnableJumboFrame": "false"}
-    api.run(api.group(), **values)
+    group_id = api.group()
+    api.run(group_id, **values)
+    # the values that ECS takes where nothing is said
+    defaults = {
+        "Affinity": "default",
+        "NetworkOptions.EnableJumboFrame": "true",
+        "PrivateDnsNameOptions.HostnameType": "Custom",
+        "StorageSetPartitionNumber": 2,
+    }
+    api.run(group_id, **defaults)
+    waits = {"TcpClosedAndTimeWaitTimeout": 3, "TcpEstablishedTimeout": 910, "UdpTimeout": 30}
+    api.call(
+        "CreateNetworkInterface",
+        {f"ConnectionTrackingConfiguration.{name}": value for name, value in waits.items()},
+        SecurityGroupId=group_id,
+        VSwitchId=api.cloud.state.default_vswitch_id,
+    )
     api.call("CreateVpc", {"EnableIpv6": "false"}, version=VPC)
 
 

@@ -94,11 +94,11 @@ def lines_of_all(
         end: BaseException | None = None
         try:
             for text in lines_of(store.load(name), wanted):
-                if not _put(queues[name], Line(name, text), over):
+                if not _hand_over(queues[name], Line(name, text), over):
                     return
         except BaseException as error:  # a fault of ours is raised where lines are taken
             end = error
-        _put(queues[name], (name, end), over)
+        _hand_over(queues[name], (name, end), over)
 
     for name in names:
         Thread(target=read, args=(name,), daemon=True).start()
@@ -122,7 +122,7 @@ def lines_of_all(
         over.set()
 
 
-def _put(queue: Queue[_Item], item: _Item, over: Event) -> bool:
+def _hand_over(queue: Queue[_Item], item: _Item, over: Event) -> bool:
     """Hand an item over; False if nobody takes any more."""
     while not over.is_set():
         with suppress(Full):

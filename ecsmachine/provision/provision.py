@@ -61,7 +61,7 @@ def provision(
     parts: list[batch.Part] = []
 
     def do(*, look_again: bool) -> None:
-        _do(parts, host, situation, look_again=look_again)
+        _run_parts(parts, host, situation, look_again=look_again)
         for name in waiting:
             if observe is not None:
                 observe(name, "after")
@@ -128,7 +128,7 @@ def _decide(step: Step, situation: Situation, report: Report) -> list[Action]:
     return actions
 
 
-def _do(
+def _run_parts(
     parts: list[batch.Part], host: HostConnection, situation: Situation, *, look_again: bool
 ) -> None:
     """Do what was decided on; with ``look_again`` what is there then is seen."""

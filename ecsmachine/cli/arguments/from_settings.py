@@ -68,7 +68,7 @@ def take_settings(command: Any) -> None:
             this.settings.applied = {
                 key: one for name, (key, one, _) in found.items() if name not in typed
             }
-            _tell(this, path_of(context))
+            _report_sources(this, path_of(context))
         parsed: list[str] = parse(context, arguments)
         return parsed
 
@@ -162,7 +162,7 @@ def _is_of_another_driver(key: str) -> bool:
     )
 
 
-def _tell(this: Session, path: tuple[str, ...]) -> None:
+def _report_sources(this: Session, path: tuple[str, ...]) -> None:
     """Say what a person might not expect: of a project's file, and whose rights are used."""
     applied = this.settings.applied
     unused = this.settings.unused_credentials() if path[:1] in _WITH_DRIVER else None

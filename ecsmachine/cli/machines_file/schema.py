@@ -30,7 +30,7 @@ def schema() -> dict[str, Any]:
     for driver in DRIVERS:
         for key, option in keys_of(driver).items():
             if key == key_of(option, driver):
-                options.setdefault(key, {**_of(option), "description": help_of(option)})
+                options.setdefault(key, {**_schema_of(option), "description": help_of(option)})
     machine = {"type": "object", "properties": options, "additionalProperties": False}
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -55,7 +55,7 @@ def schema() -> dict[str, Any]:
     }
 
 
-def _of(option: Option) -> dict[str, Any]:
+def _schema_of(option: Option) -> dict[str, Any]:
     if option.kind == "list":
         return {"anyOf": [_MAP, *_TEXTS["anyOf"]]} if option.pairs else dict(_TEXTS)
     if option.kind == "int":

@@ -18,7 +18,7 @@ from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.commands import Command
-from ecsmachine.localcloud.state.records import told
+from ecsmachine.localcloud.state.records import api_fields
 from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
 from ecsmachine.localcloud.work.commands import BUILT_IN, PARAMETER
 
@@ -179,7 +179,7 @@ def _bounded(parameters: Parameters, name: str, most: int, code: str, what: str)
 def _view(call: Call, command: Command) -> dict[str, Any]:
     names = parameter_names(command.content) if command.has_parameters else []
     return {
-        **told(command),
+        **api_fields(command),
         **fixed("Command"),
         "CommandContent": in_encoding(call, command.content),
         "ParameterNames": {"ParameterName": names},

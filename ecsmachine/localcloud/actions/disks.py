@@ -36,7 +36,7 @@ from ecsmachine.localcloud.protocol.names import (
 from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import Disk, DiskStatus, Instance, Snapshot
-from ecsmachine.localcloud.state.records import told
+from ecsmachine.localcloud.state.records import api_fields
 from ecsmachine.localcloud.state.resources import attached_disks, check_status, forget_disk
 from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
 
@@ -308,7 +308,7 @@ def _disk_view(call: Call, disk: Disk) -> dict[str, Any]:
     iops = disk_categories.baseline_iops(disk.size_gib) + disk.provisioned_iops
     throughput = min(350, 120 + disk.size_gib // 2)
     return {
-        **told(disk),
+        **api_fields(disk),
         **fixed("Disk"),
         "Portable": disk.kind == "data",
         "Attachments": {"Attachment": attachments},

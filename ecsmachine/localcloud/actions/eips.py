@@ -21,7 +21,7 @@ from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.addresses import eips_of, pick_public, public_in_use
 from ecsmachine.localcloud.state.balancers import LoadBalancer
 from ecsmachine.localcloud.state.model import ChargeType, Eip, Instance, NetworkInterface
-from ecsmachine.localcloud.state.records import told
+from ecsmachine.localcloud.state.records import api_fields
 from ecsmachine.localcloud.state.resources import check_status, status_now
 from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request, vpc_tags
 
@@ -251,7 +251,7 @@ def _status_now(call: Call, eip: Eip) -> str:
 def _eip_view(call: Call, eip: Eip) -> dict[str, Any]:
     holder = _holder_of(call, eip)
     return {
-        **told(eip),
+        **api_fields(eip),
         **fixed("Eip"),
         "Status": _status_now(call, eip),
         "InstanceRegionId": eip.region if eip.instance_id else "",

@@ -22,7 +22,7 @@ from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.names import matches
 from ecsmachine.localcloud.protocol.parameters import Parameters
-from ecsmachine.localcloud.state.records import told
+from ecsmachine.localcloud.state.records import api_fields
 from ecsmachine.localcloud.state.resources import image_with_id
 
 MACHINE_OF = {"X86": "x86_64", "ARM": "arm64"}
@@ -114,7 +114,7 @@ def image_view(call: Call, image: Image) -> dict[str, Any]:
 
 def _system_image_view(call: Call, image: Image) -> dict[str, Any]:
     return {
-        **told(image),
+        **api_fields(image),
         **fixed("SystemImage"),
         "ImageName": image.id,
         "OSNameEn": image.os_name_en,

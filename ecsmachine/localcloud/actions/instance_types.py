@@ -17,7 +17,7 @@ from ecsmachine.localcloud.protocol.errors import invalid_parameter
 from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.paging import page_by_token
 from ecsmachine.localcloud.protocol.parameters import Parameters
-from ecsmachine.localcloud.state.records import told
+from ecsmachine.localcloud.state.records import api_fields
 
 
 def describe_instance_types(call: Call) -> Answer:
@@ -46,7 +46,7 @@ def describe_instance_type_families(call: Call) -> Answer:
 def _type(call: Call, kind: InstanceType) -> dict[str, Any]:
     memory = int(kind.memory_gib) if kind.memory_gib == int(kind.memory_gib) else kind.memory_gib
     return {
-        **told(kind),
+        **api_fields(kind),
         **fixed("InstanceType"),
         "MemorySize": memory,
         "DiskQuantity": kind.disks,

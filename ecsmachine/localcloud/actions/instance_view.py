@@ -10,7 +10,7 @@ from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.wire import Rendered
 from ecsmachine.localcloud.state.interfaces import attached_interfaces, primary_interface
 from ecsmachine.localcloud.state.model import Eip, Instance, NetworkInterface
-from ecsmachine.localcloud.state.records import told
+from ecsmachine.localcloud.state.records import api_fields
 from ecsmachine.localcloud.state.resources import bound_eip, image_with_id, resource_tags
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.state.tagging import ecs_tags
@@ -57,7 +57,7 @@ def attributes(state: State, instance: Instance) -> dict[str, Any]:
 def _common(instance: Instance, eip: Eip | None) -> dict[str, Any]:
     kind = known_instance_type(instance.instance_type)
     return {
-        **told(instance),
+        **api_fields(instance),
         **fixed("InstanceOrAttribute"),
         "Cpu": kind.cpu,
         "Memory": int(kind.memory_gib * 1024),
@@ -136,7 +136,7 @@ def _described(
             "ThreadsPerCore": instance.cpu_options.threads_per_core or kind.threads_per_core,
             "TopologyType": instance.cpu_options.topology or "DiscreteCoreToHTMapping",
         },
-        "MetadataOptions": told(instance.metadata_options),
+        "MetadataOptions": api_fields(instance.metadata_options),
         "ImageOptions": {
             "LoginAsNonRoot": instance.login_as_non_root,
             "CurrentOSNVMeSupported": True,

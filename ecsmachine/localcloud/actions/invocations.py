@@ -41,7 +41,7 @@ from ecsmachine.localcloud.state.commands import (
     Termination,
 )
 from ecsmachine.localcloud.state.model import Instance
-from ecsmachine.localcloud.state.records import told
+from ecsmachine.localcloud.state.records import api_fields
 
 MAX_INSTANCES = 100
 MAX_INVOCATIONS = 1000
@@ -231,7 +231,7 @@ def _both(status: str) -> tuple[str, str]:
 def _told(call: Call, result: ScriptResult, *, finish: str, with_output: bool) -> dict[str, Any]:
     """Return the common fields for an instance; the actions name the end time differently."""
     return {
-        **told(result),
+        **api_fields(result),
         **fixed("InvocationResult"),
         "Repeats": 1 if result.started else 0,
         finish: result.finished,

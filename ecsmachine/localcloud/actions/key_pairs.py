@@ -14,7 +14,7 @@ from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import valid_name
 from ecsmachine.localcloud.state import public_keys
 from ecsmachine.localcloud.state.model import Instance, KeyPair
-from ecsmachine.localcloud.state.records import told
+from ecsmachine.localcloud.state.records import api_fields
 from ecsmachine.localcloud.state.resources import check_status
 from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
 from ecsmachine.localcloud.work.instances import Credentials
@@ -160,7 +160,7 @@ def _make_key_pair(call: Call, public: str) -> KeyPair:
 
 def _pair_view(call: Call, pair: KeyPair) -> dict[str, Any]:
     entry: dict[str, Any] = {
-        **told(pair),
+        **api_fields(pair),
         "Tags": ecs_tags(call.state.key_pairs.tags(pair.key_id)),
     }
     if call.parameters.boolean("IncludePublicKey"):

@@ -17,7 +17,7 @@ from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import valid_description, valid_name
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import LaunchTemplate, TemplateVersion
-from ecsmachine.localcloud.state.records import told
+from ecsmachine.localcloud.state.records import api_fields
 from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
 
 MAX_TEMPLATES = 30
@@ -241,7 +241,7 @@ def _version_of_request(parameters: Parameters, number: int) -> TemplateVersion:
 
 def _template_view(call: Call, template: LaunchTemplate) -> dict[str, Any]:
     return {
-        **told(template),
+        **api_fields(template),
         "CreatedBy": call.state.account.id,
         "Tags": ecs_tags(call.state.launch_templates.tags(template.id)),
     }
@@ -327,7 +327,7 @@ def _version_view(call: Call, version: TemplateVersion) -> dict[str, Any]:
     return {
         "LaunchTemplateId": template.id,
         "LaunchTemplateName": template.name,
-        **told(version),
+        **api_fields(version),
         "DefaultVersion": version.number == template.default_version,
         "ModifiedTime": version.created,
         "CreatedBy": call.state.account.id,

@@ -33,7 +33,7 @@ from ecsmachine.localcloud.state.balancers import (
     LoadBalancerCharge,
 )
 from ecsmachine.localcloud.state.model import Switch
-from ecsmachine.localcloud.state.records import told
+from ecsmachine.localcloud.state.records import api_fields
 
 CHARGES: tuple[LoadBalancerCharge, ...] = ("paybytraffic", "paybybandwidth")
 MAX_BACKENDS = 200
@@ -132,7 +132,7 @@ def describe_load_balancer_attribute(call: Call) -> Answer:
         "RenewalCycUnit": "Month" if balancer.expires else "",
         "BackendServers": {
             "BackendServer": [
-                {**told(backend), "ServerIp": told_ip(call, backend)}
+                {**api_fields(backend), "ServerIp": address_in_answer(call, backend)}
                 for backend in balancer.backends
             ]
         },
@@ -266,7 +266,7 @@ def _keep_backends(
         "BackendServers": {
             # weights are texts, but numbers in RemoveBackendServers and what is described
             "BackendServer": [
-                {**told(backend), "Weight": weight(backend.weight)} for backend in backends
+                {**api_fields(backend), "Weight": weight(backend.weight)} for backend in backends
             ]
         },
     }
@@ -288,7 +288,7 @@ def server_ip(call: Call, backend: Backend) -> str:
     return instance.private_ip if instance else ""
 
 
-def told_ip(call: Call, backend: Backend) -> str:
+def address_in_answer(call: Call, backend: Backend) -> str:
     """Return the address of a server as answers tell it: an instance (ecs) is told by its id."""
     return "" if backend.kind == "ecs" else server_ip(call, backend)
 
@@ -320,7 +320,7 @@ def _listeners_view(balancer: LoadBalancer) -> dict[str, Any]:
 def _balancer_view(call: Call, balancer: LoadBalancer) -> dict[str, Any]:
     short = "3" if balancer.internet_charge_type == "paybytraffic" else "4"
     return {
-        **told(balancer),
+        **api_fields(balancer),
         "AddressIPVersion": "ipv4",
         "RegionIdAlias": balancer.region,
         "InternetChargeType": short,

@@ -27,7 +27,7 @@ from ecsmachine.localcloud.state.interfaces import (
     remove_interface,
 )
 from ecsmachine.localcloud.state.model import Instance, NetworkInterface
-from ecsmachine.localcloud.state.records import told
+from ecsmachine.localcloud.state.records import api_fields
 from ecsmachine.localcloud.state.resources import check_status, resource_tags
 from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
 
@@ -61,7 +61,7 @@ def interface_view(call: Call, interface: NetworkInterface) -> dict[str, Any]:
     public = _public_address(call, interface)
     nothing = {"PublicIpAddress": "", "AllocationId": ""}
     return {
-        **told(interface),
+        **api_fields(interface),
         **fixed("Interface"),
         "PrivateIpSets": {
             "PrivateIpSet": [

@@ -21,7 +21,7 @@ from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.addresses import free_addresses
 from ecsmachine.localcloud.state.interfaces import all_interfaces
 from ecsmachine.localcloud.state.model import Vpc, VSwitch
-from ecsmachine.localcloud.state.records import told
+from ecsmachine.localcloud.state.records import api_fields
 from ecsmachine.localcloud.state.resources import status_now
 from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request, vpc_tags
 
@@ -301,7 +301,7 @@ def _vpc_resources(call: Call, vpc: Vpc) -> list[dict[str, Any]]:
 
 def _vpc_view(call: Call, vpc: Vpc) -> dict[str, Any]:
     return {
-        **told(vpc),
+        **api_fields(vpc),
         **fixed("Vpc"),
         "Status": status_now(vpc.status, "Pending", vpc.ready_at),
         "OwnerId": int(call.state.account.id),
@@ -317,7 +317,7 @@ def _vpc_view(call: Call, vpc: Vpc) -> dict[str, Any]:
 
 def _vswitch_view(call: Call, item: VSwitch) -> dict[str, Any]:
     return {
-        **told(item),
+        **api_fields(item),
         **fixed("VSwitch"),
         "Status": status_now(item.status, "Pending", item.ready_at),
         "AvailableIpAddressCount": free_addresses(call.state, item),

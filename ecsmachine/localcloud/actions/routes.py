@@ -17,7 +17,7 @@ from ecsmachine.localcloud.protocol.paging import page_by_token
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.model import RouteEntry, Vpc
-from ecsmachine.localcloud.state.records import told
+from ecsmachine.localcloud.state.records import api_fields
 from ecsmachine.localcloud.state.resources import check_status, resource_tags, status_now
 from ecsmachine.localcloud.state.tagging import vpc_tags
 
@@ -257,7 +257,7 @@ def _listed_table_view(call: Call, vpc: Vpc) -> dict[str, Any]:
 
 def _listed_entry_view(call: Call, entry: RouteEntry) -> dict[str, Any]:
     return {
-        **told(entry),
+        **api_fields(entry),
         **fixed("RouteEntry"),
         "Type": entry.kind,
         "Status": _status(entry),

@@ -16,7 +16,7 @@ from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import checked_text, valid_description
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import Direction, Policy, Rule, SecurityGroup
-from ecsmachine.localcloud.state.records import told
+from ecsmachine.localcloud.state.records import api_fields
 
 MAX_RULES = 200
 MAX_RULES_OF_REQUEST = 100
@@ -291,7 +291,7 @@ def rule_view(call: Call, rule: Rule) -> dict[str, Any]:
     name = other.name if other else ""
     ingress = rule.direction == "ingress"
     return {
-        **told(rule),
+        **api_fields(rule),
         **fixed("Rule"),
         "Priority": str(rule.priority),
         "SourceCidrIp": rule.cidr if ingress else rule.own_cidr,

@@ -34,7 +34,7 @@ from ecsmachine.localcloud.state.model import (
     SecurityGroup,
     SecurityGroupKind,
 )
-from ecsmachine.localcloud.state.records import told
+from ecsmachine.localcloud.state.records import api_fields
 from ecsmachine.localcloud.state.resources import check_status
 from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
 
@@ -229,7 +229,7 @@ def _change_groups(call: Call, interface: NetworkInterface, groups: tuple[str, .
 def _group_view(call: Call, group: SecurityGroup) -> dict[str, Any]:
     members = sum(group.id in item.security_group_ids for item in call.state.instances)
     return {
-        **told(group),
+        **api_fields(group),
         "AvailableInstanceAmount": MAX_INSTANCES - members,
         "EcsCount": members,
         "RuleCount": len(group.rules),

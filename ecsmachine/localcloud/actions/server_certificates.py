@@ -14,7 +14,7 @@ from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import checked_text, valid_description
 from ecsmachine.localcloud.state.balancers import ServerCertificate
-from ecsmachine.localcloud.state.records import told
+from ecsmachine.localcloud.state.records import api_fields
 from ecsmachine.localcloud.state.tagging import (
     ecs_tags,
     has_tags,
@@ -143,7 +143,7 @@ def _view(call: Call, certificate: ServerCertificate) -> dict[str, Any]:
         others = []
     expires = read.not_valid_after_utc.timestamp()
     return {
-        **told(certificate),
+        **api_fields(certificate),
         **fixed("ServerCertificate"),
         "Fingerprint": read.fingerprint(hashes.SHA1()).hex(":"),  # noqa: S303  (as SLB tells it)
         "CommonName": _common_name(read),

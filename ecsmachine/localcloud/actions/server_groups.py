@@ -9,17 +9,17 @@ from typing import Any
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.load_balancers import (
     MAX_BACKENDS,
+    address_in_answer,
     backends_of_request,
     check_server,
     checked_name,
-    told_ip,
 )
 from ecsmachine.localcloud.protocol import clock, refusals
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.state import tagging
 from ecsmachine.localcloud.state.balancers import Backend, ServerGroup
-from ecsmachine.localcloud.state.records import told
+from ecsmachine.localcloud.state.records import api_fields
 
 MAX_GROUPS = 50
 Key = tuple[str, int]
@@ -57,7 +57,7 @@ def describe_server_groups(call: Call) -> Answer:
         "VServerGroups": {
             "VServerGroup": [
                 {
-                    **told(group),
+                    **api_fields(group),
                     "ServerCount": len(group.backends),
                     "AssociatedObjects": {
                         "Listeners": {
@@ -83,11 +83,11 @@ def describe_server_group_attribute(call: Call) -> Answer:
     """DescribeVServerGroupAttribute: one group with its servers."""
     group = call.required(call.state.server_groups, "VServerGroupId")
     return {
-        **told(group),
+        **api_fields(group),
         "LoadBalancerId": group.balancer_id,
         "BackendServers": {
             "BackendServer": [
-                {**_server_view(backend), "ServerIp": told_ip(call, backend)}
+                {**_server_view(backend), "ServerIp": address_in_answer(call, backend)}
                 for backend in group.backends
             ]
         },
@@ -182,4 +182,4 @@ def _keep_servers(call: Call, group: ServerGroup, servers: dict[Key, Backend]) -
 
 
 def _server_view(backend: Backend) -> dict[str, Any]:
-    return {**told(backend), "Port": backend.port}
+    return {**api_fields(backend), "Port": backend.port}

@@ -19,7 +19,7 @@ from ecsmachine.localcloud.protocol.names import checked_description, checked_te
 from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import CustomImage, Disk, Snapshot
-from ecsmachine.localcloud.state.records import told
+from ecsmachine.localcloud.state.records import api_fields
 from ecsmachine.localcloud.state.resources import attached_disks, forget_snapshot
 from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
 
@@ -237,7 +237,7 @@ def _snapshot_view(call: Call, snapshot: Snapshot) -> dict[str, Any]:
     done = snapshot.status == "accomplished"
     source = call.state.snapshots.get(snapshot.copied_from)
     return {
-        **told(snapshot),
+        **api_fields(snapshot),
         **fixed("Snapshot"),
         "SnapshotSN": snapshot.id[2:],
         "SnapshotLinkId": _link_id(call, snapshot),

@@ -243,9 +243,9 @@ class Applications:
         """Bring a service to a number of containers; return what else is to be known of it."""
         fields.choice("type", ("scale_to",))
         value = fields.integer("value", least=0, most=MOST_CONTAINERS)
-        return self.told_of_scale(service, self.scale_to(service, lambda _: value))
+        return self.warnings_of_scale(service, self.scale_to(service, lambda _: value))
 
-    def told_of_scale(self, service: str, wanted: int) -> list[str]:
+    def warnings_of_scale(self, service: str, wanted: int) -> list[str]:
         """Return what else is to be known after a service was scaled, a line each."""
         _, release, found = self._projects.find_service(service)
         if found.name not in release.stopped:

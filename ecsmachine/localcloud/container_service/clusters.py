@@ -24,7 +24,7 @@ from ecsmachine.localcloud.container_service.fields import Fields, check_cluster
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.state.clusters import Cluster, Node
-from ecsmachine.localcloud.state.records import told
+from ecsmachine.localcloud.state.records import api_fields
 from ecsmachine.localcloud.state.state import State
 
 AGENT_VERSION = "0.9-local"
@@ -232,7 +232,7 @@ def _view(cluster: Cluster) -> dict[str, Any]:
     )
     view: dict[str, Any] = {
         "agent_version": AGENT_VERSION if cluster.is_swarm else "",
-        **told(cluster),
+        **api_fields(cluster),
         "master_url": f"https://127.0.0.1:{cluster.master_port}" if served else "",
     }
     if served:

@@ -19,7 +19,7 @@ from ecsmachine.localcloud.container_service.fields import Fields, no_project
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.state.clusters import Trigger, TriggerAction, project_id
-from ecsmachine.localcloud.state.records import told
+from ecsmachine.localcloud.state.records import api_fields
 from ecsmachine.localcloud.state.state import State
 
 PATH = "/hook/trigger"
@@ -109,13 +109,13 @@ def fire(state: State, work: ClusterWork, query: Mapping[str, str]) -> dict[str,
     service = f"{trigger.project}_{trigger.service}"
     number = applications.scale_to(service, lambda n: n + change)
     done = {"action": kind, "project_id": trigger.project, "containers": number}
-    told = applications.told_of_scale(service, number)
+    told = applications.warnings_of_scale(service, number)
     return {**done, "message": "; ".join(told)} if told else done
 
 
 def _view(trigger: Trigger) -> dict[str, str]:
     return {
-        **told(trigger),
+        **api_fields(trigger),
     }
 
 

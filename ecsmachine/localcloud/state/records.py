@@ -1,6 +1,6 @@
 """Frozen dataclasses to JSON and back, by their type hints: the reader of all data on disk.
 
-The same hints hold the API name of a field (:func:`told`).
+The same hints hold the API name of a field (:func:`api_fields`).
 
 It reads data of other versions: unknown fields are ignored, and missing ones get their defaults.
 Invalid data raises :class:`RecordError`, whose one line says what is wrong and where.
@@ -77,17 +77,17 @@ def write_private(file: Path, content: bytes) -> None:
     temporary.replace(file)
 
 
-def told(value: Any) -> dict[str, Any]:
+def api_fields(value: Any) -> dict[str, Any]:
     """Return the fields of a resource by their names in the API's answers.
 
     Those are the fields that are declared with such a name: ``Annotated[str, "VpcId"]``.
     """
     kind: Any = type(value)
-    return {name: getattr(value, field) for field, name in _told_fields(kind)}
+    return {name: getattr(value, field) for field, name in _declared_fields(kind)}
 
 
 @cache
-def _told_fields(kind: type[Any]) -> tuple[tuple[str, str], ...]:
+def _declared_fields(kind: type[Any]) -> tuple[tuple[str, str], ...]:
     hints = get_type_hints(kind, include_extras=True)
     return tuple((f, h.__metadata__[0]) for f, h in hints.items() if get_origin(h) is Annotated)
 

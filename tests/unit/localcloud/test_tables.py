@@ -11,7 +11,7 @@ import pytest
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.model import KeyPair, TagSet, Vpc
-from ecsmachine.localcloud.state.records import told
+from ecsmachine.localcloud.state.records import api_fields
 from ecsmachine.localcloud.state.state import State, open_state
 from tests.unit.localcloud.test_firewall import instance
 
@@ -86,4 +86,4 @@ def test_only_fields_that_the_api_names_are_told() -> None:
         secret: str = field(repr=False)
         bright: Annotated[bool, "Bright"] = False
 
-    assert told(Lamp("l-1", "hidden")) == {"LampId": "l-1", "Bright": False}
+    assert api_fields(Lamp("l-1", "hidden")) == {"LampId": "l-1", "Bright": False}

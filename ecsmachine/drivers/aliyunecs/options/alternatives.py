@@ -17,48 +17,50 @@ _PRIVATE = "a machine with only a private address has no elastic address"
 _EARLY = "a PrePaid instance cannot be released early"
 
 
-def _of(*names: str, **what: Any) -> tuple[Alternative, ...]:
+def _alternatives(*names: str, **what: Any) -> tuple[Alternative, ...]:
     return tuple(Alternative(f"aliyunecs-{name}", **what) for name in names)
 
 
 ALTERNATIVES: Mapping[str, tuple[Alternative, ...]] = {
-    "image-id": _of("image-family", "image-os"),
-    "image-family": _of("image-os"),
+    "image-id": _alternatives("image-family", "image-os"),
+    "image-family": _alternatives("image-os"),
     "instance-type": (
-        *_of("cpus", "memory", both="wins"),
-        *_of("architecture", both="count"),
+        *_alternatives("cpus", "memory", both="wins"),
+        *_alternatives("architecture", both="count"),
     ),
-    "vswitch-id": _of("zone", "vpc-id", both="count"),
-    "ssh-password": _of("ssh-keypair", why="ECS accepts a password or a key pair, not both"),
-    "access-key-id": _of("profile", both="wins"),
+    "vswitch-id": _alternatives("zone", "vpc-id", both="count"),
+    "ssh-password": _alternatives(
+        "ssh-keypair", why="ECS accepts a password or a key pair, not both"
+    ),
+    "access-key-id": _alternatives("profile", both="wins"),
     # a token belongs to its secret
     "access-key-secret": (
-        *_of("profile", both="wins"),
-        *_of("security-token", both="count", mutual=False),
+        *_alternatives("profile", both="wins"),
+        *_alternatives("security-token", both="count", mutual=False),
     ),
-    "eip": _of("allocate-eip"),
+    "eip": _alternatives("allocate-eip"),
     "private-address-only": (
-        *_of("eip", "allocate-eip", why=_PRIVATE),
-        *_of("internet-max-bandwidth", both="wins"),
+        *_alternatives("eip", "allocate-eip", why=_PRIVATE),
+        *_alternatives("internet-max-bandwidth", both="wins"),
     ),
-    "internet-max-bandwidth": _of(
+    "internet-max-bandwidth": _alternatives(
         *("eip", "allocate-eip"), mine=(0,), why="0 is for no public address"
     ),
     "auto-release": (Alternative("aliyunecs-auto-release-time"),),
     "charge-type": (
-        *_of(
+        *_alternatives(
             "spot-strategy",
             mine=("PrePaid",),
             theirs=_SPOT,
             why="spot instances are always PostPaid",
         ),
-        *_of("auto-release-time", mine=("PrePaid",), why=_EARLY),
+        *_alternatives("auto-release-time", mine=("PrePaid",), why=_EARLY),
         Alternative("auto-release", mine=("PrePaid",), why=_EARLY),
-        *_of("period", "auto-renew", mine=("PostPaid",), both="count"),
+        *_alternatives("period", "auto-renew", mine=("PostPaid",), both="count"),
     ),
     "spot-strategy": (
-        *_of("period", "auto-renew", mine=_SPOT, both="count"),
-        *_of("spot-price-limit", mine=("NoSpot", "SpotAsPriceGo"), both="count"),
+        *_alternatives("period", "auto-renew", mine=_SPOT, both="count"),
+        *_alternatives("spot-price-limit", mine=("NoSpot", "SpotAsPriceGo"), both="count"),
     ),
 }
 """By the name of an option without the driver's prefix."""

@@ -113,7 +113,7 @@ def place(placement: Placement, service: str, note: Note) -> dict[str, Any]:
         text = str(one)
         if one.wished:
             note(text, "a stack has no preferences: make it a constraint, or leave it out")
-        elif one.kind == "constraint" and not _is_pattern(one):
+        elif one.kind == "constraint" and re.fullmatch(r"[\w.-]+", one.pattern) is not None:
             constraints.append(_constraint(one, note))
         elif one.kind == "constraint":
             note(
@@ -143,7 +143,3 @@ def _constraint(one: Filter, note: Note) -> str:
         return f"node.hostname {operator} {one.pattern}"
     note(str(one), f"number the nodes: docker node update --label-add index={one.pattern} NODE")
     return f"node.labels.index {operator} {one.pattern}"
-
-
-def _is_pattern(one: Filter) -> bool:
-    return re.fullmatch(r"[\w.-]+", one.pattern) is None

@@ -92,7 +92,7 @@ class RegistryClient:
         """Return an image (GET …/manifests/TAG)."""
         path = f"/v2/{reference.name}/manifests/{quote(reference.version, safe=':')}"
         response = self._ask("GET", path, _pull(reference.name), {"Accept": _MANIFESTS})
-        digest = _header(response, "Docker-Content-Digest", DIGEST)
+        digest = Fields(response.headers, _fault(response)).text("Docker-Content-Digest", DIGEST)
         manifest = _object(response)
         size = None
         if manifest.has("layers"):
@@ -231,10 +231,6 @@ def _fault(response: requests.Response) -> Fault:
 
 def _object(response: requests.Response) -> Fields:
     return read_object(response.content, _fault(response))
-
-
-def _header(response: requests.Response, name: str, rule: Rule) -> str:
-    return Fields(response.headers, _fault(response)).text(name, rule)
 
 
 def _path_of(link: str, base: str) -> str:

@@ -313,7 +313,7 @@ class State:
         self._callbacks.clear()
 
     def _open(self, settings: Settings) -> dict[str, str]:
-        meta = _read_meta(self._connection)
+        meta = dict(self._connection.execute("SELECT name, value FROM meta").fetchall())
         if not meta:
             with self.transaction():
                 meta = _new_meta(settings)
@@ -436,10 +436,6 @@ def _make_tables(connection: sqlite3.Connection, path: Path) -> None:
             COMMIT;
             """
         )
-
-
-def _read_meta(connection: sqlite3.Connection) -> dict[str, str]:
-    return dict(connection.execute("SELECT name, value FROM meta").fetchall())
 
 
 def _new_meta(settings: Settings) -> dict[str, str]:

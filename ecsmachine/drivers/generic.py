@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ from ecsmachine.drivers.changes import HostWork, Observed, Others, nobody, nothi
 from ecsmachine.drivers.existing_host import ExistingHost
 from ecsmachine.drivers.stored import generic_values
 from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
+from ecsmachine.polling import polls
 
 if TYPE_CHECKING:
     from ecsmachine.ssh.connection import Connection
@@ -297,18 +297,15 @@ class GenericDriver(ExistingHost):
                         hint=f'Try "ecsmachine ssh {self._fields.machine_name} sudo reboot".',
                         details=result.stderr,
                     )
-        deadline = time.monotonic() + _BOOT_TIMEOUT_S
-        while True:
+        for _ in polls(_BOOT_TIMEOUT_S, first_pause_s=0.5, longest_pause_s=0.5):
             with contextlib.suppress(SSHError), connect(self.ssh_target(), pin_path) as connection:
                 if _boot_of(connection) != before:
                     return
-            if time.monotonic() > deadline:
-                raise MachineError(
-                    f'The host of "{self._fields.machine_name}" did not come back '
-                    f"in {_BOOT_TIMEOUT_S:.0f} s",
-                    hint="Check its console.",
-                )
-            time.sleep(0.5)
+        raise MachineError(
+            f'The host of "{self._fields.machine_name}" did not come back '
+            f"in {_BOOT_TIMEOUT_S:.0f} s",
+            hint="Check its console.",
+        )
 
 
 def _boot_of(connection: Connection) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -45,11 +46,24 @@ class Subject:
 
     @cached_property
     def facts(self) -> Facts:
-        """What its host says of its disks and its engine; asked for once, when logged in."""
-        from ecsmachine.machine.doctor.host_facts import gather
+        """What its host says of its disks and its engine; asked for once, when logged in.
+
+        One round trip; nothing is changed. Raises :class:`ProvisionError`.
+        """
+        from ecsmachine.provision import facts
+        from ecsmachine.provision.engine import DAEMON_JSON_PATH
 
         assert self.connection is not None  # noqa: S101  (the steps need the login)
-        return gather(self.connection, self.machine.engine.graph_dir or "/var/lib/docker")
+        root = shlex.quote(self.machine.engine.graph_dir or "/var/lib/docker")
+        look = f"""\
+mark space; timeout 5 df -P -k / {root} 2>/dev/null
+mark inodes; timeout 5 df -P -i / {root} 2>/dev/null
+mark unit; systemctl show docker.service -p LoadState -p ActiveState -p SubState 2>/dev/null
+mark process; pidof dockerd
+mark journal; journalctl -u docker.service --no-pager -q -n 40 -o cat 2>/dev/null
+mark daemon_json; head -c 65536 {DAEMON_JSON_PATH} 2>/dev/null
+"""
+        return facts.gather(self.connection, look)
 
     @property
     def sudo(self) -> str:

@@ -26,8 +26,7 @@ from ecsmachine.machine.plan.refusing import (
     check_replaced,
 )
 from ecsmachine.machine.plan.setup import left_to_do
-from ecsmachine.machine.plan.target import targeted, with_needed
-from ecsmachine.machine.plan.wanted import Wanted
+from ecsmachine.machine.plan.wanted import Wanted, targeted, with_needed
 from ecsmachine.machine.several import several_failures
 from ecsmachine.machine.store import Store
 

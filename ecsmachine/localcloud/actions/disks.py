@@ -78,11 +78,7 @@ def create_disk(call: Call) -> Answer:
         error=size_error,
     )
     if snapshot is not None and size < snapshot.size_gib:
-        raise ApiError(
-            "InvalidDiskSize.TooSmall",
-            "Specified disk size is less than the size of snapshot.",
-            403,
-        )
+        raise refusals.of("InvalidDiskSize.TooSmall#than-snapshot")
     name, description = _name_and_description(parameters)
     tags = tags_of_request(parameters)
     if len(call.state.disks) >= call.state.offer.quota("disks"):
@@ -133,11 +129,7 @@ def detach_disk(call: Call) -> None:
     if disk.kind == "system":
         raise ApiError("DiskNotPortable", "The specified disk is not a portable disk.", 403)
     if disk.instance_id != instance.id:
-        raise ApiError(
-            "DependencyViolation",
-            "The specified disk has not been attached on the specified instance.",
-            403,
-        )
+        raise refusals.of("DependencyViolation#not-attached")
     check_status(instance, "Running", "Stopped")
     call.state.disks.put(
         replace(
@@ -177,11 +169,7 @@ def resize_disk(call: Call) -> Answer:
     if size > most:
         raise refusals.of("InvalidDiskSize.TooLarge")
     if size <= disk.size_gib:
-        raise ApiError(
-            "InvalidDiskSize.TooSmall",
-            "Specified new disk size is less than the original disk size.",
-            403,
-        )
+        raise refusals.of("InvalidDiskSize.TooSmall#than-now")
     if disk.instance_id:
         check_status(call.find(call.state.instances, disk.instance_id), "Running", "Stopped")
     bigger = call.state.disks.put(replace(disk, size_gib=size))

@@ -116,10 +116,7 @@ def associate_eip_address(call: Call) -> None:
     if parameters.text("VpcId") not in ("", holder.vpc_id):
         raise refusals.VPC_NOT_FOUND()
     if holder.region != eip.region or parameters.text("InstanceRegionId") not in ("", eip.region):
-        raise ApiError(
-            "InvalidParameter.Mismatch",
-            "Specified elastic IP address and ECS instance are not in the same region.",
-        )
+        raise refusals.of("InvalidParameter.Mismatch#address-and-instance")
     if _status_now(call, eip) != "Available":
         raise _wrong_status()
     if eips_of(call.state, holder.id) or (isinstance(holder, Instance) and holder.public_ip):

@@ -21,7 +21,7 @@ from ecsmachine.localcloud.catalog.disk_categories import supported_categories
 from ecsmachine.localcloud.catalog.instance_types import find_instance_type, known_instance_type
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import minutes
-from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
+from ecsmachine.localcloud.protocol.errors import invalid_parameter, missing_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_order_id
 from ecsmachine.localcloud.protocol.names import (
     checked_text,
@@ -68,10 +68,7 @@ def modify_instance_attribute(call: Call) -> None:
     if groups:
         for group_id in groups:
             if call.find(call.state.security_groups, group_id).vpc_id != instance.vpc_id:
-                raise ApiError(
-                    "InvalidParameter.Mismatch",
-                    "Specified security group and instance are not in the same VPC.",
-                )
+                raise refusals.of("InvalidParameter.Mismatch#group-and-instance")
         changes["security_group_ids"] = tuple(dict.fromkeys(groups))
     password = checked_text(parameters, "Password", valid_password)
     if password:
@@ -169,10 +166,7 @@ def modify_instance_vpc_attribute(call: Call) -> None:
     if group_ids and not moves:
         raise invalid_parameter("SecurityGroupId", "It is allowed only with a different VpcId.")
     if vswitch.zone != instance.zone or vswitch.vpc_id != (vpc.id if vpc else instance.vpc_id):
-        raise ApiError(
-            "InvalidParameter.Mismatch",
-            "Specified virtual switch is not in the zone and the VPC of the instance.",
-        )
+        raise refusals.of("InvalidParameter.Mismatch#vswitch-and-instance")
     groups = groups_of_request(call, group_ids, vswitch)
     routes = (entry.next_hop_id == instance.id for entry in call.state.route_entries)
     if moves and (any(routes) or attached_interfaces(call.state, instance.id)):
@@ -211,10 +205,7 @@ def allocate_public_ip_address(call: Call) -> Answer:
 
 def _check_no_eip(instance: Instance) -> None:
     if instance.eip_id:
-        raise ApiError(
-            "OperationDenied",
-            "Specified operation is denied: an elastic IP address is bound to the instance.",
-        )
+        raise refusals.of("OperationDenied#elastic-address")
 
 
 def _bandwidths(call: Call) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from ecsmachine.localcloud.actions.call import Call
 from ecsmachine.localcloud.actions.security_groups import MAX_GROUPS_OF_INSTANCE
 from ecsmachine.localcloud.catalog.regions import Region
 from ecsmachine.localcloud.protocol import refusals
-from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
+from ecsmachine.localcloud.protocol.errors import invalid_parameter, missing_parameter
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.addresses import private_is_free, usable
 from ecsmachine.localcloud.state.model import SecurityGroup, VSwitch
@@ -90,10 +90,7 @@ def groups_of_request(
         call.find(call.state.security_groups, group_id) for group_id in dict.fromkeys(ids)
     )
     if any(group.vpc_id != vswitch.vpc_id for group in groups):
-        raise ApiError(
-            "InvalidParameter.Mismatch",
-            "Specified security group and virtual switch are not in the same VPC.",
-        )
+        raise refusals.of("InvalidParameter.Mismatch#vswitch-and-group")
     if len({group.kind for group in groups}) > 1:
         raise refusals.of("InvalidSecurityGroupId.NotSame")
     return groups
@@ -103,10 +100,7 @@ def _vswitch(call: Call, region: Region, vpc_id: str, zone_id: str) -> VSwitch:
     vswitch = call.optional(call.state.vswitches, "VSwitchId")
     if vswitch is not None:
         if zone_id not in ("", vswitch.zone):
-            raise ApiError(
-                "InvalidParameter.Mismatch",
-                "Specified virtual switch is not in the specified zone.",
-            )
+            raise refusals.of("InvalidParameter.Mismatch#vswitch-and-zone")
         return vswitch
     # As in ECS: without a VSwitch the default one is taken, if the group is of that VPC.
     for vswitch in call.state.vswitches:
@@ -121,9 +115,7 @@ def private_address_of_request(call: Call, vswitch: VSwitch, amount: int) -> str
     if not address:
         return ""
     if amount > 1:
-        raise ApiError(
-            "InvalidParameter.Conflict", "PrivateIpAddress can be specified for one instance only."
-        )
+        raise refusals.of("InvalidParameter.Conflict#one-private-address")
     try:
         number = ipaddress.IPv4Address(address)
     except ValueError as error:

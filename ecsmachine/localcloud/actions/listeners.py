@@ -226,10 +226,7 @@ def _server_group_of_request(call: Call, balancer: LoadBalancer) -> str:
     if parameters.text("AclStatus", "off") != "off" or parameters.given("AclId"):
         raise ApiError("AclNotExist", "The specified AclId does not exist.")
     if parameters.given("MasterSlaveServerGroupId"):
-        raise ApiError(
-            "The specified MasterSlaveGroupId does not exist",
-            "The specified MasterSlaveServerGroupId does not exist.",
-        )
+        raise refusals.of("The specified MasterSlaveGroupId does not exist")
     group = call.optional(call.state.server_groups, "VServerGroupId")
     if group is None:
         return ""

@@ -101,9 +101,7 @@ def associate_vpc_cidr_block(call: Call) -> Answer:
     parameters.choice("IpVersion", ("IPV4",))
     cidr = _parse_network(parameters.require("SecondaryCidrBlock"), least=16, most=28)
     if any(cidr.overlaps(other) for other in _networks_of(vpc)):
-        raise ApiError(
-            "InvalidCidrBlock.Overlapped", "Specified CIDR block overlapped with other CIDR blocks."
-        )
+        raise refusals.of("InvalidCidrBlock.Overlapped#networks")
     if len(vpc.secondary_cidrs) >= MAX_SECONDARY_CIDRS:
         raise ApiError("QuotaExceeded.SecondaryCidrBlock", "Secondary CIDR block quota exceeded.")
     call.state.vpcs.put(replace(vpc, secondary_cidrs=(*vpc.secondary_cidrs, str(cidr))))
@@ -154,17 +152,13 @@ def create_vswitch(call: Call) -> Answer:
     tags = tags_of_request(parameters)
     others = [item for item in call.state.vswitches if item.vpc_id == vpc.id]
     if any(cidr.overlaps(ipaddress.IPv4Network(item.cidr)) for item in others):
-        raise ApiError(
-            "InvalidCidrBlock.Overlapped", "Specified CIDR block overlapped with other subnets."
-        )
+        raise refusals.of("InvalidCidrBlock.Overlapped#vswitches")
     if any(
         cidr == ipaddress.IPv4Network(entry.cidr)
         for entry in call.state.route_entries
         if entry.route_table_id == vpc.route_table_id
     ):
-        raise ApiError(
-            "InvalidCidrBlock.Overlapped", "Specified CIDR block overlapped with other entry."
-        )
+        raise refusals.of("InvalidCidrBlock.Overlapped#route-entries")
     if status_now("Available", "Pending", vpc.ready_at) != "Available":
         raise ApiError("IncorrectVpcStatus", "Current VPC status does not support this operation.")
     if len(others) >= call.state.offer.quota("vswitches"):
@@ -225,9 +219,7 @@ def delete_vswitch(call: Call) -> None:
     """DeleteVSwitch: only one that nothing is in."""
     item = call.required(call.state.vswitches, "VSwitchId")
     if status_now("Available", "Pending", item.ready_at) != "Available":
-        raise ApiError(
-            "IncorrectVSwitchStatus", "Current VSwitch status does not support this operation."
-        )
+        raise refusals.of("IncorrectVSwitchStatus#being-made")
     if any(interface.vswitch_id == item.id for interface in all_interfaces(call.state)):
         raise refusals.DEPENDENTS()
     if any(balancer.vswitch_id == item.id for balancer in call.state.load_balancers):

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from ecsmachine.localcloud.actions.call import Call
 from ecsmachine.localcloud.protocol import refusals
-from ecsmachine.localcloud.protocol.errors import ApiError
 
 _KINDS = (
     *("instance", "disk", "snapshot", "image", "securitygroup", "eni", "keypair"),
@@ -22,9 +21,7 @@ def join_resource_group(call: Call) -> None:
     kind = parameters.require_choice(
         "ResourceType",
         _KINDS,
-        error=ApiError(
-            "InvalidResourceType.NotFound", "The ResourceType provided does not exist.", 404
-        ),
+        error=refusals.of("InvalidResourceType.NotFound#groups"),
     )
     table = call.state.tagged_table(kind)
     if not group_id.startswith("rg-"):

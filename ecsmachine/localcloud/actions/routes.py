@@ -77,9 +77,7 @@ def create_route_entry(call: Call) -> Answer:
         raise _NO_NEXT_HOP()
     entries = _custom_entries_of(call, vpc)
     if any(_status(entry) != "Available" for entry in entries):
-        raise ApiError(
-            "IncorrectRouteEntryStatus", "Some route entry status blocked this operation."
-        )
+        raise refusals.of("IncorrectRouteEntryStatus#of-another")
     if any(ipaddress.IPv4Network(entry.cidr) == cidr for entry in entries):
         raise ApiError("InvalidCIDRBlock.Duplicate", "Specified CIDR block is already exists.")
     inside = any(
@@ -136,9 +134,7 @@ def _entry_of_table(call: Call, vpc: Vpc, entry_id: str) -> RouteEntry:
         ):
             return entry
     if any(entry.kind == "System" and entry.cidr == cidr for entry in _entries_of(call, vpc)):
-        raise ApiError(
-            "OperationDenied", "Specified operation is denied as route entry type is system."
-        )
+        raise refusals.of("OperationDenied#system-route")
     raise refusals.ROUTE_ENTRY_NOT_FOUND()
 
 

@@ -152,22 +152,14 @@ def delete_security_group(call: Call) -> None:
     """DeleteSecurityGroup: only one without instances, that no other group's rule names."""
     group = call.required(call.state.security_groups, "SecurityGroupId")
     if any(group.id in each.security_group_ids for each in all_interfaces(call.state)):
-        raise ApiError(
-            "DependencyViolation",
-            "There is still instance(s) in the specified security group.",
-            403,
-        )
+        raise refusals.of("DependencyViolation#members")
     if any(
         rule.group_id == group.id
         for other in call.state.security_groups
         if other.id != group.id
         for rule in other.rules
     ):
-        raise ApiError(
-            "DependencyViolation",
-            "The specified security group has been authorized in another security group.",
-            403,
-        )
+        raise refusals.of("DependencyViolation#named-by-a-rule")
     call.state.security_groups.remove(group.id)
 
 

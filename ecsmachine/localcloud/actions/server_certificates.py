@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
-from ecsmachine.localcloud.protocol import clock
+from ecsmachine.localcloud.protocol import clock, refusals
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.identifiers import new_id
@@ -89,10 +89,7 @@ def delete_server_certificate(call: Call) -> None:
         for balancer in call.state.load_balancers
         for listener in balancer.listeners
     ):
-        raise ApiError(
-            "CertificateAndPrivateKeyIsRefered",  # spelled so by SLB
-            "The specified certificate is bound to listeners. You cannot delete it.",
-        )
+        raise refusals.of("CertificateAndPrivateKeyIsRefered")
     call.state.server_certificates.remove(found.id)
 
 
@@ -112,10 +109,7 @@ def _read(certificate: str, private_key: str) -> Certificate:
         server_context(certificate, private_key)
         return _parsed(certificate)
     except (ssl.SSLError, ValueError):
-        raise ApiError(
-            "InvalidParameter",
-            "ServerCertificate and PrivateKey must be a certificate and its private key, in PEM.",
-        ) from None
+        raise refusals.of("InvalidParameter#certificate-and-key") from None
 
 
 def _parsed(certificate: str) -> Certificate:

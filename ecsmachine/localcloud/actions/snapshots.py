@@ -134,10 +134,7 @@ def reset_disk(call: Call) -> None:
     disk = call.required(call.state.disks, "DiskId")
     snapshot = call.required(call.state.snapshots, "SnapshotId")
     if snapshot.disk_id != disk.id:
-        raise ApiError(
-            "InvalidParameter.Conflict",
-            "The specified snapshot was not created from the specified disk.",
-        )
+        raise refusals.of("InvalidParameter.Conflict#snapshot-of-another")
     check_accomplished(snapshot)
     if not disk.instance_id or disk.wipe:
         raise refusals.DISK_STATUS()
@@ -167,11 +164,7 @@ def check_source(snapshot: Snapshot) -> None:
     """
     check_accomplished(snapshot)
     if snapshot.disk_kind != "data":
-        raise ApiError(
-            "OperationDenied",
-            "The local cloud creates disks only from snapshots of data disks.",
-            403,
-        )
+        raise refusals.of("OperationDenied#snapshot-of-system-disk")
 
 
 def _check_disk(call: Call, disk: Disk) -> None:

@@ -163,11 +163,7 @@ def _kind_of_request(call: Call, kinds: tuple[str, ...]) -> str:
     if kinds == SLB_KINDS and kind == "instance":
         kind = "loadbalancer"
     if kind not in kinds:
-        raise ApiError(
-            "InvalidResourceType.NotFound",
-            "The ResourceType provided does not exist in our records.",
-            404,
-        )
+        raise refusals.of("InvalidResourceType.NotFound#tags")
     return kind
 
 

@@ -51,9 +51,7 @@ def check(request: RoaRequest, account: Account, nonces: Nonces) -> None:
     scheme, _, credential = headers.get("authorization", "").partition(" ")
     key_id, colon, signature = credential.strip().partition(":")
     if scheme.lower() != "acs" or not colon:
-        raise ApiError(
-            "MissingAuthorization", 'The header Authorization must be "acs KEY:SIGNATURE".', 403
-        )
+        raise refusals.of("MissingAuthorization")
     if not headers.get("date"):
         raise ApiError("MissingParameter", "The header Date is required.")
     if headers.get("x-acs-version", VERSION) != VERSION:
@@ -67,9 +65,7 @@ def check(request: RoaRequest, account: Account, nonces: Nonces) -> None:
         raise refusals.SECURITY_TOKEN(status=403)
     digest = headers.get("content-md5", "")
     if (digest or request.body) and digest != content_md5(request.body):
-        raise ApiError(
-            "InvalidContentMD5", "The header Content-MD5 does not match the request body."
-        )
+        raise refusals.of("InvalidContentMD5")
     texts = [
         roa_string_to_sign(request.method, headers, resource) for resource in _resources(request)
     ]

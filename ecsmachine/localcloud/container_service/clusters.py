@@ -21,6 +21,7 @@ from ecsmachine.localcloud.container_service.cluster_requests import (
 )
 from ecsmachine.localcloud.container_service.cluster_work import ClusterWork
 from ecsmachine.localcloud.container_service.fields import Fields, check_cluster_name, invalid
+from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.state.clusters import Cluster, Node
@@ -175,9 +176,7 @@ def get_certificates(call: ClusterCall) -> Result:
     try:
         return Result(content=read_certificates(call.work.certificates(cluster.id)))
     except FileNotFoundError:
-        raise ApiError(
-            "ErrorCertsNotReady", "The cluster has no certificates yet: it is still launching.", 409
-        ) from None
+        raise refusals.of("ErrorCertsNotReady") from None
 
 
 def get_nodes(call: ClusterCall) -> Result:

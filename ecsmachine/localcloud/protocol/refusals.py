@@ -2,9 +2,10 @@
 
 Both are called to be raised: ``raise refusals.DISK_STATUS()``, ``raise refusals.of("NoNeedOfIt")``.
 HTTP status and message of a code are in ``refusals.txt`` beside this module: code, status, message.
-If a code has several messages, or its message names the refused value, write an :class:`ApiError`
-in place (``tests/unit/localcloud/test_refusals.py``). If nothing better is known, use the functions
-at the end, which follow the API's naming.
+If a code has several messages, a word after ``#`` tells them apart: ``DependencyViolation#members``.
+If a message names the refused value, write an :class:`ApiError` in place
+(``tests/unit/localcloud/test_refusals.py``). If nothing better is known, use the functions at the
+end, which follow the API's naming.
 
 Source: the error codes in the reference of each action (ECS, VPC, SLB).
 """
@@ -29,7 +30,7 @@ def known() -> Mapping[str, tuple[int, str]]:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A code; with its own message and status if the code has several."""
+    """A code of the table, maybe with a word after ``#``; or with its own message and status."""
 
     code: str
     own_message: str = ""
@@ -47,11 +48,11 @@ class Refusal:
 
     def __call__(self, status: int = 0) -> ApiError:
         """Return the error to raise; ``status`` is for a product that has another one."""
-        return ApiError(self.code, self.message, status or self.status)
+        return ApiError(self.code.partition("#")[0], self.message, status or self.status)
 
 
 def of(code: str) -> ApiError:
-    """Return the refusal with that code."""
+    """Return the refusal with that code, as the table has it."""
     return Refusal(code)()
 
 

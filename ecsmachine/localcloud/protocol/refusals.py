@@ -2,8 +2,8 @@
 
 Both are called to be raised: ``raise refusals.DISK_STATUS()``, ``raise refusals.of("NoNeedOfIt")``.
 HTTP status and message of a code are in ``refusals.txt`` beside this module: code, status, message.
-If a code has several messages, a word after ``#`` tells them apart: ``DependencyViolation#members``.
-If a message names the refused value, write an :class:`ApiError` in place
+A word after ``#`` tells the messages of one code apart: ``DependencyViolation#members``. If a
+message names the refused value, write an :class:`ApiError` in place
 (``tests/unit/localcloud/test_refusals.py``). If nothing better is known, use the functions at the
 end, which follow the API's naming.
 

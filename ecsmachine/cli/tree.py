@@ -178,7 +178,7 @@ def _root(
         },
     )
     if ctx.invoked_subcommand is None:
-        printer.show(ctx.get_help())
+        printer.show(help_of(ctx))
 
 
 def _help(

@@ -177,7 +177,9 @@ def storage(given: Path | str | None, environment: Mapping[str, str]) -> str:
     path = given or environment.get("MACHINE_STORAGE_PATH")
     if path:
         path = os.fspath(path).replace(os.altsep or os.sep, os.sep)
-        return os.path.join(*([] if os.path.isabs(path) else [os.getcwd()]), path)
+        path = os.path.join(*([] if os.path.isabs(path) else [os.getcwd()]), path)
+        # written into config.json, it must hold without the folder that ".." leaves
+        return os.path.realpath(path) if os.pardir in path.split(os.sep) else path
     home = os.path.expanduser("~")
     if home == "~":
         raise UsageError(

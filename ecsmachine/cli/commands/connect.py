@@ -8,6 +8,7 @@ import typer
 
 from ecsmachine.cli.arguments.context import session
 from ecsmachine.cli.arguments.groups import AsJson, MachineName
+from ecsmachine.cli.arguments.help import help_of
 from ecsmachine.cli.display.printer import show
 from ecsmachine.cli.everyday import connection, login
 from ecsmachine.errors import UsageError
@@ -95,7 +96,7 @@ def ssh(
     Example: ecsmachine ssh dev1 df -h /
     """
     if (command or [])[:1] == ["--help"]:  # ssh has no such option
-        show(ctx.get_help())
+        show(help_of(ctx))
         return
     raise typer.Exit(login.ssh(session(ctx), name=name, command=command))
 

@@ -39,8 +39,12 @@ def with_each(
     """Do the same to all machines that a command was given, and return their names."""
     this = session(ctx)
     chosen = existing_machine_names(this, names)
-    for_each(chosen, lambda name, report: operation(this.store, name, report))
+    for_each(chosen, lambda name, report: operation(this.store, name, _as_called(this, report)))
     return chosen
+
+
+def _as_called(this: Session, report: Report) -> Report:
+    return lambda line: report(this.as_called(line))
 
 
 def start(ctx: typer.Context, names: MachineNames = None) -> None:
@@ -167,7 +171,7 @@ def rm(
 
     def named(work: Callable[[str, Report], None], name: str, report: Report) -> None:
         try:
-            work(name, report)
+            work(name, _as_called(this, report))
         except MachineError as error:
             if this.is_docker_machine:
                 error.message = f'Error removing host "{name}": {error.message}'

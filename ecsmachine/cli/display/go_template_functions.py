@@ -23,6 +23,9 @@ _TYPE_NAMES: tuple[tuple[type, str], ...] = (
     (list, "[]interface {}"),
     (Mapping, "map[string]interface {}"),
 )
+_GO_NAMES = {"DNS": "Dns", "TLSVerify": "TlsVerify"}
+"""The fields of Docker Machine's structs that its JSON calls otherwise."""
+
 _PYTHON_VERBS = {"string": "s", "int": "dxXo", "float64": "eEfFgG"}
 """The verbs that mean the same in Python's ``%``, by the type that they fit."""
 
@@ -35,6 +38,9 @@ def value_text(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, float):
         return _float_text(value)
+    if isinstance(value, Record):
+        fields = ("[]" if each is None else value_text(each) for each in value.values())
+        return f"{{{' '.join(fields)}}}"
     if isinstance(value, Mapping):
         return f"map[{' '.join(f'{key}:{value_text(value[key])}' for key in sorted(value))}]"
     if isinstance(value, list):
@@ -168,6 +174,8 @@ def field(value: Any, name: str) -> Any:
         return None
     if name == "String" and isinstance(value, str):  # Docker Machine's states have this method
         return str(value)
+    if isinstance(value, Record) and name not in value:
+        name = _GO_NAMES.get(name, name)
     if not isinstance(value, Mapping) or (isinstance(value, Record) and name not in value):
         kind = "this record" if isinstance(value, Record) else f"type {type_name(value)}"
         known = f"; it has {', '.join(value)}" if isinstance(value, Record) else ""

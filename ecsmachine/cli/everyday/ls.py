@@ -176,6 +176,8 @@ def _rows(this: Session, filters: Filters | None, timeout_s: float) -> list[Reco
         else damaged_row(name, machine)
         for name, machine in machines.items()
     ]
+    for one in rows:
+        one["Error"] = this.as_called(one["Error"])
     if this.is_docker_machine:
         for one in rows:
             if one["State"] == State.RUNNING.value and one["DockerVersion"] == "Unknown":

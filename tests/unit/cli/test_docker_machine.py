@@ -158,10 +158,32 @@ def test_help_lists_flags_where_its_completion_looks_for_them(docker_machine: Pr
 
 
 def test_help_calls_its_commands_by_the_old_name(docker_machine: Program) -> None:
-    for words in (["--help"], ["help", "create"], ["ls", "--help"], ["ssh-config", "-h"]):
+    for words in ([], ["--help"], ["help", "create"], ["ls", "--help"], ["ssh", "x", "--help"]):
         out = docker_machine(*words).out
         assert "Example: docker-machine " in out
         assert not re.search(r"ecsmachine (create|ls|rm|ssh)", out), words
+
+
+def test_what_is_said_of_machines_calls_commands_by_the_old_name(
+    docker_machine: Program, store: Store
+) -> None:
+    store.directory("broken").mkdir(parents=True)
+    (store.directory("broken") / "config.json").write_text('{"ConfigVersion": 9, "Driver": {}}')
+    (store.directory("broken") / "journal.json").write_text("{")
+    said = docker_machine("rm", "-f", "broken").out
+    assert '"docker-machine sweep"' in said
+
+
+def test_a_store_is_written_down_without_the_folder_that_two_dots_leave(
+    docker_machine: Program, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "build").mkdir()
+    monkeypatch.chdir(tmp_path / "build")
+    for way in (["-s", "../kept"], ["-s", f"{tmp_path}/build/../kept"]):
+        assert docker_machine(*way, "create", "-d", "none", "--url", "tcp://x:1", "a").code == 0
+        path = docker_machine(*way, "inspect", "-f", "{{.Driver.StorePath}}", "a").out.strip()
+        assert path == str((tmp_path / "kept").resolve())
+        docker_machine(*way, "rm", "-y", "a")
 
 
 def test_completion_completes_the_old_name(docker_machine: Program, tmp_path: Path) -> None:

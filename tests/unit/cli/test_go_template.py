@@ -183,6 +183,8 @@ def test_mistakes_are_named_with_their_place(template: str, place: str, what: st
 
 
 def test_a_record_has_its_fields_and_no_others() -> None:
+    options = Record(Labels=["a=b"], Dns=None, LogLevel="", TlsVerify=True)
+    assert Template("{{.}} {{.TLSVerify}}").render(options) == "{[a=b] []  true} true"
     record = Record(Zebra=1, Apple=[Record(b=1, a=2)])
     assert Template("{{json .}}").render(record) == '{"Zebra":1,"Apple":[{"b":1,"a":2}]}'
     assert json.loads(Template("{{prettyjson .}}").render(record)) == record

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from ecsmachine import __version__
 from ecsmachine.aliyun.errors import AnswerError, ApiError, ConnectionLostError
+from ecsmachine.errors import MachineError
 
 if TYPE_CHECKING:
     import requests
@@ -172,7 +173,6 @@ def repeated(
     call is ``idempotent``. All tries together take ``total_timeout_s`` and the last try; three
     minutes if the last was throttled.
     """
-    import tenacity
 
     def paced() -> T:
         if pace is None:
@@ -208,8 +208,21 @@ def repeated(
             return idempotent or not error.maybe_done
         return False
 
-    time_is_up = tenacity.stop_after_delay(total_timeout_s)
-    throttled_too_long = tenacity.stop_after_delay(max(total_timeout_s, _THROTTLED_TIMEOUT_S))
+    begun = time.monotonic()
+    failed: list[MachineError] = []
+    try:
+        return once()
+    except (ApiError, ConnectionLostError) as error:
+        if not worth_another_try(error):
+            raise
+        failed.append(error)
+    import tenacity  # seldom needed, and slow to import
+
+    took_s = time.monotonic() - begun
+    time_is_up = tenacity.stop_after_delay(total_timeout_s - took_s)
+    throttled_too_long = tenacity.stop_after_delay(
+        max(total_timeout_s, _THROTTLED_TIMEOUT_S) - took_s
+    )
     back_off = tenacity.wait_random_exponential(multiplier=0.4, max=8) + tenacity.wait_random(
         0, 0.1
     )
@@ -241,7 +254,13 @@ def repeated(
         ),
         reraise=True,
     )
-    return tries(once)
+
+    def first_as_it_was() -> T:
+        if failed:
+            raise failed.pop()
+        return once()
+
+    return tries(first_as_it_was)
 
 
 def clock_offset_s(date: str) -> float | None:

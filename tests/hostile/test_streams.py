@@ -36,26 +36,24 @@ WRONG = {("ip", "nope"): 1, ("rm", "old"): 2}
 FULL, GONE, CLOSED = "full", "gone", "closed"
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with a machine and a CA, so that each command makes and changes little."""
-    made = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "ecsmachine",
-            "-s",
-            str(tmp_path / "store"),
-            "create",
-            *DRIVER,
-            "old",
-        ],
+    path = tmp_path_factory.mktemp("made") / "store"
+    done = subprocess.run(
+        [sys.executable, "-m", "ecsmachine", "-s", str(path), "create", *DRIVER, "old"],
         check=False,
-        env={**os.environ, "MACHINE_STORAGE_PATH": str(tmp_path / "store")},
+        env={**os.environ, "MACHINE_STORAGE_PATH": str(path)},
         stdout=subprocess.DEVNULL,
     )
-    assert made.returncode == 0
-    return tmp_path / "store"
+    assert done.returncode == 0
+    return path
+
+
+@pytest.fixture
+def store(made: Path, tmp_path: Path) -> Path:
+    """A copy of that store."""
+    return Path(shutil.copytree(made, tmp_path / "store"))
 
 
 @pytest.fixture

@@ -386,10 +386,12 @@ def _usual_shell(environment: Mapping[str, str]) -> Shell:
 
 
 def _instances(folder: Path) -> list[dict[str, Any]]:
-    from ecsmachine.localcloud.state.state import FILE_NAME, open_state
+    from ecsmachine.localcloud.state import FILE_NAME
 
     if not (folder / FILE_NAME).is_file():
         return []
+    from ecsmachine.localcloud.state.state import open_state
+
     state = open_state(folder)
     try:
         return [

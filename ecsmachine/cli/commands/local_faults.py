@@ -122,7 +122,7 @@ def add(
     from ecsmachine.localcloud.faults.fault import Fault
 
     fault = Fault(**{name.rstrip("_"): value for name, value in given.items()})
-    with _book(folder) as book:
+    with _book(folder, to_add=True) as book:
         number = book.add(fault)
     say(str(number))
     print_result({"Id": number})
@@ -178,20 +178,24 @@ def rm(
 
 
 @contextmanager
-def _book(folder: Path) -> Iterator[FaultBook]:
+def _book(folder: Path, *, to_add: bool = False) -> Iterator[FaultBook]:
     require_extra()
     from ecsmachine.localcloud.faults.book import FaultBook
     from ecsmachine.localcloud.faults.fault import FaultError
     from ecsmachine.localcloud.host.paths import CloudPaths
     from ecsmachine.localcloud.host.settings import read_settings
-    from ecsmachine.localcloud.service.fault_reach import reach_of
 
     with translated():
         settings = read_settings(CloudPaths.of(folder).settings_file)
     if settings is None:
         raise MachineError(f"There is no local cloud in {folder}.", hint=START_HINT)
+    reach = None
+    if to_add:
+        from ecsmachine.localcloud.service.fault_reach import reach_of
+
+        reach = reach_of(folder, guests=settings.guests != "none")
     with translated():
-        book = FaultBook(folder, reach_of(folder, guests=settings.guests != "none"))
+        book = FaultBook(folder, reach)
         try:
             yield book
         except FaultError as error:

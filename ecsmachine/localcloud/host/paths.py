@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecsmachine.localcloud.state.state import FILE_NAME as STATE_FILE
+from ecsmachine.localcloud.state import FILE_NAME as STATE_FILE
 
 
 def default_root() -> Path:

@@ -36,7 +36,6 @@ from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.service.listening import parse
 from ecsmachine.localcloud.service.seed import read_seed
 from ecsmachine.localcloud.state.settings import check_access_key, delays_of
-from ecsmachine.localcloud.state.state import open_state
 
 Report = Callable[[str], None]
 
@@ -220,6 +219,8 @@ def _check_key_of(running: Running, access_key: tuple[str, str]) -> None:
 
 
 def _check_seed_of(running: Running, paths: CloudPaths, seed: Path) -> None:
+    from ecsmachine.localcloud.state.state import open_state
+
     with closing(open_state(paths.root)) as state:
         planted = {offer.digest for offer in state.offers}
     if read_seed(seed).offer.digest not in planted:

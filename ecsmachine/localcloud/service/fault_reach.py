@@ -9,7 +9,8 @@ from pathlib import Path
 from ecsmachine.localcloud.actions import PRODUCTS
 from ecsmachine.localcloud.faults.reach import Reach
 from ecsmachine.localcloud.protocol.official import official_actions
-from ecsmachine.localcloud.state.state import FILE_NAME, open_state
+from ecsmachine.localcloud.state import FILE_NAME
+from ecsmachine.localcloud.state.state import open_state
 
 
 def reach_of(root: Path, *, guests: bool) -> Reach:

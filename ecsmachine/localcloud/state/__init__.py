@@ -1,1 +1,4 @@
 """The state of the cloud."""
+
+FILE_NAME = "cloud.sqlite"
+"""The file that holds it."""

@@ -37,7 +37,7 @@ from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.authentication import AccessKey
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.identifiers import default_resource_group, new_id
-from ecsmachine.localcloud.state import records
+from ecsmachine.localcloud.state import FILE_NAME, records
 from ecsmachine.localcloud.state.balancers import LoadBalancer, ServerCertificate, ServerGroup
 from ecsmachine.localcloud.state.clusters import Cluster, Project, Trigger, Volume
 from ecsmachine.localcloud.state.commands import Command, Invocation
@@ -70,7 +70,6 @@ from ecsmachine.localcloud.state.settings import (
 from ecsmachine.localcloud.state.tables import ResourceTable, Table
 
 SCHEMA_VERSION = 1
-FILE_NAME = "cloud.sqlite"
 
 
 class State:

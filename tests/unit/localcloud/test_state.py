@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from ecsmachine.localcloud.protocol.errors import ApiError
-from ecsmachine.localcloud.state import records
+from ecsmachine.localcloud.state import FILE_NAME, records
 from ecsmachine.localcloud.state.addresses import free_addresses, pick_private, pick_public, usable
 from ecsmachine.localcloud.state.balancers import Backend, LoadBalancer
 from ecsmachine.localcloud.state.model import Eip, Rule, SecurityGroup, TagSet, VSwitch
 from ecsmachine.localcloud.state.settings import Delays, Settings, StateError
-from ecsmachine.localcloud.state.state import FILE_NAME, SCHEMA_VERSION, open_state
+from ecsmachine.localcloud.state.state import SCHEMA_VERSION, open_state
 
 
 def tag_set(number: int, value: str = "v") -> TagSet:

@@ -37,8 +37,8 @@ FULL, GONE, CLOSED = "full", "gone", "closed"
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with a machine and a CA, so that each command makes and changes little."""
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A store with a machine and a CA, so that each command makes and changes little; a copy."""
     path = tmp_path_factory.mktemp("made") / "store"
     done = subprocess.run(
         [sys.executable, "-m", "ecsmachine", "-s", str(path), "create", *DRIVER, "old"],
@@ -47,13 +47,15 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         stdout=subprocess.DEVNULL,
     )
     assert done.returncode == 0
-    return path
+    return path, Path(shutil.copytree(path, tmp_path_factory.mktemp("copy") / "store"))
 
 
 @pytest.fixture
-def store(made: Path, tmp_path: Path) -> Path:
-    """A copy of that store."""
-    return Path(shutil.copytree(made, tmp_path / "store"))
+def store(made: tuple[Path, Path]) -> Path:
+    """That store as it was, with nothing beside it; it has paths of its own in it."""
+    path, copy = made
+    shutil.rmtree(path.parent)
+    return Path(shutil.copytree(copy, path))
 
 
 @pytest.fixture

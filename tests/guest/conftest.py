@@ -43,8 +43,8 @@ from tests.guest.machines import Machines, environment_of
 
 PASSWORD = "Guest-Secret-1"
 
-# A host as it is when the engine's packages were installed, and nothing else was done. As in a baked
-# image the engine is started for its socket, and not at a boot, only to be started anew at once.
+# A host as it is when the engine's packages were installed, and nothing else was done. As in an
+# image of bake the engine starts for its socket, and not at a boot, to be started anew at once.
 ONLY_THE_PACKAGES = (
     "systemctl stop docker.socket docker.service containerd.service && rm -rf /etc/docker "
     "/etc/systemd/system/docker.service.d /var/lib/docker/* /var/lib/containerd/* && "

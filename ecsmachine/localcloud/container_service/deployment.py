@@ -173,7 +173,7 @@ class Deployment:
         ]
         manager = self._manager
         removals += [
-            partial(manager.remove_network, name)
+            partial(manager.remove_network, name, silent=self._silent)
             for name in manager.networks(own)
             if name not in networks
         ]
@@ -201,7 +201,7 @@ class Deployment:
         try:
             for name in self._manager.networks(self._labels(project)):
                 if name not in kept:
-                    self._manager.remove_network(name)
+                    self._manager.remove_network(name, silent=self._silent)
         except EngineError:
             if not self._silent:
                 raise

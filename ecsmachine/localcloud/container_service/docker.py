@@ -27,6 +27,7 @@ _TIMEOUT_S = 60.0
 _PULL_TIMEOUT_S = 600.0
 _LONGEST_STOP_S = 660.0
 _LET_GO_S = 30.0
+_LET_GO_IN_SILENCE_S = 3.0
 _MOST_BYTES = 64 * 1024 * 1024
 _EXITED = re.compile(r"^Exited \((\d+)\)")
 _HEALTH = re.compile(r"\((healthy|unhealthy|health: starting)\)")
@@ -151,15 +152,15 @@ class DockerEngine:
         found = self._ask("GET", "/networks", {"filters": _with_labels(labels)})
         return [str(network["Name"]) for network in found or ()]
 
-    def remove_network(self, name: str) -> None:
+    def remove_network(self, name: str, *, silent: bool = False) -> None:
         """Remove a network (DELETE /networks/NAME), and wait until it is no longer listed.
 
         Swarm mode removes it with a delay: a container that was just removed still uses it. Until
-        then, a new network of this name is refused.
+        then, a new network of this name is refused. A node that is ``silent`` does not let go.
         """
         asked = False
         refused: EngineError | None = None
-        for _ in polls(_LET_GO_S):
+        for _ in polls(_LET_GO_IN_SILENCE_S if silent else _LET_GO_S):
             if not asked:
                 try:
                     self._ask("DELETE", f"/networks/{quote(name, safe='')}", missing_is_fine=True)

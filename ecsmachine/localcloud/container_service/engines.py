@@ -111,8 +111,8 @@ class Engine(Protocol):
     def networks(self, labels: Mapping[str, str]) -> Sequence[str]:
         """Return the names of the networks that have all the labels."""
 
-    def remove_network(self, name: str) -> None:
-        """Remove a network; its absence is fine."""
+    def remove_network(self, name: str, *, silent: bool = False) -> None:
+        """Remove a network; its absence is fine. ``silent``: a node that may use it is silent."""
 
     def create_volume(self, volume: Volume, labels: Mapping[str, str]) -> None:
         """Make a volume on the node; one that is there stays."""
@@ -205,7 +205,7 @@ class NoEngine:
         """Return none."""
         return ()
 
-    def remove_network(self, name: str) -> None:
+    def remove_network(self, name: str, *, silent: bool = False) -> None:
         """Do nothing: there is no network."""
 
     def create_volume(self, volume: Volume, labels: Mapping[str, str]) -> None:

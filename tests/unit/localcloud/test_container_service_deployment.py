@@ -54,7 +54,7 @@ class Node(NoEngine):
     def networks(self, labels: Mapping[str, str]) -> Sequence[str]:
         return self.there
 
-    def remove_network(self, name: str) -> None:
+    def remove_network(self, name: str, *, silent: bool = False) -> None:
         self._done.append(f"-{name}")
 
     def passes(self, container: Container, probe: Probe) -> bool | None:

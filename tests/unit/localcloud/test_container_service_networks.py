@@ -45,6 +45,14 @@ def test_one_that_stays_in_use_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> 
         SlowSwarm(in_use=100, listed=0).remove_network("shop_front")
 
 
+def test_a_node_that_is_silent_is_not_waited_for_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(docker, "_LET_GO_IN_SILENCE_S", 0.1)
+    swarm = SlowSwarm(in_use=100, listed=0)
+    with pytest.raises(EngineError, match="in use by task t1"):
+        swarm.remove_network("shop_front", silent=True)
+    assert swarm.in_use > 90  # 30 s would have been more questions than these
+
+
 def test_another_refusal_is_one_at_once() -> None:
     swarm = SlowSwarm(in_use=100, listed=0, refusal="the disk is full")
     with pytest.raises(EngineError, match="the disk is full"):

@@ -30,9 +30,9 @@ def check_route(host: str) -> None:
     source = source_towards(host)
     if source is None or source == source_towards(_SOMEWHERE):
         raise NoGuestError(
-            f"{host} is an address of a local cloud, but no guest of this computer has it",
-            hint='A cloud of "ecsmachine local up --guests none" answers only API requests; '
-            'machines need guests: "ecsmachine local up".',
+            f"{host} is an address of a local cloud, but no guest of this computer has it: "
+            'if the cloud is down, start it with "ecsmachine local up"',
+            hint='A cloud with "--guests none" answers only API requests: its machines do not run.',
         )
 
 

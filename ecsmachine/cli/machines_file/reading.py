@@ -133,7 +133,8 @@ class _Reading:
             driver_name = self._values.text("driver", given["driver"][1]) or driver_name
         if driver_name not in registry.driver_names():
             at = given["driver"][0] if "driver" in given else line
-            hint = did_you_mean(driver_name, registry.driver_names())
+            names = registry.driver_names()
+            hint = did_you_mean(driver_name, names) or f"There are {', '.join(names)}."
             self._problems.add(at, f'driver: there is no "{driver_name}"', hint)
             return
         self._drivers[driver_name] = None
@@ -211,7 +212,9 @@ def _section(sections: _Entries, name: str, problems: Problems) -> _Entries:
     line, node = sections[name]
     found = entries_in(node, problems)
     if found is None:
-        problems.add(line, f"{name} is not an object", f"Write {name}: {{}} for none.")
+        example = "region: cn-hangzhou" if name == "defaults" else "dev1: {}"
+        hint = f"Write {name}: {{{example}}}, or {name}: {{}} for none."
+        problems.add(line, f"{name} is not a mapping of names", hint)
     return found or {}
 
 

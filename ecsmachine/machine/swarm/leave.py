@@ -13,6 +13,7 @@ from ecsmachine.machine.swarm import api, members
 from ecsmachine.machine.swarm.api import Membership
 from ecsmachine.machine.swarm.nodes import set_node, strike_off, wait_until_drained
 from ecsmachine.machine.swarm.ports import close_ports
+from ecsmachine.ssh.route import NoGuestError
 
 _LAST_LOOK_TIMEOUT_S = 1.5
 """How long a machine that is to be removed may take to say whether it is in a swarm."""
@@ -72,7 +73,7 @@ def leave_for_good(store: Store, machine: Machine, report: Report) -> None:
         api.leave(machine, force=True)
         strike_off(manager, node.id)
         _close_ports(store, machine, manager, report)
-    except EngineConnectionError:
+    except (EngineConnectionError, NoGuestError):
         return  # it does not answer: a manager notices by itself
     except MachineError as error:
         report(

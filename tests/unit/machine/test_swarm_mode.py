@@ -15,6 +15,7 @@ from ecsmachine.machine.engine_api import EngineAnswer
 from ecsmachine.machine.engine_look import EngineConnectionError
 from ecsmachine.machine.store import Store
 from ecsmachine.machine.swarm import api, join, leave, members, nodes
+from ecsmachine.ssh import route
 from tests.unit.stand_ins import add_machine
 
 CLUSTER = "ll5o2j2uohthvjy56u4ga3h5p"
@@ -250,6 +251,16 @@ def test_nobody_is_told_of_a_machine_that_is_silent_or_alone(
     leave.leave_for_good(store, store.load(name), report)
     assert lines == []
     assert all(method == "GET" for _, method, _, _ in swarm.asked)
+
+
+def test_a_machine_of_a_cloud_that_is_down_is_in_no_swarm_that_is_known(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "membership", lambda machine, timeout_s: route.check_route("198.18.0.9"))
+    monkeypatch.setattr(route, "source_towards", lambda host: None)
+    lines, report = said()
+    leave.leave_for_good(store, store.load("w"), report)
+    assert lines == []
 
 
 def test_what_a_swarm_refuses_does_not_keep_a_machine_from_being_removed(

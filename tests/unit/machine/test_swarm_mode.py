@@ -254,9 +254,10 @@ def test_nobody_is_told_of_a_machine_that_is_silent_or_alone(
 
 
 def test_a_machine_of_a_cloud_that_is_down_is_in_no_swarm_that_is_known(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    store: Store, swarm: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api, "membership", lambda machine, timeout_s: route.check_route("198.18.0.9"))
+    away = "198.18.0.9"
+    monkeypatch.setattr(api, "membership", lambda machine, timeout_s: route.check_route(away))
     monkeypatch.setattr(route, "source_towards", lambda host: None)
     lines, report = said()
     leave.leave_for_good(store, store.load("w"), report)

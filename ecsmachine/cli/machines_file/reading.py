@@ -133,8 +133,8 @@ class _Reading:
             driver_name = self._values.text("driver", given["driver"][1]) or driver_name
         if driver_name not in registry.driver_names():
             at = given["driver"][0] if "driver" in given else line
-            names = registry.driver_names()
-            hint = did_you_mean(driver_name, names) or f"There are {', '.join(names)}."
+            drivers = registry.driver_names()
+            hint = did_you_mean(driver_name, drivers) or f"There are {', '.join(drivers)}."
             self._problems.add(at, f'driver: there is no "{driver_name}"', hint)
             return
         self._drivers[driver_name] = None

@@ -66,13 +66,18 @@ def describe_available_resource(call: Call) -> Answer:
     resource_type = parameters.choice(
         "ResourceType", ("instance", "disk", "reservedinstance", "ddh"), "instance"
     )
-    classic = parameters.choice("NetworkCategory", ("vpc", "classic")) == "classic"
+    # Terraform's provider writes it Vpc.
+    network = parameters.choice("NetworkCategory", ("vpc", "classic"), spelled=str.lower)
     # In every way of charging all is on offer that is.
     parameters.choice("InstanceChargeType", ("PrePaid", "PostPaid"))
     parameters.choice("SpotStrategy", ("NoSpot", "SpotWithPriceLimit", "SpotAsPriceGo"))
     parameters.integer("SpotDuration", least=0, most=6)
     parameters.choice("Scope", ("Region", "Zone"))
-    if classic or parameters.given("DedicatedHostId") or resource_type not in ("instance", "disk"):
+    if (
+        network == "classic"
+        or parameters.given("DedicatedHostId")
+        or resource_type not in ("instance", "disk")
+    ):
         return {}
     type_id = parameters.text("InstanceType")
     kind = find_instance_type(type_id) if type_id else None

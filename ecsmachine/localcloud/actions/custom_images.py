@@ -46,7 +46,7 @@ def create_image(call: Call) -> Answer:
     parameters = call.parameters
     region = call.region
     name, description, family = _texts_of_request(call)
-    check_new_image(call, name)
+    check_new_image(call, name, call.region.id)
     tags = tags_of_request(parameters)
     image_id = new_id("m", region.id)
     snapshot, data_disks = _sources(call, image_id)
@@ -83,7 +83,7 @@ def modify_image_attribute(call: Call) -> None:
     status = parameters.choice("Status", ("Available", "Deprecated"))
     if status == "Deprecated" and image.shared_with:
         raise refusals.of("InvalidOperation.ImageShared")
-    _check_free(call, "" if name == image.name else name)
+    _check_free(call, "" if name == image.name else name, image.region)
     call.state.custom_images.put(
         replace(
             image,
@@ -269,15 +269,15 @@ def valid_image_name(name: str) -> bool:
     return valid_name(name) and not name.lower().startswith(("acs:", "aliyun"))
 
 
-def check_new_image(call: Call, name: str) -> None:
-    """Refuse a name that a custom image has, and more images than the quota."""
-    _check_free(call, name)
+def check_new_image(call: Call, name: str, region_id: str) -> None:
+    """Refuse a name that a custom image of the region has, and more images than the quota."""
+    _check_free(call, name, region_id)
     if len(call.state.custom_images) >= call.state.offer.quota("images"):
         raise ApiError("QuotaExceed.Image", "The Image Quota exceeds.")
 
 
-def _check_free(call: Call, name: str) -> None:
-    if name and any(item.name == name for item in call.state.custom_images):
+def _check_free(call: Call, name: str, region_id: str) -> None:
+    if name and any(item.name == name for item in call.state.custom_images.in_region(region_id)):
         raise refusals.of("InvalidImageName.Duplicated")
 
 
@@ -299,7 +299,7 @@ def copy_image(call: Call) -> Answer:
     tags = tags_of_request(parameters)
     if own_status(call, image) != "Available":
         raise _IMAGE_STATUS()
-    check_new_image(call, name)
+    check_new_image(call, name, region.id)
     image_id = new_id("m", region.id)
 
     def copy_of(snapshot_id: str) -> str:

@@ -101,6 +101,7 @@ def create_disk(call: Call) -> Answer:
             performance_level=level,
             **asdict(disk_options(parameters, category, size)),
             delete_with_instance=False,
+            delete_auto_snapshot=False,
             multi_attach=parameters.choice("MultiAttach", ("Disabled", "Enabled")) == "Enabled",
             resource_group_id=parameters.text("ResourceGroupId"),
             serial_number=disk_id[2:],

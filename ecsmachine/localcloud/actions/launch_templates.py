@@ -296,10 +296,8 @@ def _disk_view(item: Parameters) -> dict[str, Any]:
             for name in ("BurstingEnabled", "DeleteWithInstance")
             if item.given(name)
         },
-        # told as a text, as the models of the API have it
-        **(
-            {"Encrypted": str(item.boolean("Encrypted")).lower()} if item.given("Encrypted") else {}
-        ),
+        # A text in the models of the API; Terraform's provider reads only a disk without it.
+        **({"Encrypted": "true"} if item.boolean("Encrypted") else {}),
     }
 
 

@@ -99,7 +99,7 @@ def associate_vpc_cidr_block(call: Call) -> Answer:
     parameters = call.parameters
     vpc = call.required(call.state.vpcs, "VpcId")
     parameters.choice("IpVersion", ("IPV4",))
-    cidr = _parse_network(parameters.require("SecondaryCidrBlock"), least=16, most=28)
+    cidr = _parse_network(parameters.require("SecondaryCidrBlock"), least=8, most=28)
     if any(cidr.overlaps(other) for other in _networks_of(vpc)):
         raise refusals.of("InvalidCidrBlock.Overlapped#networks")
     if len(vpc.secondary_cidrs) >= MAX_SECONDARY_CIDRS:

@@ -142,7 +142,10 @@ def test_an_image_is_copied_with_its_snapshots(
         ({"ImageId": "m-none"}, "404 InvalidImageId.NotFound"),
         ({"ImageId": DEBIAN}, "404 InvalidImageId.NotFound"),
         ({"DestinationRegionId": "nowhere"}, "404 InvalidRegionId.NotFound"),
-        ({"DestinationImageName": "mine"}, "400 InvalidImageName.Duplicated"),
+        (
+            {"DestinationImageName": "mine", "DestinationRegionId": "cn-hangzhou"},
+            "400 InvalidImageName.Duplicated",
+        ),
         ({"DestinationImageName": "acs:x"}, "400 InvalidDestinationImageName.Malformed"),
         ({"RegionId": "cn-beijing"}, "404 InvalidImageId.NotFound"),
     ],
@@ -152,6 +155,15 @@ def test_copies_that_are_refused(
 ) -> None:
     request = {"ImageId": made, "DestinationRegionId": "cn-beijing", **parameters}
     assert api.refusal("CopyImage", request) == refusal
+
+
+def test_a_copy_may_have_the_name_of_its_original_in_another_region(api: Api, made: str) -> None:
+    copy = {"ImageId": made, "DestinationImageName": "mine", "DestinationRegionId": "cn-beijing"}
+    copy_id = api.call("CopyImage", copy)["ImageId"]
+    told = image(api, copy_id, "cn-beijing")
+    assert told is not None
+    assert told["ImageName"] == "mine"
+    assert api.refusal("CopyImage", copy) == "400 InvalidImageName.Duplicated"
 
 
 def test_a_copy_is_cancelled_while_it_is_made(api: Api, guests: RecordingGuests, made: str) -> None:

@@ -42,6 +42,7 @@ def templates(api: Api, **filters: Any) -> list[dict[str, Any]]:
 def test_a_life(api: Api) -> None:
     tag = {"TemplateTag.1.Key": "team", "TemplateTag.1.Value": "网"}
     values = {"ImageId": DEBIAN, "InternetMaxBandwidthOut": "5", "DataDisk.1.Size": "20", **tag}
+    values |= {"DataDisk.1.Encrypted": "false", "DataDisk.2.Encrypted": "true"}
     template_id = template(api, VersionDescription="first", **values)
     (told,) = templates(api, **{"LaunchTemplateName.1": "web"})
     expected = {
@@ -58,7 +59,7 @@ def test_a_life(api: Api) -> None:
     assert version["VersionDescription"] == "first"
     data = version["LaunchTemplateData"]
     assert (data["ImageId"], data["InternetMaxBandwidthOut"]) == (DEBIAN, 5)
-    assert data["DataDisks"] == {"DataDisk": [{"Size": 20}]}
+    assert data["DataDisks"] == {"DataDisk": [{"Size": 20}, {"Encrypted": "true"}]}
     assert "LaunchTemplateData" not in versions(api, template_id, DetailFlag="false")[0]
 
     values = {"LaunchTemplateName": "web", "InstanceType": "ecs.g6.large"}

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from ecsmachine.localcloud.container_service.certificates import make_server_certificate
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
@@ -245,6 +250,22 @@ def test_server_groups_that_are_refused(slb: Slb) -> None:
     assert other.refusal("CreateLoadBalancerTCPListener", **values) == "400 InvalidParameter"
     slb.call("DeleteVServerGroup", VServerGroupId=group_id)
     assert slb.refusal("DeleteVServerGroup", VServerGroupId=group_id) == NO_GROUP
+
+
+def test_a_certificate_with_a_short_key_is_taken(slb: Slb) -> None:
+    key = rsa.generate_private_key(65537, 1024)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "old.example.com")])
+    now = datetime.now(timezone.utc)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).serial_number(1)
+    builder = builder.public_key(key.public_key()).not_valid_before(now - timedelta(days=2))
+    signed = builder.not_valid_after(now - timedelta(days=1)).sign(key, hashes.SHA256())
+    kind = PrivateFormat.TraditionalOpenSSL
+    made = slb.call(
+        "UploadServerCertificate",
+        ServerCertificate=signed.public_bytes(Encoding.PEM).decode(),
+        PrivateKey=key.private_bytes(Encoding.PEM, kind, NoEncryption()).decode(),
+    )
+    assert made["CommonName"] == "old.example.com"
 
 
 def test_the_life_of_a_certificate(slb: Slb, tmp_path: Path) -> None:

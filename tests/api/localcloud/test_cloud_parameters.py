@@ -292,6 +292,11 @@ def test_further_networks_of_a_vpc(api: Api, user_cidrs: str) -> None:
     assert told()["SecondaryCidrBlocks"] == {"SecondaryCidrBlock": ["192.168.0.0/16"]}
     overlapped = "400 InvalidCidrBlock.Overlapped"
     assert api.refusal("AssociateVpcCidrBlock", second, version=VPC) == overlapped
+    large = {
+        "VpcId": api.call("CreateVpc", CidrBlock="172.16.0.0/12", version=VPC)["VpcId"],
+        "SecondaryCidrBlock": "10.0.0.0/8",
+    }
+    assert api.call("AssociateVpcCidrBlock", large, version=VPC)["CidrBlock"] == "10.0.0.0/8"
     api.call("CreateVSwitch", inside, version=VPC)
     held = "400 DependencyViolation.VSwitch"
     assert api.refusal("UnassociateVpcCidrBlock", second, version=VPC) == held

@@ -131,6 +131,7 @@ def test_a_disk_is_made_onto_an_instance(api: Api, group: str) -> None:
 
     assert until(lambda: disk()["Status"] == "In_use")
     assert disk()["InstanceId"] == instance_id
+    assert disk()["DeleteAutoSnapshot"] is False
     for value in (True, False):
         api.call("ModifyDiskAttribute", DiskId=disk_id, DeleteAutoSnapshot=value)
         assert disk()["DeleteAutoSnapshot"] is value

@@ -14,6 +14,11 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _LOOK_S = 0.001
+KEEP_ALIVE_S = 75
+"""How long a connection stays open without a request: longer than clients wait between two looks.
+
+Terraform's provider looks every five seconds, and fails if its connection ends as it asks.
+"""
 
 
 class HttpServer(uvicorn.Server):
@@ -42,6 +47,7 @@ class HttpServer(uvicorn.Server):
             log_config=None,
             log_level="error",
             access_log=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
         )
         super().__init__(config)
         self._ready = ready

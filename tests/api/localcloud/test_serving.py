@@ -15,6 +15,7 @@ from typing import cast
 from urllib.parse import urlsplit
 
 import pytest
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -23,6 +24,7 @@ from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.service import daemon
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud
 from ecsmachine.localcloud.service.gate import Gate
+from ecsmachine.localcloud.service.http_server import Connections, HttpServer
 from ecsmachine.localcloud.service.listening import ListenAddress, parse
 from ecsmachine.localcloud.state.settings import Settings, StateError
 from ecsmachine.localcloud.state.state import open_state
@@ -138,6 +140,11 @@ def test_how_an_address_is_named() -> None:
     for wrong in ("127.0.0.1:80", "no.such.invalid", "a b", "http://127.0.0.1"):
         with pytest.raises(LocalCloudError):
             parse(wrong)
+
+
+def test_an_idle_connection_outlasts_the_pauses_of_clients() -> None:
+    server = HttpServer(Starlette(), Connections().protocol())
+    assert server.config.timeout_keep_alive > 60
 
 
 def test_delays(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

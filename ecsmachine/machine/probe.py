@@ -77,7 +77,7 @@ def probe(machine: Machine, *, timeout_s: float, is_silent: bool = False) -> Pro
         except Empty:
             answer = MachineError(
                 "The Docker engine did not answer in time",
-                hint=f'"ecsmachine ssh {machine.name}" shows whether the host answers.',
+                hint=_how_to_look(machine),
             )
             break
         if who == _ENGINE:
@@ -208,6 +208,15 @@ def _without_engine(machine: Machine, url: str, begun: float) -> Probe:
         hint=failure.hint if failure else None,
         response_time_s=time.monotonic() - begun,
     )
+
+
+def _how_to_look(machine: Machine) -> str | None:
+    """Return how to find out whether a silent engine's host answers; None without a login."""
+    try:
+        machine.driver.ssh_target()
+    except MachineError:
+        return None
+    return f'"ecsmachine ssh {machine.name}" shows whether the host answers.'
 
 
 def _ask(answers: _Answers, question: Callable[[], Any], who: str) -> None:

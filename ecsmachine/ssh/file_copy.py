@@ -37,13 +37,13 @@ _MOST_TOLD = 100
 
 @dataclass(frozen=True)
 class Place:
-    """A path, on a host or (without one) on this machine."""
+    """A path, on a host or (without one) on this machine; shown with the machine's name."""
 
     path: str
     host: KnownHost | None = None
 
     def __str__(self) -> str:
-        return f"{self.host.target.host}:{self.path}" if self.host else self.path
+        return f"{self.host.pin_path.parent.name}:{self.path}" if self.host else self.path
 
     def at(self, path: str) -> Place:
         """Return another path of the same machine."""

@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ecsmachine.documents.rules import HOST, USER, Rule, has_controls
 from ecsmachine.errors import MachineError
-from ecsmachine.ssh import host_keys
+from ecsmachine.ssh import host_keys, kept
 from ecsmachine.ssh.target import Jump, SSHTarget
 from ecsmachine.system.programs import called
+
+_PREFIX = "ecsmachine-"
+_LONGEST_NEEDED_S = 86400.0  # programs read a configuration when they begin
 
 
 @dataclass(frozen=True)
@@ -127,8 +132,16 @@ def _block(alias: str, target: SSHTarget, wanted: Mapping[str, str]) -> str:
 def configuration_file(
     hosts: Iterable[KnownHost], own: Mapping[str, Mapping[str, str]] | None = None
 ) -> Iterator[Path]:
-    """Give a configuration file, for ``-F``, that is there for the length of the block."""
-    with tempfile.TemporaryDirectory(prefix="ecsmachine-") as folder:
+    """Give a configuration file, for ``-F``, that is there for the length of the block.
+
+    What a process that was killed outright left behind is removed when it is a day old.
+    """
+    base = kept.folder(make=True)
+    for left in Path(base).glob(f"{_PREFIX}*") if base else ():
+        with contextlib.suppress(OSError):
+            if left.stat().st_mtime < time.time() - _LONGEST_NEEDED_S:
+                shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=base) as folder:
         path = Path(folder) / "ssh_config"
         path.write_bytes(os.fsencode(configuration(hosts, own)))
         yield path

@@ -91,8 +91,8 @@ class ToldDriver:
             raise MachineError("IP address is not set")
         return SSHTarget(
             self.address(),
-            port=self._config["SSHPort"],
-            user=self._config["SSHUser"],
+            port=self._config.get("SSHPort", 22),
+            user=self._config.get("SSHUser", "root"),
             key_path=self.directory / "id_rsa",
         )
 

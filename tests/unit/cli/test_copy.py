@@ -158,6 +158,8 @@ def test_what_is_not_there(
         result = program("scp", "-q", *words, **client)
         assert (result.code != 0, result.out) == (True, "")
         assert "no such file" in result.err.lower()
+    named = program("scp", f"dev1:{here}/nope", ".", **NATIVE).err
+    assert f"dev1:{here}/nope: No such file" in named  # not by its address
     missing = program("scp", "nope:x", ".", **client)
     assert 'Docker machine "nope" does not exist' in missing.err
     assert program("scp", "only-one", **client).code == 2

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from typing import NoReturn
+
 import pytest
 
-from ecsmachine.drivers.base import State
+from ecsmachine.drivers.base import State, UnsupportedOperationError
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.probe import probe, probe_all
 from ecsmachine.machine.store import Store
@@ -15,6 +17,10 @@ LONG_S = 3600.0
 def asked(machine: Machine) -> list[str]:
     assert isinstance(machine.driver, ToldDriver)
     return machine.driver.asked
+
+
+def _nobody_logs_in(driver: ToldDriver) -> NoReturn:
+    raise UnsupportedOperationError("It is only an engine's URL")
 
 
 def test_an_engine_that_answers_spares_the_question_to_the_cloud(store: Store) -> None:
@@ -40,15 +46,21 @@ def test_a_machine_that_does_not_run(state: State, store: Store) -> None:
             assert asked(machine) == ["state"]
 
 
-def test_a_machine_that_runs_but_whose_engine_does_not(store: Store) -> None:
+def test_a_machine_that_runs_but_whose_engine_does_not(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     url = refusing_url()
     seen = probe(add_machine(store, "dev1", URL=url), timeout_s=LONG_S)
     assert (seen.state, seen.url, seen.docker_version) == (State.RUNNING, url, "Unknown")
     assert "refused" in seen.error
     with silent_port() as url:
         seen = probe(add_machine(store, "dev1", URL=url), timeout_s=1.0)
+        monkeypatch.setattr(ToldDriver, "ssh_target", _nobody_logs_in)
+        bare = probe(add_machine(store, "dev2", URL=url), timeout_s=1.0)
     assert (seen.state, seen.url) == (State.RUNNING, url)
-    assert "in time" in seen.error
+    assert "in time" in seen.error and "in time" in bare.error
+    assert '"ecsmachine ssh dev1"' in (seen.hint or "")
+    assert bare.hint is None  # nobody can log in there
 
 
 def test_a_machine_that_has_moved_is_looked_at_where_it_is(store: Store) -> None:

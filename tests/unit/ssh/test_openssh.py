@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ecsmachine.errors import MachineError
+from ecsmachine.ssh import kept
 from ecsmachine.ssh.interactive import ssh_command
 from ecsmachine.ssh.openssh import KnownHost, configuration, configuration_file
 from ecsmachine.ssh.target import SSHTarget
@@ -27,6 +29,23 @@ AWKWARD = st.text() | st.sampled_from(
         *("", " ", "a b", "h#", '"', "'", "%h", "fe80::1%eth0", "h\u2028x", "é.example", "*", "!h"),
     ]
 )
+
+
+def test_configurations_of_programs_that_were_killed_do_not_stay(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(kept, "BASE", str(tmp_path))
+    with configuration_file([]) as path:
+        folder = path.parent.parent
+        old, new, other = (folder / name for name in ("ecsmachine-a", "ecsmachine-b", "c.ssh"))
+        for left in (old, new, other):
+            left.mkdir()
+        for left in (old, other):
+            os.utime(left, (0, 0))
+        with configuration_file([]):
+            assert path.exists()
+    assert set(folder.iterdir()) == {new, other}
+    assert folder.parent == tmp_path
 
 
 def options_of(host: KnownHost) -> dict[str, str]:

@@ -345,9 +345,8 @@ def _finish_removal(store: Store, name: str, journal: FileJournal, report: Repor
 
 def _import_provisioning() -> None:
     """Import what provisioning needs while the cloud is at work: it takes a third of a second."""
-    import paramiko  # noqa: F401
-
-    import ecsmachine.provision.provision  # noqa: F401
+    import ecsmachine.provision.provision
+    import ecsmachine.ssh.library  # noqa: F401
 
 
 def undo(store: Store, machine: Machine, journal: FileJournal, report: Report) -> str:

@@ -8,9 +8,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any, cast
 
-import paramiko
-from paramiko.agent import Agent
-from paramiko.message import Message
+from ecsmachine.ssh.library import Agent, Message, paramiko
 
 _REQUEST_IDENTITIES, _IDENTITIES_ANSWER = b"\x0b", 12
 _SIGN_REQUEST, _SIGN_RESPONSE = b"\x0d", 14

@@ -21,8 +21,7 @@ from ecsmachine.ssh.stream import open_stream
 from ecsmachine.ssh.target import SSHTarget
 
 if TYPE_CHECKING:
-    from paramiko import Channel, PKey
-
+    from ecsmachine.ssh.library import Channel, PKey
     from ecsmachine.ssh.login import LoginEndedError
     from ecsmachine.ssh.sftp import SftpSession
     from ecsmachine.ssh.transport import BoundedTransport
@@ -115,7 +114,7 @@ class Connection:
 
         Raises :class:`SSHError` if there is none.
         """
-        from paramiko import ChannelException
+        from ecsmachine.ssh.library import ChannelException
 
         where = f"{host}:{port}"
         try:
@@ -297,8 +296,7 @@ def authenticated(
     :class:`~ecsmachine.ssh.host_keys.HostKeyChangedError` or
     :class:`~ecsmachine.ssh.route.NoGuestError`; and what the jump host's connection does.
     """
-    import paramiko
-
+    from ecsmachine.ssh.library import paramiko
     from ecsmachine.ssh.login import LoginEndedError, log_in, login_key
 
     key = login_key(target)

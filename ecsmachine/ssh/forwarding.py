@@ -24,7 +24,7 @@ from ecsmachine.ssh.tethered import tethered
 from ecsmachine.system import programs
 
 if TYPE_CHECKING:
-    from paramiko import Channel
+    from ecsmachine.ssh.library import Channel
 
 _LOOPBACK = "127.0.0.1"
 _CHUNK = 65536

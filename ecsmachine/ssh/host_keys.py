@@ -18,7 +18,7 @@ from ecsmachine.errors import MachineError
 from ecsmachine.ssh.private_files import write_private
 
 if TYPE_CHECKING:
-    from paramiko import PKey
+    from ecsmachine.ssh.library import PKey
 
 
 class HostKeyChangedError(MachineError):

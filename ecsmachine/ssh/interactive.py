@@ -22,7 +22,7 @@ from ecsmachine.ssh.target import SSHTarget
 from ecsmachine.system import programs, streams, terminal
 
 if TYPE_CHECKING:
-    from paramiko import Channel
+    from ecsmachine.ssh.library import Channel
 
 INTERRUPTED = 130
 """What a shell says of a program that was interrupted."""
@@ -115,7 +115,7 @@ def run_session(
             check_host_key(target, pin_path)
         return status
     command = _without_options(command)
-    from paramiko import SSHException
+    from ecsmachine.ssh.library import SSHException
 
     with connect(target, pin_path) as connection:
         channel = connection.open_channel()

@@ -17,7 +17,7 @@ from ecsmachine.ssh.known_hosts import KnownHosts, users_files
 from ecsmachine.ssh.target import SSHTarget
 
 if TYPE_CHECKING:
-    from paramiko import Channel, Transport
+    from ecsmachine.ssh.library import Channel, Transport
 
 _PROHIBITED = 1
 """SSH_OPEN_ADMINISTRATIVELY_PROHIBITED (RFC 4254, 5.1)."""
@@ -68,7 +68,7 @@ class JumpHost:
 
     def open(self, host: str, port: int, *, timeout_s: float) -> socket.socket:
         """Return a connection to a port that the jump host reaches (``direct-tcpip``)."""
-        import paramiko
+        from ecsmachine.ssh.library import paramiko
 
         transport = self._connected(timeout_s)
         try:

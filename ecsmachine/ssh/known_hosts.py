@@ -17,7 +17,7 @@ from ecsmachine.errors import MachineError
 from ecsmachine.ssh.host_keys import HostKeyChangedError
 
 if TYPE_CHECKING:
-    from paramiko import PKey
+    from ecsmachine.ssh.library import PKey
 
 _LONGEST_FILE = 16 << 20
 

@@ -9,14 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
-import paramiko
-from paramiko.auth_handler import AuthHandler
-from paramiko.common import cMSG_USERAUTH_REQUEST
-from paramiko.message import Message
-
 from ecsmachine.errors import MachineError
 from ecsmachine.ssh import private_keys
 from ecsmachine.ssh.agent import AgentKey, agent_key, agent_keys
+from ecsmachine.ssh.library import AuthHandler, Message, cMSG_USERAUTH_REQUEST, paramiko
 from ecsmachine.ssh.target import SSHTarget
 from ecsmachine.ssh.transport import BoundedTransport
 

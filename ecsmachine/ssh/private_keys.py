@@ -21,7 +21,7 @@ from ecsmachine.ssh import openssh_key
 from ecsmachine.ssh.private_files import KeyFileError, check_private
 
 if TYPE_CHECKING:
-    from paramiko import PKey
+    from ecsmachine.ssh.library import PKey
 
 _LONGEST_FILE = 1 << 20
 _SMALLEST_RSA = 1024
@@ -149,9 +149,10 @@ def _of_pem(
 
 def _usable(path: Path, loaded: Any) -> PrivateKey:
     """Return the key as paramiko has it. Raises :class:`KeyFileError` for one not of SSH."""
-    import paramiko
     from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    from ecsmachine.ssh.library import paramiko
 
     form = PrivateFormat.TraditionalOpenSSL
     key: PKey

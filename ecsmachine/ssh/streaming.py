@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from ecsmachine.errors import MachineError
 
 if TYPE_CHECKING:
-    from paramiko import Channel
-
     from ecsmachine.ssh.connection import Connection
+    from ecsmachine.ssh.library import Channel
 
 _CHUNK = 65536
 _STATUS_S = 10.0

@@ -9,9 +9,7 @@ from __future__ import annotations
 import socket
 from typing import Any, cast
 
-import paramiko
-from paramiko.channel import Channel
-from paramiko.common import (
+from ecsmachine.ssh.library import (
     MSG_CHANNEL_DATA,
     MSG_CHANNEL_EXTENDED_DATA,
     MSG_CHANNEL_OPEN,
@@ -20,9 +18,11 @@ from paramiko.common import (
     MSG_KEXINIT,
     MSG_SERVICE_REQUEST,
     MSG_USERAUTH_REQUEST,
+    Channel,
+    Message,
+    Packetizer,
+    paramiko,
 )
-from paramiko.message import Message
-from paramiko.packet import Packetizer
 
 _LARGEST_PACKET = 256 * 1024
 """As in OpenSSH (PACKET_MAX_SIZE)."""

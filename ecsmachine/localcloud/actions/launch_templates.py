@@ -293,11 +293,10 @@ def _disk_view(item: Parameters) -> dict[str, Any]:
         },
         **{
             name: item.boolean(name)
-            for name in ("BurstingEnabled", "DeleteWithInstance")
+            # Encrypted is a text in the models of the API, but Terraform's provider reads no text.
+            for name in ("BurstingEnabled", "DeleteWithInstance", "Encrypted")
             if item.given(name)
         },
-        # A text in the models of the API; Terraform's provider reads only a disk without it.
-        **({"Encrypted": "true"} if item.boolean("Encrypted") else {}),
     }
 
 

@@ -59,7 +59,8 @@ def test_a_life(api: Api) -> None:
     assert version["VersionDescription"] == "first"
     data = version["LaunchTemplateData"]
     assert (data["ImageId"], data["InternetMaxBandwidthOut"]) == (DEBIAN, 5)
-    assert data["DataDisks"] == {"DataDisk": [{"Size": 20}, {"Encrypted": "true"}]}
+    disks = [{"Size": 20, "Encrypted": False}, {"Encrypted": True}]
+    assert data["DataDisks"] == {"DataDisk": disks}
     assert "LaunchTemplateData" not in versions(api, template_id, DetailFlag="false")[0]
 
     values = {"LaunchTemplateName": "web", "InstanceType": "ecs.g6.large"}

@@ -135,8 +135,4 @@ def _not_applied(
             else "Log in and check: systemctl status docker.service",
             details=output_of(result),
         )
-    running = result.stdout.splitlines()
-    wanted = flags(situation)
-    if running[-len(wanted) :] != wanted:
-        return other_configuration(host, NAME, running)
-    return None
+    return other_configuration(host, situation, NAME, result)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -65,40 +65,24 @@ class ContainerServiceEndpoint:
 
     async def respond(self, request: Request) -> Response:
         """Answer a request of the management API."""
-        request_id = new_request_id()
         form = "XML" if "xml" in request.headers.get("accept", "").lower() else "JSON"
-        try:
-            asked = RoaRequest(
-                request.method, _target(request), dict(request.headers), await request.body()
-            )
-            name, result = self._answer(request, asked, request_id)
-            return _rendered(result, form, name, request_id)
-        except ApiError as error:
-            return _refusal(error, form, request, request_id)
-        except asyncio.CancelledError:
-            raise
-        except Exception:
-            LOG.exception("request %s failed", request_id)
-            return _refusal(_UNKNOWN, form, request, request_id)
+        return await _answered(request, form, self._act)
 
     async def fire(self, request: Request) -> Response:
         """Carry out a trigger; the secret in its address is the only credential."""
-        request_id = new_request_id()
-        try:
-            query = dict(parse_qsl(request.url.query, keep_blank_values=True))
-            content = await asyncio.get_running_loop().run_in_executor(
-                None, triggers.fire, self._state, self._work, query
-            )
-            return _rendered(Result(200, content), "JSON", "Trigger", request_id)
-        except ApiError as error:
-            return _refusal(error, "JSON", request, request_id)
-        except asyncio.CancelledError:
-            raise
-        except Exception:
-            LOG.exception("request %s failed", request_id)
-            return _refusal(_UNKNOWN, "JSON", request, request_id)
+        return await _answered(request, "JSON", self._fire)
 
-    def _answer(self, request: Request, asked: RoaRequest, request_id: str) -> tuple[str, Result]:
+    async def _fire(self, request: Request, request_id: str) -> tuple[str, Result]:
+        query = dict(parse_qsl(request.url.query, keep_blank_values=True))
+        content = await asyncio.get_running_loop().run_in_executor(
+            None, triggers.fire, self._state, self._work, query
+        )
+        return "Trigger", Result(200, content)
+
+    async def _act(self, request: Request, request_id: str) -> tuple[str, Result]:
+        asked = RoaRequest(
+            request.method, _target(request), dict(request.headers), await request.body()
+        )
         action, api, parts = _route(asked.method, asked.target.partition("?")[0])
         check(asked, self._state.account, self._nonces)
         call = ClusterCall(
@@ -120,6 +104,22 @@ class ContainerServiceEndpoint:
 _UNKNOWN = ApiError(
     "InternalError", "The request processing has failed due to some unknown error.", 500
 )
+
+
+async def _answered(
+    request: Request,
+    form: str,
+    act: Callable[[Request, str], Awaitable[tuple[str, Result]]],
+) -> Response:
+    request_id = new_request_id()
+    try:
+        name, result = await act(request, request_id)
+        return _rendered(result, form, name, request_id)
+    except ApiError as error:
+        return _refusal(error, form, request, request_id)
+    except Exception:
+        LOG.exception("request %s failed", request_id)
+        return _refusal(_UNKNOWN, form, request, request_id)
 
 
 def _route(method: str, path: str) -> tuple[_Action, str, list[str]]:

@@ -255,8 +255,6 @@ class Endpoint:
             answer = wire.error_answer(error.code, error.message, request_id, _host(request))
         except ConnectionCutError:
             cut, status = True, 0
-        except asyncio.CancelledError:
-            raise
         except Exception:
             LOG.exception("request %s failed", request_id)
             status = 500

@@ -92,8 +92,14 @@ def engine_error(host: HostConnection, step: str, result: CommandResult) -> Prov
     )
 
 
-def other_configuration(host: HostConnection, step: str, running: list[str]) -> ProvisionError:
+def other_configuration(
+    host: HostConnection, situation: Situation, step: str, result: CommandResult
+) -> ProvisionError | None:
     """Return the error for an engine that runs another way: another drop-in has the last word."""
+    running = result.stdout.splitlines()
+    wanted = flags(situation)
+    if running[-len(wanted) :] == wanted:
+        return None
     answer = host.run("systemctl show docker.service -p DropInPaths", timeout_s=60)
     paths = answer.stdout.strip().partition("=")[2].split()
     others = [path for path in paths if path != DROP_IN_PATH]
@@ -110,11 +116,7 @@ def _explain(
 ) -> ProvisionError | None:
     if result.exit_status:
         return engine_error(host, NAME, result)
-    running = result.stdout.splitlines()
-    wanted = flags(situation)
-    if running[-len(wanted) :] != wanted:
-        return other_configuration(host, NAME, running)
-    return None
+    return other_configuration(host, situation, NAME, result)
 
 
 STEP = Step(NAME, look, actions, "Starting the engine...")

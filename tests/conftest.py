@@ -40,6 +40,14 @@ _SIGNALS = [
 ]
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _nothing_waits_for_the_disk() -> Iterator[None]:
+    """What tests write in their own process need not be there after this computer has crashed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _the_process_is_as_before() -> Iterator[None]:
     """A test that leaves something in its process fails, rather than one of those after it."""

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +60,8 @@ class RpcClient:
 
     ``wording`` is what errors call the program's options. ``total_timeout_s`` limits all tries of
     a call together. ``checkpoint`` is told of every request, before it is sent and when it is
-    answered; what it raises ends the call. Safe to use from several threads.
+    answered; what it raises ends the call. ``transports`` are those of several clients, by their
+    addresses, which share the connections to one. Safe to use from several threads.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class RpcClient:
         total_timeout_s: float = 60.0,
         checkpoint: Callable[[str], None] = lambda point: None,
         sleep: Callable[[float], None] = time.sleep,
+        transports: MutableMapping[str, Transport] | None = None,
     ):
         self.endpoint = endpoint
         self._version = version
@@ -81,7 +83,8 @@ class RpcClient:
         self._checkpoint = checkpoint
         self._sleep = sleep
         self._wording = wording
-        self._transport = Transport(endpoint, check=wording.endpoint)
+        own = Transport(endpoint, check=wording.endpoint)
+        self._transport = own if transports is None else transports.setdefault(endpoint, own)
 
     def __repr__(self) -> str:
         return f"RpcClient({self.endpoint!r}, {self._version!r})"

@@ -14,11 +14,16 @@ import re
 from collections.abc import Mapping
 from urllib.parse import quote
 
+_PLAIN = re.compile(r"[A-Za-z0-9\-_.~]*")
+"""What is encoded as it is, as most of a request."""
+
 
 def string_to_sign(method: str, parameters: Mapping[str, str]) -> str:
     """Return what is signed: the method and every parameter, encoded twice."""
     query = "&".join(f"{_encode(key)}={_encode(parameters[key])}" for key in sorted(parameters))
-    return f"{method}&{_encode('/')}&{_encode(query)}"
+    # nothing else in it has to be encoded once more
+    again = query.replace("%", "%25").replace("=", "%3D").replace("&", "%26")
+    return f"{method}&{_encode('/')}&{again}"
 
 
 def sign(method: str, parameters: Mapping[str, str], secret: str) -> str:
@@ -71,4 +76,4 @@ def _on_one_line(value: str) -> str:
 
 
 def _encode(text: str) -> str:
-    return quote(text, safe="-_.~")
+    return text if _PLAIN.fullmatch(text) else quote(text, safe="-_.~")

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from ecsmachine import __version__
 from ecsmachine.aliyun.errors import AnswerError, ApiError, ConnectionLostError
@@ -77,6 +77,9 @@ class Transport:
 
         from ecsmachine.http_client.session import AnswerTooLongError
 
+        if isinstance(data, Mapping):
+            data = urlencode(data).encode()
+            headers = {**headers, "Content-Type": "application/x-www-form-urlencoded"}
         try:
             return self._connection().request(
                 method,

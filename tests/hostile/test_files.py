@@ -72,9 +72,7 @@ def odd(tmp_path: Path) -> Iterator[Odd]:
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    # thousands of files are written: none has to be there after a crash
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-    # and thousands are exported: no passphrase is guessed
+    # thousands are exported: no passphrase is guessed
     monkeypatch.setattr(transfer, "_SCRYPT", {"n": 2, "r": 8, "p": 1})
     return Store(tmp_path / "store", {"HOME": str(tmp_path)})
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from datetime import datetime, timezone
 
+_USUAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _DAYS = {"Week": 7, "Month": 30, "Year": 360}
 
 
@@ -32,6 +35,9 @@ def later(start: float, period: int, unit: str) -> str:
 
 def parse(text: str) -> float:
     """Return the seconds since 1970 of either form; raises ValueError for any other."""
+    if _USUAL.fullmatch(text):  # of every request; strptime takes ten times as long
+        with suppress(ValueError):
+            return datetime.fromisoformat(f"{text[:-1]}+00:00").timestamp()
     for form in ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%MZ"):
         try:
             return datetime.strptime(text, form).replace(tzinfo=timezone.utc).timestamp()

@@ -14,18 +14,22 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
 ACS3 = "ACS3-HMAC-SHA256"
+_UNRESERVED = re.compile(r"[A-Za-z0-9\-_.~]*")
 _BREAKS = re.compile(r"[\t\n\r\f]")
 
 
 def percent_encode(text: str) -> str:
     """Encode as RFC 3986 does: only letters, digits and ``-_.~`` stay as they are."""
-    return quote(text, safe="-_.~")
+    return text if _UNRESERVED.fullmatch(text) else quote(text, safe="-_.~")
 
 
 def rpc_string_to_sign(method: str, parameters: Mapping[str, str]) -> str:
     """Return the string to sign of an RPC request (V1): every parameter but ``Signature``."""
     signed = {name: value for name, value in parameters.items() if name != "Signature"}
-    return f"{method}&%2F&{percent_encode(canonical_query(signed.items()))}"
+    query = canonical_query(signed.items())
+    # Nothing else in it has to be encoded again.
+    again = query.replace("%", "%25").replace("=", "%3D").replace("&", "%26")
+    return f"{method}&%2F&{again}"
 
 
 def rpc_signature(string_to_sign: str, secret: str) -> str:

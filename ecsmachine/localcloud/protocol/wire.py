@@ -19,6 +19,8 @@ _MOST_PARTS = 8
 
 Answer = Mapping[str, Any]
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 CONTENT_TYPES = {"JSON": "application/json;charset=utf-8", "XML": "text/xml;charset=utf-8"}
 
 
@@ -122,7 +124,7 @@ def error_answer(code: str, message: str, request_id: str, host: str) -> Answer:
 
 
 def _dump(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def _write_json(value: Any, pieces: list[bytes]) -> None:

@@ -31,7 +31,6 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -309,8 +308,10 @@ class Endpoint:
         region = parameters.text("RegionId", self.state.region)
         struck = self._faults.strike(fault_name, region)
         await self._faults.before(fault_name, region, parameters, struck)
-        call = replace(
-            self._call(name, parameters, values["Version"]),
+        call = self._call(
+            name,
+            parameters,
+            values["Version"],
             host=request.headers.get("host", ""),
             caller=self.state.sessions.get(key_id),
         )
@@ -322,7 +323,7 @@ class Endpoint:
                 raise dry_run_passed()
         return self._faults.after(name, answer, struck)
 
-    def _call(self, action: str, parameters: Parameters, version: str = "") -> Call:
+    def _call(self, action: str, parameters: Parameters, version: str = "", **sender: Any) -> Call:
         return Call(
             action=action,
             parameters=parameters,
@@ -333,6 +334,7 @@ class Endpoint:
             faults=self._book,
             version=version,
             lenient=self._lenient,
+            **sender,
         )
 
     async def ask(self, action: str, values: Mapping[str, str]) -> Answer:

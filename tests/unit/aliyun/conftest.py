@@ -40,10 +40,15 @@ class Peer:
     def __init__(self) -> None:
         self.asked: list[Asked] = []
         self.answers: list[Answer] = []
+        self.connections = 0
         peer = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                peer.connections += 1
+                super().setup()
 
             def _answer(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)

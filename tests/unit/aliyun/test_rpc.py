@@ -11,6 +11,7 @@ from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError, ConnectionLostError, Wording
 from ecsmachine.aliyun.rpc import RpcClient, numbered, tag_parameters
 from ecsmachine.aliyun.signature import sign
+from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.errors import MachineError
 
 SECRET = "very-secret-value"
@@ -55,6 +56,17 @@ def test_a_call_is_a_signed_post_with_nothing_in_the_url(
     assert body["SecurityToken"] == "token-1"
     assert (body["Format"], body["SignatureMethod"]) == ("JSON", "HMAC-SHA1")
     assert body["Version"] == "2014-05-26"
+
+
+def test_the_products_of_one_address_share_its_connections(
+    peer: Any, make_answer: Callable[..., Any]
+) -> None:
+    answers(peer, make_answer())
+    cloud = Cloud("cn-hangzhou", CREDENTIALS, custom_endpoint=peer.address)
+    for product in (cloud.ecs, cloud.vpc, cloud.slb, cloud.images, cloud.sts):
+        product.call("DescribeNothing")
+    assert (len(peer.asked), peer.connections) == (5, 1)
+    assert len({asked.body["Version"] for asked in peer.asked}) > 1
 
 
 def test_throttling_is_waited_out_with_a_fresh_nonce_each_time(

@@ -45,6 +45,9 @@ NETWORK_CHANGED = "ERR_NETWORK_CHANGED"
 Guests of other tests come and go meanwhile. The stream of events begins again by itself.
 """
 
+_PASSING = (NETWORK_CHANGED, "ERR_ABORTED", "interrupted by another navigation")
+"""What a navigation ends with when a request was broken off, or when the page loads itself anew."""
+
 
 def visit(page: Page, url: str = "") -> None:
     """Open a cloud's page, or load it anew; once more if what it consists of was broken off."""
@@ -60,7 +63,7 @@ def visit(page: Page, url: str = "") -> None:
             live.wait_for(timeout=5000)
             return
         except Error as error:
-            broken.append(NETWORK_CHANGED in str(error))
+            broken.append(any(each in str(error) for each in _PASSING))
             is_passing = broken[-1] or isinstance(error, NotInTimeError)
             if not is_passing or time.monotonic() > deadline:
                 raise

@@ -97,6 +97,16 @@ def test_what_is_made_appears_and_goes(page: Page, api: Api) -> None:
     expect(row(page, "web1")).to_have_count(0)
 
 
+def test_a_page_whose_script_was_broken_off_loads_itself_anew(
+    browser: Browser, cloud: EmbeddedCloud
+) -> None:
+    page = browser.new_context().new_page()
+    page.route("**/static/network.js", lambda route: route.abort("failed"), times=1)
+    page.goto(f"{cloud.endpoint}/_ecsmachine/page/?token={TOKEN}")
+    page.locator("[data-link=live]").wait_for(timeout=PATIENCE_MS)
+    page.context.close()
+
+
 def test_an_instance_by_keyboard(page: Page, api: Api) -> None:
     run(api, api.group("the-group"))
     row(page, "web1").wait_for()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import http.client
 import json
 import os
@@ -125,7 +126,9 @@ def test_the_token_is_changed_for_a_cookie(cloud: EmbeddedCloud) -> None:
     assert (status, b'lang="zh"' in content) == (200, True)
     assert TOKEN.encode() not in content
     policy = headers["Content-Security-Policy"]
-    assert policy.startswith("default-src 'none'; script-src 'self';")
+    inline = content.partition(b"<script>")[2].partition(b"</script>")[0]
+    digest = base64.b64encode(hashlib.sha256(inline).digest()).decode()
+    assert policy.startswith(f"default-src 'none'; script-src 'self' 'sha256-{digest}';")
     assert "unsafe" not in policy
     assert "http" not in policy
 

@@ -21,8 +21,11 @@ from ecsmachine.localcloud.service.gate import PAGE_PATH
 TICKET_S = 60.0
 """How long a ticket is valid: an address for one visit, for command lines that others can read."""
 ACTION_HEADER = "X-Ecsmachine-Action"
+_INLINE = "sha256-2SDneWEPOyXIbRkpG4I57j6OhlB4wQ2z9TKUfpfXUkk="
+"""The script in index.html, which loads the page again where its modules were broken off."""
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "Content-Security-Policy": f"default-src 'none'; script-src 'self' '{_INLINE}'; "
+    "style-src 'self'; "
     "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'",
     "Cache-Control": "no-store",

@@ -57,7 +57,7 @@ _NETWORKS: Actions = {
     "CreateRouteEntry": routes.create_route_entry,
     "DeleteRouteEntry": routes.delete_route_entry,
     "AllocateEipAddress": eips.allocate_eip_address,
-    "DescribeEipAddresses": eips.describe_eip_addresses,
+    "DescribeEipAddresses": eips.EIPS.answer,
     "AssociateEipAddress": eips.associate_eip_address,
     "UnassociateEipAddress": eips.unassociate_eip_address,
     "ReleaseEipAddress": eips.release_eip_address,

@@ -9,7 +9,6 @@ from typing import Any, Literal
 from ecsmachine.localcloud.actions import listing as by
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.listing import Listing
-from ecsmachine.localcloud.catalog.regions import regions
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import later, timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
@@ -91,13 +90,6 @@ def allocate_eip_address(call: Call) -> Answer:
         "OrderId": int(order or 0),
         "ResourceGroupId": eip.resource_group_id,
     }
-
-
-def describe_eip_addresses(call: Call) -> Answer:
-    """DescribeEipAddresses: by id, address, status, holder, tags."""
-    regions_there = [region.id for region in regions()]
-    # older clients read it beside the addresses
-    return {**_EIPS.answer(call), "AvailableRegions": {"AvailableRegion": regions_there}}
 
 
 def associate_eip_address(call: Call) -> None:
@@ -253,13 +245,15 @@ def _eip_view(call: Call, eip: Eip) -> dict[str, Any]:
         "Status": _status_now(call, eip),
         "InstanceRegionId": eip.region if eip.instance_id else "",
         "PrivateIpAddress": _private_address(holder) if holder else "",
+        # Of older models; without it Terraform's provider crashes.
+        "AvailableRegions": {"AvailableRegion": [eip.region]},
         "Bandwidth": str(eip.bandwidth),
         "EipBandwidth": str(eip.bandwidth),
         "Tags": vpc_tags(call.state.eips.tags(eip.id)),
     }
 
 
-_EIPS = Listing(
+EIPS = Listing(
     Eip,
     "EipAddresses.EipAddress",
     by.newest(lambda state: state.eips),

@@ -213,7 +213,7 @@ def _without_engine(machine: Machine, url: str, begun: float) -> Probe:
 def _how_to_look(machine: Machine) -> str | None:
     """Return how to find out whether a silent engine's host answers; None without a login."""
     try:
-        machine.driver.ssh_target()
+        machine.ssh_target()
     except MachineError:
         return None
     return f'"ecsmachine ssh {machine.name}" shows whether the host answers.'

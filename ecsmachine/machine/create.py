@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from threading import Thread
 
@@ -158,6 +159,12 @@ def validate(request: CreateRequest) -> None:
     validate_name(request.name)
     install_url.validate_install_url(request.engine.install_url)
     validate_engine_options(request.engine)
+    for name in request.tls_sans:
+        if not re.fullmatch(r"[!-~]+", name):
+            raise UsageError(
+                f'--tls-san: "{name}" cannot be in a certificate',
+                hint="Give an address or a host name.",
+            )
     _validate_swarm(request)
 
 

@@ -143,6 +143,15 @@ def test_a_wrong_variable_is_named(
     assert variable in one_error_line(capsys)
 
 
+@pytest.mark.parametrize("name", ["two words", "d\u00fcrer", ""])
+def test_a_name_that_no_certificate_can_have_is_refused_first(
+    name: str, environment: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["create", "-d", "none", "--url", "tcp://127.0.0.1:1", "--tls-san", name, "dev1"]
+    assert run(words, environment) == 2
+    assert "--tls-san" in one_error_line(capsys)
+
+
 def test_no_passphrase_is_asked_for_what_is_not_there(
     environment: dict[str, str], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -116,9 +116,9 @@ class ChangeableInstance:
         if not self._record.instance_id:
             name = self._context.machine_name
             raise MachineError(
-                f'Machine "{name}" has no instance: its create stopped before that',
+                f'Machine "{name}" has no instance: its create is not that far, or has stopped',
                 hint=f'Finish it with "ecsmachine create --resume {name}", or use "ecsmachine rm '
-                f'{name}".',
+                f'{name}", if no create of it runs.',
             )
         return self._record.instance_id
 

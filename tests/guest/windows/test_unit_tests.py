@@ -77,6 +77,9 @@ NOT_ON_WINDOWS = {
     "drivers/test_plugins.py": "installs a driver with pip, which Python for embedding has not",
     "machine/test_files.py::test_a_folder_that_is_there_stays_as_it_is": "modes",
     "machine/test_files.py::test_modes_are_as_asked_for_whatever_the_umask": "modes",
+    "ssh/test_openssh.py::test_configurations_of_programs_that_were_killed_do_not_stay": (
+        "the folder is of Unix"
+    ),
 }
 """What of that which is run is of no use there, by the beginning of its name."""
 

@@ -21,9 +21,12 @@ from tests.guest.windows.wine import (
 _NOT_THERE = ("SHELL", "TERM", "LANG", "LC_ALL", "HOME", "USER", "LOGNAME", "TMPDIR")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def python() -> Iterator[WindowsPython]:
-    """Windows' Python under Wine; where it cannot run its tests are skipped, in CI they fail."""
+    """Windows' Python under Wine; where it cannot run its tests are skipped, in CI they fail.
+
+    Wine's services end with its tests: once they kept a processor busy for the rest of a run.
+    """
     try:
         with windows_python(print) as python:
             yield python

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ecsmachine.cli.app import run
 from ecsmachine.cli.display import streams
+from tests.unit.terminals import Written
 
 GONE = "reader gone"
 FULL = "disk full"
@@ -42,15 +42,13 @@ def _terminal() -> Callable[[], None]:
         os.dup2(follower, descriptor)
     os.close(follower)
 
-    def read() -> None:
-        try:
-            while os.read(leader, 65536):
-                pass
-        except OSError:  # it has been taken away
-            pass
+    written = Written(leader)
 
-    threading.Thread(target=read, daemon=True).start()
-    return lambda: os.close(leader)
+    def take_away() -> None:
+        written.close()
+        os.close(leader)
+
+    return take_away
 
 
 def main() -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import os
 import re
+import select
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TextIO
 
 _CODE = re.compile(r"\x1b\[([?\d;]*)([A-Za-z])")
@@ -30,11 +31,19 @@ class Written:
         self._leader = leader
         self._bytes = b""
         self._seen = 0
+        self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
+    def close(self) -> None:
+        """Read no more. The terminal's number may be another file's after it is closed."""
+        self._is_over.set()
+        self._thread.join()
+
     def _read(self) -> None:
-        while True:
+        while not self._is_over.is_set():
+            if not select.select([self._leader], [], [], 0.05)[0]:
+                continue
             try:
                 data = os.read(self._leader, 65536)
             except OSError:  # nobody has the terminal open any more
@@ -74,8 +83,12 @@ class Written:
 def terminal() -> Iterator[tuple[TextIO, Written]]:
     """Yield the stream of a terminal, to be closed by whoever writes, and what came out of it."""
     leader, follower = os.openpty()
-    with os.fdopen(leader, "rb", buffering=0), os.fdopen(follower, "w", encoding="utf-8") as stream:
-        yield stream, Written(leader)
+    with (
+        os.fdopen(leader, "rb", buffering=0),
+        os.fdopen(follower, "w", encoding="utf-8") as stream,
+        closing(Written(leader)) as written,
+    ):
+        yield stream, written
 
 
 def run_on_terminal(*arguments: str, environment: Mapping[str, str]) -> tuple[int, str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -259,3 +261,13 @@ def test_what_scripts_read_is_bare_data_on_a_terminal_too(environment: dict[str,
         if "ResponseTime" not in printed:
             assert printed == piped.stdout + piped.stderr, words
         assert "\x1b" not in printed, words
+
+
+def test_a_terminal_that_is_closed_is_read_no_more() -> None:
+    """Its number may be another file's by then, whose content a thread would take away."""
+    before = threading.active_count()
+    with terminal() as (stream, _):
+        somebody_has_it = os.dup(stream.fileno())
+        assert threading.active_count() == before + 1
+    assert threading.active_count() == before
+    os.close(somebody_has_it)

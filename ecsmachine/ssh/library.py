@@ -13,21 +13,10 @@ if _invoke is None:
     sys.modules["invoke"] = None  # type: ignore[assignment]
 try:
     import paramiko
-    from paramiko import ChannelException, PKey, SSHException, Transport
+    from paramiko import ChannelException, PKey, SSHException, Transport, common
     from paramiko.agent import Agent
     from paramiko.auth_handler import AuthHandler
     from paramiko.channel import Channel
-    from paramiko.common import (
-        MSG_CHANNEL_DATA,
-        MSG_CHANNEL_EXTENDED_DATA,
-        MSG_CHANNEL_OPEN,
-        MSG_CHANNEL_REQUEST,
-        MSG_EXT_INFO,
-        MSG_KEXINIT,
-        MSG_SERVICE_REQUEST,
-        MSG_USERAUTH_REQUEST,
-        cMSG_USERAUTH_REQUEST,
-    )
     from paramiko.message import Message
     from paramiko.packet import Packetizer
 finally:
@@ -35,14 +24,6 @@ finally:
         del sys.modules["invoke"]
 
 __all__ = [
-    "MSG_CHANNEL_DATA",
-    "MSG_CHANNEL_EXTENDED_DATA",
-    "MSG_CHANNEL_OPEN",
-    "MSG_CHANNEL_REQUEST",
-    "MSG_EXT_INFO",
-    "MSG_KEXINIT",
-    "MSG_SERVICE_REQUEST",
-    "MSG_USERAUTH_REQUEST",
     "Agent",
     "AuthHandler",
     "Channel",
@@ -52,6 +33,6 @@ __all__ = [
     "Packetizer",
     "SSHException",
     "Transport",
-    "cMSG_USERAUTH_REQUEST",
+    "common",
     "paramiko",
 ]

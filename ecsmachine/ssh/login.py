@@ -12,7 +12,7 @@ from typing import Any, cast
 from ecsmachine.errors import MachineError
 from ecsmachine.ssh import private_keys
 from ecsmachine.ssh.agent import AgentKey, agent_key, agent_keys
-from ecsmachine.ssh.library import AuthHandler, Message, cMSG_USERAUTH_REQUEST, paramiko
+from ecsmachine.ssh.library import AuthHandler, Message, common, paramiko
 from ecsmachine.ssh.target import SSHTarget
 from ecsmachine.ssh.transport import BoundedTransport
 
@@ -136,7 +136,7 @@ class _Query(AuthHandler):
     def _parse_service_accept(self, m: Message) -> None:
         this = cast("Any", self)
         request = Message()
-        request.add_byte(cMSG_USERAUTH_REQUEST)
+        request.add_byte(common.cMSG_USERAUTH_REQUEST)
         request.add_string(this.username)
         request.add_string("ssh-connection")
         request.add_string("publickey")

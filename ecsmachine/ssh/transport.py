@@ -9,20 +9,7 @@ from __future__ import annotations
 import socket
 from typing import Any, cast
 
-from ecsmachine.ssh.library import (
-    MSG_CHANNEL_DATA,
-    MSG_CHANNEL_EXTENDED_DATA,
-    MSG_CHANNEL_OPEN,
-    MSG_CHANNEL_REQUEST,
-    MSG_EXT_INFO,
-    MSG_KEXINIT,
-    MSG_SERVICE_REQUEST,
-    MSG_USERAUTH_REQUEST,
-    Channel,
-    Message,
-    Packetizer,
-    paramiko,
-)
+from ecsmachine.ssh.library import Channel, Message, Packetizer, common, paramiko
 
 _LARGEST_PACKET = 256 * 1024
 """As in OpenSSH (PACKET_MAX_SIZE)."""
@@ -41,13 +28,13 @@ _CONNECTING_TURNS = 2
 _KEX_METHOD = range(30, 50)  # RFC 4250, 4.1.2
 _ANSWERED = frozenset(
     (
-        MSG_SERVICE_REQUEST,
-        MSG_KEXINIT,
+        common.MSG_SERVICE_REQUEST,
+        common.MSG_KEXINIT,
         *_KEX_METHOD,
-        MSG_USERAUTH_REQUEST,
-        MSG_CHANNEL_OPEN,
-        MSG_CHANNEL_REQUEST,
-        MSG_CHANNEL_DATA,
+        common.MSG_USERAUTH_REQUEST,
+        common.MSG_CHANNEL_OPEN,
+        common.MSG_CHANNEL_REQUEST,
+        common.MSG_CHANNEL_DATA,
     )
 )
 """What is sent to be answered; no answer is waited for to a window that is opened, or an end."""
@@ -75,7 +62,7 @@ class BoundedPacketizer(Packetizer):
         if self._asked:
             self._asked = False
             self.turns += 1
-        if kind == MSG_EXT_INFO:
+        if kind == common.MSG_EXT_INFO:
             count = Message(message.asbytes()).get_int()
             if count > _MOST_EXTENSIONS:
                 raise paramiko.SSHException("the host names too many extensions")
@@ -107,8 +94,8 @@ class BoundedTransport(paramiko.Transport):
         super().__init__(sock, packetizer_class=BoundedPacketizer)
         self._channel_handler_table = {
             **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined]
-            MSG_CHANNEL_DATA: _within_window(Channel._feed),  # type: ignore[attr-defined]
-            MSG_CHANNEL_EXTENDED_DATA: _within_window(
+            common.MSG_CHANNEL_DATA: _within_window(Channel._feed),  # type: ignore[attr-defined]
+            common.MSG_CHANNEL_EXTENDED_DATA: _within_window(
                 Channel._feed_extended  # type: ignore[attr-defined]
             ),
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar
 
@@ -10,7 +10,6 @@ from ecsmachine.aliyun.access_key import CredentialProvider
 from ecsmachine.aliyun.endpoints import Product, endpoint
 from ecsmachine.aliyun.errors import NEUTRAL, Wording
 from ecsmachine.aliyun.rpc import Parameter, RpcClient
-from ecsmachine.aliyun.transport import Transport
 from ecsmachine.documents.fields import Fields
 from ecsmachine.documents.reading import read
 
@@ -36,7 +35,6 @@ class RegionalClient:
         vpc_internal: bool = False,
         wording: Wording = NEUTRAL,
         checkpoint: Callable[[str], None] = lambda point: None,
-        transports: MutableMapping[str, Transport] | None = None,
     ):
         self.region = region
         self._at_public_address = not (custom_endpoint or vpc_internal)
@@ -46,7 +44,6 @@ class RegionalClient:
             credentials=credentials,
             wording=wording,
             checkpoint=checkpoint,
-            transports=transports,
         )
         self.rpc = self._client_at(
             endpoint(self.PRODUCT, region, custom=custom_endpoint, vpc_internal=vpc_internal)

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +19,13 @@ from ecsmachine.aliyun.errors import (
     Wording,
     one_line,
 )
-from ecsmachine.aliyun.signature import sign
+from ecsmachine.aliyun.signature import signed_form
 from ecsmachine.aliyun.transport import (
-    Transport,
     clock_hint,
     clock_offset_s,
     repeated,
     shared_pace,
+    shared_transport,
 )
 from ecsmachine.documents.fields import Fields, read_object
 from ecsmachine.documents.text import Fault
@@ -41,6 +41,11 @@ _log = logging.getLogger(__name__)
 _SECRET_PARAMETERS = frozenset(
     ("Password", "UserData", "SecurityToken", "Signature", "AccessKeyId", "SignatureNonce")
 )
+
+_HEADERS = {
+    "Accept": "application/json",
+    "Content-Type": "application/x-www-form-urlencoded",
+}
 
 Parameter = str | int | bool | None
 
@@ -60,8 +65,8 @@ class RpcClient:
 
     ``wording`` is what errors call the program's options. ``total_timeout_s`` limits all tries of
     a call together. ``checkpoint`` is told of every request, before it is sent and when it is
-    answered; what it raises ends the call. ``transports`` are those of several clients, by their
-    addresses, which share the connections to one. Safe to use from several threads.
+    answered; what it raises ends the call. All clients share the connections to an address. Safe
+    to use from several threads.
     """
 
     def __init__(
@@ -74,7 +79,6 @@ class RpcClient:
         total_timeout_s: float = 60.0,
         checkpoint: Callable[[str], None] = lambda point: None,
         sleep: Callable[[float], None] = time.sleep,
-        transports: MutableMapping[str, Transport] | None = None,
     ):
         self.endpoint = endpoint
         self._version = version
@@ -83,8 +87,7 @@ class RpcClient:
         self._checkpoint = checkpoint
         self._sleep = sleep
         self._wording = wording
-        own = Transport(endpoint, check=wording.endpoint)
-        self._transport = own if transports is None else transports.setdefault(endpoint, own)
+        self._transport = shared_transport(endpoint, wording.endpoint)
 
     def __repr__(self) -> str:
         return f"RpcClient({self.endpoint!r}, {self._version!r})"
@@ -206,25 +209,24 @@ class RpcClient:
         }
         if credentials.security_token:
             body["SecurityToken"] = credentials.security_token
-        body["Signature"] = sign("POST", body, credentials.access_key_secret)
+        form = signed_form("POST", body, credentials.access_key_secret)
         begun = time.monotonic()
         try:
-            response = self._transport.send(
-                action, "POST", "/", data=body, headers={"Accept": "application/json"}
-            )
+            response = self._transport.send(action, "POST", "/", data=form, headers=_HEADERS)
         except ConnectionLostError as error:
             _log.debug("%s %s: %s", action, _redacted(parameters), error.message)
             raise
         self._checkpoint(f"after api {action}")
         answer = self._parsed(action, response)
-        _log.debug(
-            "%s %s: %d, request %s, %.0f ms",
-            action,
-            _redacted(parameters),
-            response.status_code,
-            _said(answer, "RequestId") or "unknown",
-            (time.monotonic() - begun) * 1000,
-        )
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug(
+                "%s %s: %d, request %s, %.0f ms",
+                action,
+                _redacted(parameters),
+                response.status_code,
+                _said(answer, "RequestId") or "unknown",
+                (time.monotonic() - begun) * 1000,
+            )
         if response.status_code >= 300 or (answer.has("Code") and answer.has("Message")):
             raise _refused(action, response, answer, self._wording)
         return answer

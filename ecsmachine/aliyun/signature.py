@@ -20,15 +20,19 @@ _PLAIN = re.compile(r"[A-Za-z0-9\-_.~]*")
 
 def string_to_sign(method: str, parameters: Mapping[str, str]) -> str:
     """Return what is signed: the method and every parameter, encoded twice."""
-    query = "&".join(f"{_encode(key)}={_encode(parameters[key])}" for key in sorted(parameters))
-    # nothing else in it has to be encoded once more
-    again = query.replace("%", "%25").replace("=", "%3D").replace("&", "%26")
-    return f"{method}&{_encode('/')}&{again}"
+    return _to_sign(method, _form(parameters))
 
 
 def sign(method: str, parameters: Mapping[str, str], secret: str) -> str:
     """Return the signature of a request, in Base64."""
     return _hmac(f"{secret}&", string_to_sign(method, parameters))
+
+
+def signed_form(method: str, parameters: Mapping[str, str], secret: str) -> bytes:
+    """Return the parameters of a request and its signature as a form, which is its body."""
+    form = _form(parameters)
+    signature = _hmac(f"{secret}&", _to_sign(method, form))
+    return f"{form}&Signature={_encode(signature)}".encode()
 
 
 def roa_string_to_sign(
@@ -64,6 +68,16 @@ def roa_sign(text: str, secret: str) -> str:
 def content_md5(body: bytes) -> str:
     """Return the Content-MD5 of a body: Base64 of the digest's 16 bytes."""
     return base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+
+
+def _to_sign(method: str, form: str) -> str:
+    # nothing else in it has to be encoded once more
+    again = form.replace("%", "%25").replace("=", "%3D").replace("&", "%26")
+    return f"{method}&%2F&{again}"
+
+
+def _form(parameters: Mapping[str, str]) -> str:
+    return "&".join(f"{_encode(key)}={_encode(parameters[key])}" for key in sorted(parameters))
 
 
 def _hmac(key: str, text: str) -> str:

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from ecsmachine import __version__
 from ecsmachine.aliyun.errors import AnswerError, ApiError, ConnectionLostError
@@ -19,6 +19,8 @@ from ecsmachine.errors import MachineError
 
 if TYPE_CHECKING:
     import requests
+
+    from ecsmachine.http_client.session import BoundedSession
 
 _log = logging.getLogger(__name__)
 
@@ -55,7 +57,7 @@ class Transport:
         self._untrusted = untrusted
         self._verify = verify
         self._cert = cert
-        self._session: requests.Session | None = None
+        self._session: BoundedSession | None = None
 
     def send(
         self,
@@ -63,7 +65,7 @@ class Transport:
         method: str,
         path: str,
         *,
-        data: Mapping[str, str] | bytes | None,
+        data: bytes | None,
         headers: Mapping[str, str],
         read_timeout_s: float = _READ_TIMEOUT_S,
     ) -> requests.Response:
@@ -77,17 +79,13 @@ class Transport:
 
         from ecsmachine.http_client.session import AnswerTooLongError
 
-        if isinstance(data, Mapping):
-            data = urlencode(data).encode()
-            headers = {**headers, "Content-Type": "application/x-www-form-urlencoded"}
         try:
-            return self._connection().request(
+            return self._connection().exchange(
                 method,
                 self.endpoint + path,
                 data=data,
-                headers=dict(headers),
+                headers=headers,
                 timeout=(_CONNECT_TIMEOUT_S, read_timeout_s),
-                auth=_unchanged,
                 verify=self._verify,
                 cert=self._cert,
             )
@@ -96,7 +94,7 @@ class Transport:
         except requests.RequestException as error:
             raise self._explained(what, error, read_timeout_s) from None
 
-    def _connection(self) -> requests.Session:
+    def _connection(self) -> BoundedSession:
         if self._session is None:
             from ecsmachine.http_client.session import BoundedSession
 
@@ -158,6 +156,12 @@ class Transport:
             maybe_done=True,
             hint="The request may have been executed: check before repeating it.",
         )
+
+
+@lru_cache(maxsize=64)
+def shared_transport(endpoint: str, check: str) -> Transport:
+    """Return the connections that all of this process has to an address."""
+    return Transport(endpoint, check=check)
 
 
 def repeated(
@@ -284,11 +288,6 @@ def clock_hint(date: str) -> str | None:
         return None
     direction = "ahead of" if offset_s > 0 else "behind"
     return f"This computer's clock is {abs(offset_s):.0f} s {direction} Alibaba Cloud's: set it."
-
-
-def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Keep requests from adding a password out of ~/.netrc."""
-    return request
 
 
 def _is_unreached(error: BaseException) -> bool:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, ReadTimeoutError
@@ -38,11 +41,40 @@ class BoundedSession(requests.Session):
         # what is not compressed cannot become a thousand times as long
         self.headers["Accept-Encoding"] = "identity"
         for scheme in ("http://", "https://"):
-            self.mount(scheme, _TimedAdapter(pool_maxsize=64))
+            self.mount(scheme, _TimedAdapter(pool_maxsize=128))
+
+    def exchange(
+        self,
+        method: str,
+        url: str,
+        *,
+        data: bytes | None,
+        headers: Mapping[str, str],
+        timeout: tuple[float, float],
+        verify: bool | str = True,
+        cert: Any = None,
+    ) -> requests.Response:
+        """Send a request as it is given: no cookies, no password out of ~/.netrc.
+
+        It takes a third of the time of :meth:`request`, which does much for browsers' sake.
+        """
+        request = requests.PreparedRequest()
+        request.method = method
+        request.url = _prepared_url(url)
+        request.prepare_headers({**self.headers, **headers})
+        request.body = data or None
+        request.prepare_content_length(request.body)
+        settings = self.merge_environment_settings(url, {}, True, verify, cert)
+        adapter = self.get_adapter(request.url)
+        return self._whole(adapter.send(request, timeout=timeout, **settings))
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         """Send a request, and read all of its answer."""
-        response = super().send(request, **{**options, "stream": True, "allow_redirects": False})
+        return self._whole(
+            super().send(request, **{**options, "stream": True, "allow_redirects": False})
+        )
+
+    def _whole(self, response: requests.Response) -> requests.Response:
         try:
             response.raw = io.BytesIO(self._read(response))
         except BaseException:
@@ -56,6 +88,8 @@ class BoundedSession(requests.Session):
         """Return what the environment says, but no proxy for what is on this computer."""
         if not is_here(str(url or "")):
             return super().merge_environment_settings(url, proxies, stream, verify, cert)
+        if str(url).startswith("http:"):
+            return {"proxies": {}, "stream": stream, "verify": verify, "cert": cert}
         # a host that is named as spared ends the search, which takes its time at each request
         spared = {"no_proxy": urlsplit(str(url)).hostname or ""}
         merged = super().merge_environment_settings(url, spared, stream, verify, cert)
@@ -73,6 +107,8 @@ class BoundedSession(requests.Session):
                 body += block
                 if len(body) > self._longest:
                     raise AnswerTooLongError("the answer is too long", response=response)
+                if response.raw.length_remaining == 0:
+                    break
         except AnswerTooLongError:  # which is an OSError too
             raise
         except ReadTimeoutError as error:
@@ -82,6 +118,15 @@ class BoundedSession(requests.Session):
         return bytes(body)
 
 
+@lru_cache(maxsize=256)
+def _prepared_url(url: str) -> str:
+    """Return an address as requests sends it; raises the errors of requests."""
+    request = requests.PreparedRequest()
+    request.prepare_url(url, None)
+    return str(request.url)
+
+
+@lru_cache(maxsize=256)
 def is_here(url: str) -> bool:
     """Return whether an address is one of this very computer: no proxy can lead there."""
     host = urlsplit(url).hostname or ""
@@ -91,12 +136,36 @@ def is_here(url: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-class _Connection(HTTPConnection):
+class _OnePacket(HTTPConnection):
+    """A connection that sends the head of a request and its body together."""
+
     response_class = TimedResponse
+    _held: list[Any] | None = None
+
+    def request(self, *arguments: Any, **options: Any) -> None:
+        """Send a request."""
+        self._held = []
+        try:
+            super().request(*arguments, **options)
+            whole = b"".join(self._held)
+        finally:
+            self._held = None
+        self.send(whole)
+
+    def send(self, data: Any) -> None:
+        """Send it, or hold it until its request is whole."""
+        if self._held is None:
+            super().send(data)
+        else:
+            self._held.append(data)
 
 
-class _TLSConnection(HTTPSConnection):
-    response_class = TimedResponse
+class _Connection(_OnePacket):
+    pass
+
+
+class _TLSConnection(_OnePacket, HTTPSConnection):
+    pass
 
 
 class _Pool(HTTPConnectionPool):
@@ -108,6 +177,37 @@ class _TLSPool(HTTPSConnectionPool):
 
 
 class _TimedAdapter(HTTPAdapter):
+    def __init__(self, **options: Any) -> None:
+        self._pools: dict[tuple[Any, ...], Any] = {}
+        super().__init__(**options)
+
+    def get_connection_with_tls_context(
+        self,
+        request: requests.PreparedRequest,
+        verify: Any,
+        proxies: Any = None,
+        cert: Any = None,
+    ) -> Any:
+        """Return the connections to where a request goes, which are looked for once."""
+        place = str(request.url).split("/", 3)[:3]
+        key = (*place, verify, cert, *sorted((proxies or {}).items()))
+        if key not in self._pools:
+            self._pools[key] = super().get_connection_with_tls_context(
+                request, verify, proxies, cert
+            )
+        return self._pools[key]
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        """Return a response whose cookies are not looked for."""
+        response = requests.Response()
+        response.status_code = resp.status
+        response.headers = CaseInsensitiveDict(resp.headers)
+        response.reason = resp.reason
+        response.url = str(req.url)
+        response.raw = resp
+        response.request = req
+        return response
+
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         super().init_poolmanager(*arguments, **options)
         _use_timed(self.poolmanager)

@@ -56,6 +56,7 @@ def official_actions(version: str) -> Mapping[str, OfficialAction]:
     return _products().get(version, {})
 
 
+@functools.lru_cache(maxsize=4096)
 def plain_name(name: str) -> str:
     """Return the name as it is written officially: ``DataDisk.2.Size`` is ``DataDisk.N.Size``."""
     return _NUMBER.sub(".N", name)
@@ -95,15 +96,21 @@ def check_required(version: str, action: str, values: Mapping[str, str]) -> None
 
     The part of a list's item may be empty (the value of a tag), but has to be there.
     """
-    official = official_actions(version).get(action)
-    names = official.required if official else ()
-    names = frozenset(name for name in names if (action, name) not in _NOT_ENFORCED)
-    for name in sorted(names, key=lambda name: (name != "RegionId", name)):
-        for missing in _missing(name, values):
-            raise missing_parameter(missing)
+    if action in official_actions(version):
+        for name in _required(version, action):
+            for missing in _missing(name, values):
+                raise missing_parameter(missing)
     region_id = values.get("RegionId")
     if region_id and version in _REGIONAL and find_region(region_id) is None:
         raise refusals.REGION_NOT_FOUND()
+
+
+@functools.cache
+def _required(version: str, action: str) -> tuple[str, ...]:
+    """Return what a request must have, in the order in which it is told of."""
+    names = official_actions(version)[action].required
+    enforced = [name for name in names if (action, name) not in _NOT_ENFORCED]
+    return tuple(sorted(enforced, key=lambda name: (name != "RegionId", name)))
 
 
 def _missing(name: str, values: Mapping[str, str]) -> Iterator[str]:

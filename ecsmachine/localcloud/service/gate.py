@@ -11,6 +11,7 @@ import ipaddress
 import re
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from typing import cast
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -120,17 +121,31 @@ async def _body(headers: Mapping[str, str], receive: Receive) -> bytes:
     if headers.get("content-length", "").isdecimal():
         _check_size(int(headers["content-length"]))
     body = bytearray()
-    deadline = asyncio.get_running_loop().time() + BODY_TIMEOUT_S
-    while True:
-        left_s = deadline - asyncio.get_running_loop().time()
-        try:
-            message = await asyncio.wait_for(receive(), left_s)
-        except asyncio.TimeoutError:
-            raise ApiError("RequestTimeout", "The request body is not complete.", 408) from None
-        body += message.get("body", b"")
-        _check_size(len(body))
-        if not message.get("more_body"):
-            return bytes(body)
+    task = cast("asyncio.Task[None]", asyncio.current_task())
+    late = False
+
+    def end() -> None:
+        nonlocal late
+        late = True
+        task.cancel()
+
+    # One timer and no task of its own: nearly all bodies are here already.
+    timer = asyncio.get_running_loop().call_later(BODY_TIMEOUT_S, end)
+    try:
+        while True:
+            message = await receive()
+            body += message.get("body", b"")
+            _check_size(len(body))
+            if not message.get("more_body"):
+                return bytes(body)
+    except asyncio.CancelledError:
+        if not late:
+            raise
+        if hasattr(task, "uncancel"):  # Python 3.11
+            task.uncancel()
+        raise ApiError("RequestTimeout", "The request body is not complete.", 408) from None
+    finally:
+        timer.cancel()
 
 
 async def _read_on(receive: Receive) -> None:

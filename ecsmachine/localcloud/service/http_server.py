@@ -7,7 +7,7 @@ import contextlib
 import socket
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -103,6 +103,7 @@ class HttpServer(uvicorn.Server):
 
 
 MOST_CONNECTIONS = 256
+_LONGEST_HELD = 4096
 HEAD_TIMEOUT_S = 30.0
 """How long a connection may stay open without a complete request head."""
 
@@ -136,10 +137,49 @@ class Connections:
                 await asyncio.sleep(0)  # until the server has noticed
 
 
+class _Joining:
+    """A transport that sends what is written in one go, such as the head of an answer and its body,
+    as one packet.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._held = bytearray()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Send it soon; at once if it is long."""
+        if data and not self._held:
+            self._loop.call_soon(self.flush)
+        self._held += data
+        if len(self._held) > _LONGEST_HELD:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what is held."""
+        if self._held:
+            data, self._held = self._held, bytearray()
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """Close the connection once all is sent."""
+        self.flush()
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Close the connection at once: what is held is never sent."""
+        self._held.clear()
+        self._transport.abort()
+
+
 class _Connection(H11Protocol):
     """A connection of uvicorn's whose client has to send the head of a request in time."""
 
     opened: dict[tuple[str, int], _Connection]
+    _joining: _Joining
     _peer: tuple[str, int] | None = None
     _head_timer: asyncio.TimerHandle | None = None
 
@@ -149,7 +189,8 @@ class _Connection(H11Protocol):
         return self.cycle is None or self.cycle.response_complete
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        self._joining = _Joining(transport, self.loop)
+        super().connection_made(cast("asyncio.Transport", self._joining))
         if len(self.opened) >= MOST_CONNECTIONS:
             idle = next((one for one in self.opened.values() if one.is_waiting), self)
             idle.transport.abort()
@@ -160,6 +201,10 @@ class _Connection(H11Protocol):
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         self._limit_head()
+
+    def on_response_complete(self) -> None:
+        self._joining.flush()
+        super().on_response_complete()
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._peer is not None:

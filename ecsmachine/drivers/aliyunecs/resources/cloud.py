@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ecsmachine.aliyun.ecs_images import ImagesClient
     from ecsmachine.aliyun.slb import SlbClient
     from ecsmachine.aliyun.sts import StsClient
-    from ecsmachine.aliyun.transport import Transport
     from ecsmachine.aliyun.vpc import VpcClient
     from ecsmachine.drivers.aliyunecs.options.settings import Settings
 
@@ -32,7 +31,6 @@ class _Options(TypedDict):
     vpc_internal: bool
     wording: Wording
     checkpoint: Checkpoint
-    transports: dict[str, Transport]
 
 
 class Cloud:
@@ -62,7 +60,6 @@ class Cloud:
             vpc_internal=vpc_internal,
             wording=WORDING,
             checkpoint=checkpoint,
-            transports={},
         )
 
     @cached_property

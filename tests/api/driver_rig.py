@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import os
+import re
+import socket
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
 from pathlib import Path
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -25,9 +26,7 @@ from ecsmachine.machine.journal import FileJournal
 from ecsmachine.provision.base import EngineOptions
 from tests.api.hurried import hurried
 
-_KEPT_S = 1.0
-"""How long a connection to the cloud, which ends it after five seconds, is used again."""
-
+_LENGTH = re.compile(rb"(?i)\r\ncontent-length: *([0-9]+)")
 
 ENGINE = EngineOptions(install_url="http://127.0.0.1:1/")
 """The checks look for its script, and the tests ask nobody but this computer."""
@@ -48,68 +47,55 @@ class Front:
         self.faults: dict[str, list[str]] = {}
         self.answers: dict[str, str] = {}
         front = self
-        host = urlsplit(target).netloc
+        place = (str(urlsplit(target).hostname), urlsplit(target).port or 80)
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
+        class Handler(StreamRequestHandler):
             def setup(self) -> None:
                 super().setup()
-                self.upstream = http.client.HTTPConnection(host, timeout=30)
-                self.used = time.monotonic()
+                self.upstream = socket.create_connection(place, timeout=30)
+                self.answers = self.upstream.makefile("rb")
 
             def finish(self) -> None:
+                self.answers.close()
                 self.upstream.close()
                 super().finish()
 
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+            def handle(self) -> None:
+                with contextlib.suppress(ConnectionError):
+                    while answer := self.answer(*message(self.rfile)):
+                        self.wfile.write(answer)
+
+            def answer(self, head: bytes, body: bytes) -> bytes:
+                """Return what is answered; without anything, the connection is cut."""
+                if not head:
+                    return b""
                 parameters = dict(parse_qsl(body.decode(), keep_blank_values=True))
                 action = parameters["Action"]
                 front.asked[action] += 1
                 front.bodies.append(parameters)
-                front.urls.append(self.path)
+                front.urls.append(head.split(b" ", 2)[1].decode())
                 waiting = front.faults.get(action, [])
                 fault = waiting.pop(0) if waiting else ""
                 if fault == "cut-before":
-                    self.close_connection = True
-                    return
+                    return b""
                 if fault and fault != "cut-after":
                     status = 503 if fault in ("ServiceUnavailable", "InternalError") else 400
-                    content = (
-                        f'{{"RequestId": "FRONT", "Code": "{fault}", "Message": "Injected."}}'
-                    ).encode()
-                    self._send(status, content)
-                    return
+                    return _answer(
+                        status,
+                        f'{{"RequestId": "FRONT", "Code": "{fault}", "Message": "Injected."}}',
+                    )
                 if action in front.answers:
-                    self._send(200, front.answers[action].encode())
-                    return
-                if time.monotonic() - self.used > _KEPT_S:
-                    self.upstream.close()
-                self.upstream.request("POST", self.path, body, dict(self.headers))
-                answer = self.upstream.getresponse()
-                content = answer.read()
-                self.used = time.monotonic()
-                if fault == "cut-after":
-                    self.close_connection = True
-                    return
-                self._send(answer.status, content)
+                    return _answer(200, front.answers[action])
+                self.upstream.sendall(head + body)
+                answer = b"".join(message(self.answers))
+                return b"" if fault == "cut-after" else answer
 
-            def _send(self, status: int, content: bytes) -> None:
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *arguments: Any) -> None:
-                pass
-
-        class Server(ThreadingHTTPServer):
+        class Server(ThreadingTCPServer):
             daemon_threads = True
+            request_queue_size = 128
 
-        Handler.wbufsize = -1
         self._server = Server(("127.0.0.1", 0), Handler)
-        self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
+        self.endpoint = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
         ).start()
@@ -117,6 +103,23 @@ class Front:
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+def message(stream: BufferedIOBase) -> tuple[bytes, bytes]:
+    """Return the head and the body of what comes next on a connection; nothing at its end."""
+    head = bytearray()
+    while not head.endswith(b"\r\n\r\n"):
+        line = stream.readline()
+        if not line:
+            return b"", b""
+        head += line
+    length = _LENGTH.search(head)
+    return bytes(head), stream.read(int(length[1])) if length else b""
+
+
+def _answer(status: int, content: str) -> bytes:
+    body = content.encode()
+    return f"HTTP/1.1 {status} {status}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 @dataclass

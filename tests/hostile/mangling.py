@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import random
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -47,6 +48,9 @@ ODD = (
 """Values in JSON that stand where others belong; @TOUCHED@ is a file that must not come to be."""
 
 
+_MARK = re.compile('"@@([0-9]+)@@"')
+
+
 class Odd:
     """Puts :data:`ODD` values in the place of others, whatever these are."""
 
@@ -58,9 +62,7 @@ class Odd:
 
     def text_of(self, value: Any) -> bytes:
         """Return a value as JSON, with the odd ones in it (some of which are no JSON)."""
-        text = json.dumps(value)
-        for number, token in enumerate(self._tokens):
-            text = text.replace(f'"@@{number}@@"', token)
+        text = _MARK.sub(lambda mark: self._tokens[int(mark[1])], json.dumps(value))
         return text.encode()
 
 

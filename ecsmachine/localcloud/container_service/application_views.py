@@ -9,7 +9,7 @@ from typing import Any
 from ecsmachine.compose.model import Service, Template
 from ecsmachine.compose.templates import PROJECT_VARIABLE, parse_template
 from ecsmachine.compose.values import TemplateError
-from ecsmachine.localcloud.container_service.deployment import Placed, wanted_number
+from ecsmachine.localcloud.container_service.deployment import Placed, containers_of, wanted_number
 from ecsmachine.localcloud.container_service.fields import invalid
 from ecsmachine.localcloud.state.clusters import Project, Release, Volume
 
@@ -87,11 +87,7 @@ def service_view(
     containers: bool = True,
 ) -> dict[str, Any]:
     """Return a service with its containers, as they are now."""
-    own = [
-        p
-        for p in placed
-        if (p.project, p.service, p.version) == (project.name, service.name, release.version)
-    ]
+    own = containers_of(placed, project, release, service)
     number = len(own) if service.own.everywhere else wanted_number(release, service)
     extensions = {**service.own.shown, "scale": number}
     if len(project.releases) > 1:
@@ -108,9 +104,7 @@ def service_view(
         "updated": project.updated,
         "desired_state": desired,
         "current_state": project.moving or _state_of(own, number, desired),
-        "containers": {p.container.id: _container_view(project, p) for p in own}
-        if containers
-        else {},
+        "containers": {p.container.id: _container_view(p) for p in own} if containers else {},
     }
 
 
@@ -128,7 +122,7 @@ def volume_view(volume: Volume, node: str, placed: Iterable[Placed]) -> dict[str
     }
 
 
-def _container_view(project: Project, placed: Placed) -> dict[str, Any]:
+def _container_view(placed: Placed) -> dict[str, Any]:
     container = placed.container
     health = "success"
     if not container.running or container.health == "unhealthy":

@@ -20,14 +20,14 @@ from ecsmachine.localcloud.container_service.application_views import (
     services_of,
     warnings_of,
 )
-from ecsmachine.localcloud.container_service.deployment import Deployment, Placed, wanted_number
-from ecsmachine.localcloud.container_service.fields import Fields, check_project_name, invalid
-from ecsmachine.localcloud.container_service.project_work import (
-    Balance,
-    ProjectWork,
+from ecsmachine.localcloud.container_service.deployment import (
+    Deployment,
+    Placed,
     containers_of,
-    finish,
+    wanted_number,
 )
+from ecsmachine.localcloud.container_service.fields import Fields, check_project_name, invalid
+from ecsmachine.localcloud.container_service.project_work import Balance, ProjectWork, finish
 from ecsmachine.localcloud.container_service.projects import Projects
 from ecsmachine.localcloud.container_service.routing import Destination, routes_of
 from ecsmachine.localcloud.container_service.volumes import Volumes
@@ -216,28 +216,36 @@ class Applications:
 
     def stop_service(self, service: str, wait_s: int | None) -> None:
         """Stop its containers."""
-        project, release, found = self._projects.find_service(service)
-        self._projects.idle(project.name)
-        self._projects.change_release(project, release, stopped=_added(release.stopped, found.name))
-
-        def stop(deployment: Deployment, placed: list[Placed]) -> None:
-            deployment.stop(containers_of(placed, release, found), wait_s)
-
-        self._end_containers(project.name, stop)
+        self._end_service(service, lambda deployment, placed: deployment.stop(placed, wait_s))
 
     def kill_service(self, service: str, signal_name: str) -> None:
         """Send its containers a signal."""
         plain = _signal(signal_name)
+        self._end_service(
+            service,
+            lambda deployment, placed: deployment.kill(placed, plain),
+            stays_stopped=plain in _ENDING,
+        )
+
+    def _end_service(
+        self,
+        service: str,
+        end: Callable[[Deployment, list[Placed]], None],
+        *,
+        stays_stopped: bool = True,
+    ) -> None:
+        """Do something that ends containers of a service, and wait for it."""
         project, release, found = self._projects.find_service(service)
         self._projects.idle(project.name)
-        if plain in _ENDING:
-            stopped = _added(release.stopped, found.name)
+        if stays_stopped and found.name not in release.stopped:
+            stopped = (*release.stopped, found.name)
             self._projects.change_release(project, release, stopped=stopped)
-
-        def kill(deployment: Deployment, placed: list[Placed]) -> None:
-            deployment.kill(containers_of(placed, release, found), plain)
-
-        self._end_containers(project.name, kill)
+        self._end_containers(
+            project.name,
+            lambda deployment, placed: end(
+                deployment, containers_of(placed, project, release, found)
+            ),
+        )
 
     def scale_service(self, service: str, fields: Fields) -> list[str]:
         """Bring a service to a number of containers; return what else is to be known of it."""
@@ -332,7 +340,3 @@ def _signal(text: str) -> str:
     if name not in known:
         raise invalid("signal", f'"{text}" is not a signal such as KILL or HUP')
     return name
-
-
-def _added(names: tuple[str, ...], name: str) -> tuple[str, ...]:
-    return names if name in names else (*names, name)

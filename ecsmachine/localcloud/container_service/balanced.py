@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from ecsmachine.compose.labels import Front
 from ecsmachine.compose.model import Service
-from ecsmachine.localcloud.container_service.deployment import Placed
+from ecsmachine.localcloud.container_service.deployment import Placed, containers_of
+from ecsmachine.localcloud.container_service.nodes import CallAction
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.state.balancers import Listener, LoadBalancer
 from ecsmachine.localcloud.state.clusters import Cluster, Project, Release
@@ -26,7 +26,6 @@ ROUTING_PORT = 9080
 """The port of nodes that a cluster's own load balancer leads to: the routing of its services."""
 
 Services = Iterable[tuple[Project, Release, Service]]
-Call = Callable[[str, Mapping[str, str]], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class _Wanted:
 
 
 def lead_to_services(
-    state: State, call: Call, cluster: Cluster, services: Services, placed: Iterable[Placed]
+    state: State, call: CallAction, cluster: Cluster, services: Services, placed: Iterable[Placed]
 ) -> dict[str, str]:
     """Let load balancers lead to the services that are there; return what cannot be, by project.
 
@@ -70,13 +69,10 @@ def lead_to_services(
 def _wanted(cluster: Cluster, services: Services, placed: Iterable[Placed]) -> Iterable[_Wanted]:
     instances = {node.address: node.instance_id for node in cluster.nodes}
     for project, release, service in services:
-        of_service = (project.name, release.version, service.name)
         nodes = frozenset(
             instances[p.node]
-            for p in placed
-            if (p.project, p.version, p.service) == of_service
-            and p.container.running
-            and p.node in instances
+            for p in containers_of(placed, project, release, service)
+            if p.container.running and p.node in instances
         )
         for port, front in service.own.fronts.items():
             node_port = service.fixed_port(port, front.transport)
@@ -89,7 +85,9 @@ def _balancer(state: State, region: str, wanted: str) -> LoadBalancer | None:
     return next((one for one in here if wanted in (one.id, one.name)), None)
 
 
-def _lead(call: Call, cluster: Cluster, balancer: LoadBalancer, wanted: list[_Wanted]) -> None:
+def _lead(
+    call: CallAction, cluster: Cluster, balancer: LoadBalancer, wanted: list[_Wanted]
+) -> None:
     place = {"RegionId": balancer.region, "LoadBalancerId": balancer.id}
     mark = f"cluster {cluster.id}"
     nodes = frozenset[str]().union(*(one.nodes for one in wanted))
@@ -126,7 +124,7 @@ def _fits(listener: Listener, wanted: _Wanted) -> bool:
     return its == (wanted.front.protocol, wanted.node_port)
 
 
-def _listen(call: Call, place: Mapping[str, str], mark: str, wanted: _Wanted) -> None:
+def _listen(call: CallAction, place: Mapping[str, str], mark: str, wanted: _Wanted) -> None:
     protocol = wanted.front.protocol
     settings = {"ListenerPort": str(wanted.front.port), "BackendServerPort": str(wanted.node_port)}
     settings |= {"Bandwidth": "-1", "Description": mark}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
@@ -22,7 +22,13 @@ from ecsmachine.localcloud.container_service.certificates import make_certificat
 from ecsmachine.localcloud.container_service.cluster_requests import NodeRequest
 from ecsmachine.localcloud.container_service.detaching import attach_again, detach, remove_group
 from ecsmachine.localcloud.container_service.engines import Container, EngineError
-from ecsmachine.localcloud.container_service.nodes import NodeError, NodePlan, Nodes
+from ecsmachine.localcloud.container_service.nodes import (
+    CallAction,
+    NodeError,
+    NodePlan,
+    Nodes,
+    find_cluster,
+)
 from ecsmachine.localcloud.container_service.provisioned_nodes import certificates_folder
 from ecsmachine.localcloud.container_service.serving import ClusterServing
 from ecsmachine.localcloud.protocol.clock import timestamp
@@ -54,7 +60,7 @@ class ClusterWork:
         supervisor: Supervisor,
         instances: InstanceWork,
         nodes: Nodes,
-        call: Callable[..., Mapping[str, Any]],
+        call: CallAction,
         balancers: BalancerWork,
     ) -> None:
         self._state = state
@@ -417,10 +423,7 @@ class ClusterWork:
                 self._change(cluster_id, state=state, log=log, size=size)
 
     def _cluster(self, cluster_id: str) -> Cluster:
-        cluster = self._state.clusters.get(cluster_id)
-        if cluster is None:
-            raise NodeError(f"There is no cluster {cluster_id} any more.")
-        return cluster
+        return find_cluster(self._state, cluster_id)
 
     def _change(self, cluster_id: str, **changes: Any) -> None:
         with self._state.transaction():

@@ -409,6 +409,14 @@ def _failure(work: Callable[[], None]) -> EngineError | None:
     return None
 
 
+def containers_of(
+    placed: Iterable[Placed], project: Project, release: Release, service: Service
+) -> list[Placed]:
+    """Return those that belong to a service of a release of a project."""
+    wanted = (project.name, release.version, service.name)
+    return [p for p in placed if (p.project, p.version, p.service) == wanted]
+
+
 def wanted_number(release: Release, service: Service) -> int:
     """Return how many containers a service of a release is to have."""
     return release.scales.get(service.name, service.own.scale)

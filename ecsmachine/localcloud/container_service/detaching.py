@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
+from ecsmachine.localcloud.container_service.nodes import CallAction
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.state.clusters import Cluster
 from ecsmachine.localcloud.state.state import State
-
-CallAction = Callable[[str, Mapping[str, str]], Mapping[str, Any]]
 
 
 def detach(call: CallAction, state: State, cluster: Cluster, instance_id: str) -> None:

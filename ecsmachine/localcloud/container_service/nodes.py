@@ -12,6 +12,7 @@ from ecsmachine.localcloud.container_service.cluster_requests import NodeRequest
 from ecsmachine.localcloud.container_service.engines import Engine, NoEngine
 from ecsmachine.localcloud.protocol.errors import ApiError, LocalCloudError
 from ecsmachine.localcloud.state.clusters import Cluster, Node
+from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.work.supervisor import Pause
 
 
@@ -78,6 +79,14 @@ class Nodes(Protocol):
 _TIMEOUT_S = 30.0
 
 CallAction = Callable[[str, Mapping[str, str]], Mapping[str, Any]]
+
+
+def find_cluster(state: State, cluster_id: str) -> Cluster:
+    """Return a cluster that is worked on. Raises :class:`NodeError` if it is gone."""
+    cluster = state.clusters.get(cluster_id)
+    if cluster is None:
+        raise NodeError(f"There is no cluster {cluster_id} any more.")
+    return cluster
 
 
 class GuestlessNodes:

@@ -16,7 +16,12 @@ from functools import partial
 from ecsmachine.compose.labels import Probe
 from ecsmachine.compose.model import Network, Service
 from ecsmachine.localcloud.container_service.application_views import services_of, template_of
-from ecsmachine.localcloud.container_service.deployment import Deployment, Placed, wanted_number
+from ecsmachine.localcloud.container_service.deployment import (
+    Deployment,
+    Placed,
+    containers_of,
+    wanted_number,
+)
 from ecsmachine.localcloud.container_service.engines import EngineError
 from ecsmachine.localcloud.container_service.probes import INTERVAL_S, HealthWatch, Watched
 from ecsmachine.localcloud.container_service.projects import Projects
@@ -151,7 +156,7 @@ class ProjectWork:
                     deployment.deploy(project, release, service, fresh=fresh)
                 else:  # a restarted engine may have started it
                     there = deployment.look(project.name)
-                    deployment.stop(containers_of(there, release, service), None)
+                    deployment.stop(containers_of(there, project, release, service), None)
         deployment.remove(
             project.name, lambda p: (p.version, p.service) not in wanted, volumes=False
         )
@@ -243,8 +248,8 @@ class ProjectWork:
         return [
             Watched(p.container.id, probe.delay_s, partial(_passes, deployment, p, probe))
             for project, release, service, probe in probed
-            for p in containers_of(placed, release, service)
-            if p.project == project.name and p.container.running
+            for p in containers_of(placed, project, release, service)
+            if p.container.running
         ]
 
 
@@ -268,11 +273,6 @@ def finish(work: Future[None]) -> None:
         raise ApiError("EngineError", error.message, 409) from None
 
 
-def containers_of(placed: list[Placed], release: Release, service: Service) -> list[Placed]:
-    """Return those of a service of a release, of whichever project."""
-    return [p for p in placed if (p.service, p.version) == (service.name, release.version)]
-
-
 def _passes(deployment: Deployment, placed: Placed, probe: Probe) -> bool:
     return deployment.engine(placed.node).passes(placed.container, probe) is not False
 
@@ -288,7 +288,7 @@ def _is_settled(
     left = [p for p in placed if p.project == project.name]
     for release in project.releases:
         for service in services_of(project.name, release).values():
-            own = containers_of(left, release, service)
+            own = containers_of(left, project, release, service)
             left = [p for p in left if p not in own]
             if service.name in release.stopped:
                 if any(p.container.running for p in own):

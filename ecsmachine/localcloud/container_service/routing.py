@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ecsmachine.compose.model import Service
-from ecsmachine.localcloud.container_service.deployment import Placed
+from ecsmachine.localcloud.container_service.deployment import Placed, containers_of
 from ecsmachine.localcloud.protocol.relays import MOST_HEAD_BYTES, join, listen, unavailable
 from ecsmachine.localcloud.state.clusters import Project, Release
 from ecsmachine.localcloud.work.supervisor import Threads
@@ -94,10 +94,8 @@ def routes_of(
     for project, release, service in services:
         own = [
             p
-            for p in placed
-            if (p.project, p.version, p.service) == (project.name, release.version, service.name)
-            and p.container.running
-            and p.container.health in ("", "healthy")
+            for p in containers_of(placed, project, release, service)
+            if p.container.running and p.container.health in ("", "healthy")
         ]
         for port, routes in service.own.routes.items():
             reached = [(p.node, p.container.reached_at(port)) for p in own]

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ecsmachine.localcloud.container_service.applications import Applications
-from ecsmachine.localcloud.container_service.balanced import ROUTING_PORT, Call, lead_to_services
+from ecsmachine.localcloud.container_service.balanced import ROUTING_PORT, lead_to_services
 from ecsmachine.localcloud.container_service.deployment import Deployment
 from ecsmachine.localcloud.container_service.engines import Engine
 from ecsmachine.localcloud.container_service.master import Master
-from ecsmachine.localcloud.container_service.nodes import NodeError, Nodes
+from ecsmachine.localcloud.container_service.nodes import CallAction, Nodes, find_cluster
 from ecsmachine.localcloud.container_service.provisioned_nodes import certificates_folder
 from ecsmachine.localcloud.container_service.routing import Router
 from ecsmachine.localcloud.protocol.clock import timestamp
@@ -104,7 +104,7 @@ class ClusterServing:
         supervisor: Supervisor,
         nodes: Nodes,
         folder: Path,
-        call: Call,
+        call: CallAction,
         balancers: BalancerWork,
     ) -> None:
         self._call = call
@@ -256,7 +256,4 @@ class ClusterServing:
         return [node for node in nodes if node.name not in watch.silent] or nodes
 
     def _cluster(self, cluster_id: str) -> Cluster:
-        cluster = self._state.clusters.get(cluster_id)
-        if cluster is None:
-            raise NodeError(f"There is no cluster {cluster_id} any more.")
-        return cluster
+        return find_cluster(self._state, cluster_id)

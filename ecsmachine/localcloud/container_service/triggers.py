@@ -59,13 +59,13 @@ def create_trigger(call: ClusterCall) -> Result:
     )
     call.state.triggers.put(trigger)
     query = urlencode({"triggerUrl": trigger.token, "secret": secret})
-    return Result(content={**_view(trigger), "url": f"{call.endpoint}{PATH}?{query}"})
+    return Result(content={**api_fields(trigger), "url": f"{call.endpoint}{PATH}?{query}"})
 
 
 def list_triggers(call: ClusterCall) -> Result:
     """Return a cluster's triggers without their secrets."""
     own = [t for t in call.state.triggers if t.cluster_id == call.name.lower()]
-    return Result(content=[_view(trigger) for trigger in own])
+    return Result(content=[api_fields(trigger) for trigger in own])
 
 
 def delete_trigger(call: ClusterCall) -> Result:
@@ -111,12 +111,6 @@ def fire(state: State, work: ClusterWork, query: Mapping[str, str]) -> dict[str,
     done = {"action": kind, "project_id": trigger.project, "containers": number}
     told = applications.warnings_of_scale(service, number)
     return {**done, "message": "; ".join(told)} if told else done
-
-
-def _view(trigger: Trigger) -> dict[str, str]:
-    return {
-        **api_fields(trigger),
-    }
 
 
 def _digest(secret: str) -> str:

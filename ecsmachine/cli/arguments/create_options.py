@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -44,32 +45,22 @@ _SWARM_MODE = (
     Option("swarm-join", "A manager of the swarm to join", default=""),
 )
 
-_SWARM = (
-    Option("swarm", "Classic Swarm", kind="bool", deprecated=_CLASSIC_SWARM_IS_GONE),
-    Option("swarm-master", "Classic Swarm", kind="bool", deprecated=_CLASSIC_SWARM_IS_GONE),
-    Option(
-        "swarm-image",
-        "Classic Swarm",
-        env="MACHINE_SWARM_IMAGE",
-        default="swarm:latest",
-        deprecated=_CLASSIC_SWARM_IS_GONE,
-    ),
-    Option("swarm-discovery", "Classic Swarm", default="", deprecated=_CLASSIC_SWARM_IS_GONE),
-    Option("swarm-strategy", "Classic Swarm", default="spread", deprecated=_CLASSIC_SWARM_IS_GONE),
-    Option("swarm-opt", "Classic Swarm", kind="list", deprecated=_CLASSIC_SWARM_IS_GONE),
-    Option("swarm-join-opt", "Classic Swarm", kind="list", deprecated=_CLASSIC_SWARM_IS_GONE),
-    Option(
-        "swarm-host",
-        "Classic Swarm",
-        default="tcp://0.0.0.0:3376",
-        deprecated=_CLASSIC_SWARM_IS_GONE,
-    ),
-    Option("swarm-addr", "Classic Swarm", default="", deprecated=_CLASSIC_SWARM_IS_GONE),
-    Option("swarm-experimental", "Classic Swarm", kind="bool", deprecated=_CLASSIC_SWARM_IS_GONE),
-)
+_classic_swarm = partial(Option, help="Classic Swarm", deprecated=_CLASSIC_SWARM_IS_GONE)
+_SWARM = {
+    "is_swarm": _classic_swarm("swarm", kind="bool"),
+    "master": _classic_swarm("swarm-master", kind="bool"),
+    "image": _classic_swarm("swarm-image", env="MACHINE_SWARM_IMAGE", default="swarm:latest"),
+    "discovery": _classic_swarm("swarm-discovery", default=""),
+    "strategy": _classic_swarm("swarm-strategy", default="spread"),
+    "arbitrary_flags": _classic_swarm("swarm-opt", kind="list"),
+    "arbitrary_join_flags": _classic_swarm("swarm-join-opt", kind="list"),
+    "host": _classic_swarm("swarm-host", default="tcp://0.0.0.0:3376"),
+    "address": _classic_swarm("swarm-addr", default=""),
+    "is_experimental": _classic_swarm("swarm-experimental", kind="bool"),
+}
+"""The options of classic Swarm by the fields of the machine that keep them."""
 
-
-_OWN = (*ENGINE, *SSH, *_SWARM_MODE, *_SWARM)
+_OWN = (*ENGINE, *SSH, *_SWARM_MODE, *_SWARM.values())
 
 
 def options_of_create(driver_name: str) -> tuple[Option, ...]:
@@ -110,16 +101,11 @@ def request_of(
         driver_values={key: value for key, value in values.items() if key not in own},
         engine=engine_options(values),
         swarm=SwarmOptions(
-            is_swarm=values["swarm"] or False,
-            master=values["swarm-master"] or False,
-            image=values["swarm-image"],
-            discovery=values["swarm-discovery"],
-            strategy=values["swarm-strategy"],
-            host=values["swarm-host"],
-            address=values["swarm-addr"],
-            arbitrary_flags=values["swarm-opt"] or [],
-            arbitrary_join_flags=values["swarm-join-opt"] or [],
-            is_experimental=values["swarm-experimental"] or False,
+            **{
+                field: values[option.name]
+                for field, option in _SWARM.items()
+                if values[option.name] is not None
+            }
         ),
         tls_sans=values["tls-san"] or [],
         certificate_paths=this.certificate_paths,

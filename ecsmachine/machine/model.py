@@ -178,23 +178,28 @@ def to_config(machine: Machine) -> dict[str, Any]:
             "SwarmOptions": {
                 json_name: getattr(swarm, name) for name, json_name, _ in SWARM_FIELDS
             },
-            "AuthOptions": {
-                "CertDir": str(auth.cert_dir),
-                "CaCertPath": str(auth.ca_cert_path),
-                "CaPrivateKeyPath": str(auth.ca_key_path),
-                "CaCertRemotePath": "",
-                "ServerCertPath": str(auth.server_cert_path),
-                "ServerKeyPath": str(auth.server_key_path),
-                "ClientKeyPath": str(auth.client_key_path),
-                "ServerCertRemotePath": "",
-                "ServerKeyRemotePath": "",
-                "ClientCertPath": str(auth.client_cert_path),
-                "ServerCertSANs": auth.server_cert_sans,
-                "StorePath": str(auth.machine_dir),
-            },
+            "AuthOptions": auth_to_config(auth),
             **({"SSHJump": auth.jump.target.name} if auth.jump else {}),
         },
         "Name": machine.name,
+    }
+
+
+def auth_to_config(auth: AuthOptions) -> dict[str, Any]:
+    """Return the paths as ``HostOptions.AuthOptions`` of ``config.json`` has them."""
+    return {
+        "CertDir": str(auth.cert_dir),
+        "CaCertPath": str(auth.ca_cert_path),
+        "CaPrivateKeyPath": str(auth.ca_key_path),
+        "CaCertRemotePath": "",
+        "ServerCertPath": str(auth.server_cert_path),
+        "ServerKeyPath": str(auth.server_key_path),
+        "ClientKeyPath": str(auth.client_key_path),
+        "ServerCertRemotePath": "",
+        "ServerKeyRemotePath": "",
+        "ClientCertPath": str(auth.client_cert_path),
+        "ServerCertSANs": auth.server_cert_sans,
+        "StorePath": str(auth.machine_dir),
     }
 
 

@@ -23,7 +23,7 @@ from ecsmachine.drivers.base_fields import DamagedConfigError
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.machine import files
 from ecsmachine.machine.journal import FileJournal
-from ecsmachine.machine.model import validate_name
+from ecsmachine.machine.model import AuthOptions, auth_to_config, validate_name
 from ecsmachine.machine.store import AdoptionCutOffError, Store
 from ecsmachine.machine.stored import MachineNotFoundError, without_secrets
 from ecsmachine.ssh import host_keys
@@ -220,24 +220,19 @@ def _relocated(
         if path in driver:
             driver[path] = ""
     host = config.object("HostOptions")
-    auth = {
-        "CertDir": str(directory),
-        "CaCertPath": str(directory / "ca.pem"),
-        "CaPrivateKeyPath": str(directory / "ca-key.pem"),
-        "CaCertRemotePath": "",
-        "ServerCertPath": str(directory / "server.pem"),
-        "ServerKeyPath": str(directory / "server-key.pem"),
-        "ClientKeyPath": str(directory / "key.pem"),
-        "ServerCertRemotePath": "",
-        "ServerKeyRemotePath": "",
-        "ClientCertPath": str(directory / "cert.pem"),
-        "ServerCertSANs": host.object("AuthOptions").texts("ServerCertSANs"),
-        "StorePath": str(directory),
-    }
+    auth = AuthOptions(
+        cert_dir=directory,
+        ca_cert_path=directory / "ca.pem",
+        ca_key_path=directory / "ca-key.pem",
+        client_cert_path=directory / "cert.pem",
+        client_key_path=directory / "key.pem",
+        machine_dir=directory,
+        server_cert_sans=host.object("AuthOptions").texts("ServerCertSANs"),
+    )
     return {
         **config.values,
         "Driver": driver,
-        "HostOptions": {**host.values, "AuthOptions": auth},
+        "HostOptions": {**host.values, "AuthOptions": auth_to_config(auth)},
         "Name": name,
     }
 

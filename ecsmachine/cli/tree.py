@@ -117,7 +117,6 @@ def _root(
     profile: Annotated[
         str,
         typer.Option(
-            "--profile",
             metavar="NAME",
             help="Use a profile of your settings [$ECSMACHINE_PROFILE]",
             is_eager=True,

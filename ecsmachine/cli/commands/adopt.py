@@ -42,22 +42,17 @@ def command(driver_name: str) -> Callable[..., None]:
         ] = "",
         instance_id: Annotated[
             str,
-            typer.Option(
-                "--instance-id",
-                metavar="ID",
-                help="The instance to adopt; NAME becomes its machine name",
-            ),
+            typer.Option(metavar="ID", help="The instance to adopt; NAME becomes its machine name"),
         ] = "",
         everything: Annotated[
             bool, typer.Option("--all", help="Adopt every instance that can be adopted")
         ] = False,
         ssh_key: Annotated[
-            str, typer.Option("--ssh-key", metavar="FILE", help="The private key to log in with")
+            str, typer.Option(metavar="FILE", help="The private key to log in with")
         ] = "",
         ssh_jump: Annotated[
             str,
             typer.Option(
-                "--ssh-jump",
                 metavar="USER@HOST[:PORT]",
                 help="Reach it through this host [default: $ECSMACHINE_SSH_JUMP]",
             ),

@@ -61,9 +61,7 @@ def command(driver_name: str) -> Callable[..., None]:
         ] = "",
         family: Annotated[
             str,
-            typer.Option(
-                "--family", metavar="FAMILY", help="The image family, if it differs from NAME"
-            ),
+            typer.Option(metavar="FAMILY", help="The image family, if it differs from NAME"),
         ] = "",
         list_images: Annotated[
             bool, typer.Option("--list", help="List the images of the family, or all of them")
@@ -71,7 +69,6 @@ def command(driver_name: str) -> Callable[..., None]:
         prune: Annotated[
             int | None,
             typer.Option(
-                "--prune",
                 metavar="KEEP",
                 min=0,
                 help="Keep the newest images of the family, this many; remove the others",

@@ -29,8 +29,7 @@ def env(
     shell: Annotated[
         str,
         typer.Option(
-            "--shell",
-            help="bash, zsh, sh, fish, powershell, cmd, tcsh or emacs [default: by $SHELL]",
+            help="bash, zsh, sh, fish, powershell, cmd, tcsh or emacs [default: by $SHELL]"
         ),
     ] = "",
     unset: Annotated[
@@ -41,9 +40,7 @@ def env(
     ] = False,
     cluster: Annotated[
         str,
-        typer.Option(
-            "--cluster", help="Connect to this Container Service cluster instead of a machine"
-        ),
+        typer.Option(help="Connect to this Container Service cluster instead of a machine"),
     ] = "",
     json: Annotated[
         bool, typer.Option("--json", help="Print JSON; unset variables are null")

@@ -50,12 +50,10 @@ def command(driver_name: str) -> Callable[..., None]:
         ] = None,
         count: Annotated[
             int | None,
-            typer.Option(
-                "--count", min=1, max=1000, help="Number of machines to create: NAME-1, NAME-2, …"
-            ),
+            typer.Option(min=1, max=1000, help="Number of machines to create: NAME-1, NAME-2, …"),
         ] = None,
         parallel: Annotated[
-            int, typer.Option("--parallel", min=1, max=100, help="How many at a time")
+            int, typer.Option(min=1, max=100, help="How many at a time")
         ] = _PARALLEL,
         if_missing: Annotated[
             bool,
@@ -83,9 +81,7 @@ def command(driver_name: str) -> Callable[..., None]:
         like: Annotated[
             list[str] | None,
             typer.Option(
-                "--like",
-                metavar="SET",
-                help="Use a set of options from your settings (repeatable)",
+                metavar="SET", help="Use a set of options from your settings (repeatable)"
             ),
         ] = None,
         keep_on_failure: Annotated[

@@ -42,7 +42,6 @@ def doctor(
     let_in: Annotated[
         str,
         typer.Option(
-            "--let-in",
             metavar="ADDRESS",
             help="First open the ports of SSH and the engine to this address or network",
         ),

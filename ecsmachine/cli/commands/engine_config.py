@@ -70,27 +70,23 @@ _Names = Annotated[list[str], typer.Argument(metavar="NAME", help="Names of mach
 def _given(
     engine_opt: Annotated[
         list[str] | None,
-        typer.Option("--engine-opt", help="An engine flag, as flag=value (repeatable)"),
+        typer.Option(help="An engine flag, as flag=value (repeatable)"),
     ] = None,
     engine_env: Annotated[
         list[str] | None,
-        typer.Option(
-            "--engine-env", help="An environment variable of the engine, as NAME=value (repeatable)"
-        ),
+        typer.Option(help="An environment variable of the engine, as NAME=value (repeatable)"),
     ] = None,
     engine_label: Annotated[
         list[str] | None,
-        typer.Option("--engine-label", help="An engine label, as key=value (repeatable)"),
+        typer.Option(help="An engine label, as key=value (repeatable)"),
     ] = None,
     engine_insecure_registry: Annotated[
         list[str] | None,
-        typer.Option(
-            "--engine-insecure-registry", help="A registry to use without TLS (repeatable)"
-        ),
+        typer.Option(help="A registry to use without TLS (repeatable)"),
     ] = None,
     engine_registry_mirror: Annotated[
         list[str] | None,
-        typer.Option("--engine-registry-mirror", help="A registry mirror (repeatable)"),
+        typer.Option(help="A registry mirror (repeatable)"),
     ] = None,
 ) -> dict[str, Sequence[str]]:
     """Return the values by their flags, in the order of the table."""

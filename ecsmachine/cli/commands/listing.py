@@ -59,7 +59,7 @@ def ls(
         ),
     ] = "",
     sort: Annotated[
-        str, typer.Option("--sort", metavar="COLUMN", help="Sort by a column, such as STATE")
+        str, typer.Option(metavar="COLUMN", help="Sort by a column, such as STATE")
     ] = "",
     orphans: Annotated[
         bool,
@@ -71,7 +71,7 @@ def ls(
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Refresh until Ctrl-C")] = False,
     interval: Annotated[
         float | None,
-        typer.Option("--interval", min=0.5, help="Seconds between refreshes [default: 5]"),
+        typer.Option(min=0.5, help="Seconds between refreshes [default: 5]"),
     ] = None,
 ) -> None:
     """List machines.

@@ -39,7 +39,6 @@ def logs(
     since: Annotated[
         str,
         typer.Option(
-            "--since",
             metavar="TIME",
             help="Print only lines since then: 10m, 2h or 3d ago, or 2030-01-31T12:00",
         ),

@@ -87,7 +87,6 @@ def upgrade(
     engine_version: Annotated[
         str | None,
         typer.Option(
-            "--engine-version",
             metavar="VERSION",
             help='Move to this version, newer or older, and stay with it: 27.5; "latest" ends that',
         ),

@@ -68,9 +68,7 @@ def settings(
     like: Annotated[
         list[str] | None,
         typer.Option(
-            "--like",
-            metavar="SET",
-            help='Include a set of options, as "create --like" does (repeatable)',
+            metavar="SET", help='Include a set of options, as "create --like" does (repeatable)'
         ),
     ] = None,
     json: AsJson = False,

@@ -68,7 +68,7 @@ def import_(
         str,
         typer.Argument(metavar="FILE", help='A file that "export" wrote; "-" is standard input'),
     ],
-    name: Annotated[str, typer.Option("--name", help="Another name for the machine")] = "",
+    name: Annotated[str, typer.Option(help="Another name for the machine")] = "",
     passphrase_file: _PassphraseFile = None,
 ) -> None:
     """Import an exported machine into this store.

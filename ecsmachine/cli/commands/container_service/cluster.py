@@ -70,19 +70,17 @@ def create(
     nodes: dict[str, Any],
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the cluster")],
-    size: Annotated[int, typer.Option("--size", help="Number of nodes")] = 1,
+    size: Annotated[int, typer.Option(help="Number of nodes")] = 1,
     network_mode: Annotated[
         str, options.one_of(["--network-mode"], "Kind of network", *NETWORK_MODES)
     ] = "vpc",
-    vpc_id: Annotated[str, typer.Option("--vpc-id", help="VPC [$ECS_VPC_ID]")] = "",
-    vswitch_id: Annotated[str, typer.Option("--vswitch-id", help="VSwitch [$ECS_VSWITCH_ID]")] = "",
-    subnet_cidr: Annotated[
-        str, typer.Option("--subnet-cidr", help="Addresses of the containers")
-    ] = "172.28.0.0/16",
+    vpc_id: Annotated[str, typer.Option(help="VPC [$ECS_VPC_ID]")] = "",
+    vswitch_id: Annotated[str, typer.Option(help="VSwitch [$ECS_VSWITCH_ID]")] = "",
+    subnet_cidr: Annotated[str, typer.Option(help="Addresses of the containers")] = "172.28.0.0/16",
     slb: Annotated[bool, typer.Option("--slb/--no-slb", help="Create a load balancer")] = True,
     rds_instance: Annotated[
         list[str] | None,
-        typer.Option("--rds-instance", help="Allow the nodes to use this database (repeatable)"),
+        typer.Option(help="Allow the nodes to use this database (repeatable)"),
     ] = None,
     wait: options.Wait = False,
     timeout: options.Timeout = 1800,
@@ -123,7 +121,7 @@ def scale(
     client: ClusterClient,
     nodes: dict[str, Any],
     name: Name,
-    size: Annotated[int, typer.Option("--size", help="New number of nodes")],
+    size: Annotated[int, typer.Option(help="New number of nodes")],
     wait: options.Wait = False,
     timeout: options.Timeout = 1800,
 ) -> None:
@@ -259,7 +257,7 @@ def certs(
     ctx: typer.Context,
     name: Name,
     folder: Annotated[
-        Path | None, typer.Option("--folder", help="Target folder [default: ~/.docker/aliyun/NAME]")
+        Path | None, typer.Option(help="Target folder [default: ~/.docker/aliyun/NAME]")
     ] = None,
 ) -> None:
     """Fetch the certificates for a cluster's master, and store them so that only you can read them.

@@ -27,56 +27,46 @@ def create_kubernetes(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the cluster")],
     kind: Annotated[
-        KubernetesKind, typer.Option("--kind", help="Layout: single-zone, multi-zone or managed")
+        KubernetesKind, typer.Option(help="Layout: single-zone, multi-zone or managed")
     ],
     workers: Annotated[
         list[int] | None,
-        typer.Option("--workers", help="Number of workers (once for each zone) [default: 3]"),
+        typer.Option(help="Number of workers (once for each zone) [default: 3]"),
     ] = None,
     worker_type: Annotated[
         list[str] | None,
-        typer.Option("--worker-type", help="Instance type of workers (once for each zone)"),
+        typer.Option(help="Instance type of workers (once for each zone)"),
     ] = None,
     master_type: Annotated[
         list[str] | None,
-        typer.Option("--master-type", help="Instance type of masters (once for each zone)"),
+        typer.Option(help="Instance type of masters (once for each zone)"),
     ] = None,
-    zone: Annotated[str, typer.Option("--zone", help="Zone [$ECS_ZONE]")] = "",
-    vpc_id: Annotated[str, typer.Option("--vpc-id", help="VPC [$ECS_VPC_ID]")] = "",
+    zone: Annotated[str, typer.Option(help="Zone [$ECS_ZONE]")] = "",
+    vpc_id: Annotated[str, typer.Option(help="VPC [$ECS_VPC_ID]")] = "",
     vswitch_id: Annotated[
         list[str] | None,
-        typer.Option("--vswitch-id", help="VSwitch (once for each zone) [$ECS_VSWITCH_ID]"),
+        typer.Option(help="VSwitch (once for each zone) [$ECS_VSWITCH_ID]"),
     ] = None,
-    container_cidr: Annotated[
-        str, typer.Option("--container-cidr", help="Addresses of the pods")
-    ] = "172.20.0.0/16",
-    service_cidr: Annotated[
-        str, typer.Option("--service-cidr", help="Addresses of the services")
-    ] = "172.21.0.0/20",
+    container_cidr: Annotated[str, typer.Option(help="Addresses of the pods")] = "172.20.0.0/16",
+    service_cidr: Annotated[str, typer.Option(help="Addresses of the services")] = "172.21.0.0/20",
     password: options.Password = "",
-    key_pair: Annotated[
-        str, typer.Option("--key-pair", help="Key pair, instead of a password")
-    ] = "",
+    key_pair: Annotated[str, typer.Option(help="Key pair, instead of a password")] = "",
     charge_type: Annotated[
         str, options.one_of(["--charge-type"], "How all nodes are charged", "PostPaid", "PrePaid")
     ] = "PostPaid",
     period_unit: Annotated[
         str, options.one_of(["--period-unit"], "Unit of --period", "Month", "Year")
     ] = "",
-    period: Annotated[int, typer.Option("--period", help="Length of a subscription")] = 0,
+    period: Annotated[int, typer.Option(help="Length of a subscription")] = 0,
     auto_renew: Annotated[bool, typer.Option("--auto-renew", help="Renew subscriptions")] = False,
     system_disk_category: Annotated[
-        str, typer.Option("--system-disk-category", help="Kind of system disks")
+        str, typer.Option(help="Kind of system disks")
     ] = "cloud_efficiency",
-    system_disk_size: Annotated[
-        int, typer.Option("--system-disk-size", help="Size of system disks in GiB")
-    ] = 40,
+    system_disk_size: Annotated[int, typer.Option(help="Size of system disks in GiB")] = 40,
     data_disk_category: Annotated[
-        str, typer.Option("--data-disk-category", help="Kind of data disks")
+        str, typer.Option(help="Kind of data disks")
     ] = "cloud_efficiency",
-    data_disk_size: Annotated[
-        int, typer.Option("--data-disk-size", help="Size of data disks in GiB; 0: none")
-    ] = 0,
+    data_disk_size: Annotated[int, typer.Option(help="Size of data disks in GiB; 0: none")] = 0,
     ssh: Annotated[bool, typer.Option("--ssh", help="Open SSH to the internet")] = False,
     cloud_monitor: Annotated[
         bool, typer.Option("--cloud-monitor", help="Install the monitoring agent")
@@ -89,7 +79,7 @@ def create_kubernetes(
         bool, typer.Option("--rollback", help="Roll back if creation fails")
     ] = False,
     timeout_mins: Annotated[
-        int, typer.Option("--timeout-mins", help="Minutes after which the service gives up")
+        int, typer.Option(help="Minutes after which the service gives up")
     ] = 60,
     wait: options.Wait = False,
     timeout: options.Timeout = 3600,

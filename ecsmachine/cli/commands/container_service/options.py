@@ -133,16 +133,14 @@ def application_client(
 def node_fields(
     ctx: typer.Context,
     instance_type: Annotated[
-        str, typer.Option("--instance-type", help="Instance type of the nodes [$ECS_INSTANCE_TYPE]")
+        str, typer.Option(help="Instance type of the nodes [$ECS_INSTANCE_TYPE]")
     ] = "",
     password: Password = "",
     image: Image = "",
     data_disk_category: Annotated[
         str, one_of(["--data-disk-category"], "Kind of data disk", *DATA_DISK_SIZES)
     ] = "cloud_efficiency",
-    data_disk_size: Annotated[
-        int, typer.Option("--data-disk-size", help="Size of the data disk in GiB")
-    ] = 40,
+    data_disk_size: Annotated[int, typer.Option(help="Size of the data disk in GiB")] = 40,
     io_optimized: Annotated[
         str, one_of(["--io-optimized"], "Whether I/O is optimized", "optimized", "none")
     ] = "optimized",

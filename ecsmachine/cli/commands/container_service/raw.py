@@ -23,13 +23,11 @@ def cs(
     method: Annotated[str, typer.Argument(metavar="METHOD", help="GET, POST, PUT or DELETE")],
     path: Annotated[str, typer.Argument(metavar="PATH", help="For example /clusters")],
     header: Annotated[
-        list[str] | None, typer.Option("--header", help="A header, Name=value (repeatable)")
+        list[str] | None, typer.Option(help="A header, Name=value (repeatable)")
     ] = None,
     body: Annotated[
         str,
-        typer.Option(
-            "--body", help="The body as JSON; @FILE takes it from a file, - from standard input"
-        ),
+        typer.Option(help="The body as JSON; @FILE takes it from a file, - from standard input"),
     ] = "",
 ) -> None:
     """Call the API of Container Service, and print the answer.

@@ -6,12 +6,12 @@ import errno
 import os
 import re
 import signal
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ecsmachine.localcloud.host.programs import ProgramError, run
+from ecsmachine.polling import polls
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,8 @@ def is_alive(process: ProcessId) -> bool:
 
 def wait_gone(process: ProcessId, timeout_s: float) -> bool:
     """Wait until the process is gone; return False if it is still there."""
-    deadline = time.monotonic() + timeout_s
-    while is_alive(process):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
+    looks = polls(timeout_s, first_pause_s=0.02, longest_pause_s=0.02)
+    return any(not is_alive(process) for _ in looks)
 
 
 def terminate(process: ProcessId, timeout_s: float) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, field, replace
 
 from ecsmachine.localcloud.host.guests.base import GuestDisk, GuestError, Guests
@@ -12,8 +11,6 @@ from ecsmachine.localcloud.state.model import Disk, Removal, Snapshot, SnapshotS
 from ecsmachine.localcloud.state.resources import forget_disk
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.work.supervisor import Supervisor, Threads, unchanged
-
-LOG = logging.getLogger("ecsmachine.localcloud")
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.aliyunecs.life.changing import CHANGED_FIELDS
+from ecsmachine.drivers.aliyunecs.life.changing import CHANGES
 from ecsmachine.drivers.aliyunecs.options.comparing import comparable, how_to_change, option_of
 from ecsmachine.drivers.aliyunecs.options.settings import OPTIONS
 from ecsmachine.drivers.base import ChangeKind, OptionValue
@@ -17,7 +17,7 @@ NEW, AT_CREATE = ChangeKind.NEW_MACHINE, ChangeKind.AT_CREATE
 
 def test_what_is_changed_is_what_is_declared() -> None:
     declared = {option.name for option in OPTIONS if option.changes in (IN_PLACE, RESTART)}
-    assert declared == {option_of(field) for field in CHANGED_FIELDS}
+    assert declared == {option_of(field) for field in CHANGES}
 
 
 def test_what_holds_credentials_needs_no_new_machine() -> None:

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from ecsmachine.drivers.aliyunecs.life.record import Record
 
 _PASSWORD = "aliyunecs-ssh-password"  # noqa: S105  (the name of the option)
-_KEY = "aliyunecs-ssh-keypath"
 
 
 def adopt(

@@ -64,7 +64,7 @@ def change(changing: Changing, option: str, value: OptionValue) -> HostWork:
     """
     field, wanted = FIELDS_BY_OPTION[option], read_value(option, value)
     check(changing, option, wanted)
-    how, record = _CHANGES[field], changing.record
+    how, record = CHANGES[field], changing.record
     how.make(changing, wanted)
     if hasattr(record, field):
         if how.priced:
@@ -76,11 +76,11 @@ def change(changing: Changing, option: str, value: OptionValue) -> HostWork:
 def check(changing: Changing, option: str, wanted: Any) -> None:
     """Raise :class:`MachineError` for a change that would be refused, before anything is done."""
     field = FIELDS_BY_OPTION[option]
-    if field not in _CHANGES:
+    if field not in CHANGES:
         raise changing.refusal(
             f"--{option} can only be given at create", "Make a new machine with the other value."
         )
-    _CHANGES[field].check(changing, wanted)
+    CHANGES[field].check(changing, wanted)
 
 
 def _description(changing: Changing, wanted: str) -> None:
@@ -375,7 +375,7 @@ def _growth(kind: str, left: HostWork) -> _Change:
     )
 
 
-_CHANGES: dict[str, _Change] = {
+CHANGES: dict[str, _Change] = {
     "vpc_internal": _Change(_nothing),  # how the API is reached is in the record alone
     "instance_type": _Change(_instance_type, _check_instance_type, priced=True),
     "host_name": _Change(_host_name, _check_host_name, HostWork.PROVISION),
@@ -391,6 +391,3 @@ _CHANGES: dict[str, _Change] = {
     "disk_size_gib": _growth("data", HostWork.GROW_DATA_DISK),
 }
 """By the field of the settings."""
-
-CHANGED_FIELDS = frozenset(_CHANGES)
-"""The fields of the settings that a machine can be changed by; a test compares the table."""

@@ -98,7 +98,7 @@ def resolve(
             + f"or {f'choose others with {command}' if lost and command else _CONFIGURE}.",
         )
     if lost:
-        taken = f"{lost}: using those of {in_words(found.reference)}"
+        taken = f"{lost}: using those of {source_name(found.reference)}"
         warn(f"{taken}. {command} makes that permanent." if command else taken)
     return found
 
@@ -125,7 +125,7 @@ def provider_of(
     )
 
 
-def in_words(reference: str) -> str:
+def source_name(reference: str) -> str:
     """Return a reference as a person says it."""
     kind, _, name = reference.partition(":")
     if kind == "profile":

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 from ecsmachine.aliyun.error_codes import Meaning, meaning_of
 from ecsmachine.aliyun.errors import AnswerError, ApiError, ConnectionLostError, one_line
 from ecsmachine.aliyun.signature import content_md5, roa_sign, roa_string_to_sign
-from ecsmachine.aliyun.transport import Transport, clock_hint, repeated, shared_pace
+from ecsmachine.aliyun.transport import Transport, clock_hint, shared_pace, with_retries
 from ecsmachine.documents.fields import Fields, read_object, read_objects
 from ecsmachine.errors import MachineError
 
@@ -108,7 +108,7 @@ class RoaClient:
         Raises :class:`ApiError` and :class:`ConnectionLostError`.
         """
         method = method.upper()
-        return repeated(
+        return with_retries(
             lambda: self._call_once(method, path, _texts(query or {}), body, headers or {}),
             f"{method} {path}",
             idempotent=method == "GET" if idempotent is None else idempotent,

@@ -23,9 +23,9 @@ from ecsmachine.aliyun.signature import signed_form
 from ecsmachine.aliyun.transport import (
     clock_hint,
     clock_offset_s,
-    repeated,
     shared_pace,
     shared_transport,
+    with_retries,
 )
 from ecsmachine.documents.fields import Fields, read_object
 from ecsmachine.documents.text import Fault
@@ -184,7 +184,7 @@ class RpcClient:
             listing.add(items, answer.size, token)
 
     def _repeated(self, action: str, parameters: Mapping[str, str], idempotent: bool) -> Answer:
-        return repeated(
+        return with_retries(
             lambda: self._call_once(action, parameters),
             action,
             idempotent=idempotent,

@@ -164,7 +164,7 @@ def shared_transport(endpoint: str, check: str) -> Transport:
     return Transport(endpoint, check=check)
 
 
-def repeated(
+def with_retries(
     call: Callable[[], T],
     what: str,
     *,

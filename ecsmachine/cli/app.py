@@ -109,12 +109,12 @@ def _work(arguments: list[str], session: Session) -> Callable[[], object]:
         return lambda: plain.run(arguments[0], session, found)
     import signal
 
-    from ecsmachine.cli.display.libraries import quieten
+    from ecsmachine.cli.display.libraries import silence_libraries
     from ecsmachine.cli.tree import command_tree
     from ecsmachine.system import signals
 
     def run_by_typer() -> object:
-        quieten()
+        silence_libraries()
         interrupt = _interrupt(session)
         for number in signals.that_end():
             signal.signal(number, interrupt)

@@ -18,7 +18,7 @@ import typer.main
 
 from ecsmachine.cli.arguments.context import Session, configure, is_set
 from ecsmachine.cli.arguments.driver_options import driver_name_of
-from ecsmachine.cli.arguments.every_command import changed
+from ecsmachine.cli.arguments.every_command import adapted
 from ecsmachine.cli.arguments.from_settings import choose_profile, use_sets_of_create
 from ecsmachine.cli.arguments.help import WIDEST, help_of
 from ecsmachine.cli.display import printer
@@ -97,7 +97,7 @@ def command_tree() -> Any:
     )
     _evaluate_hints(_root)
     app.callback(invoke_without_command=True)(_root)
-    return changed(typer.main.get_command(app))
+    return adapted(typer.main.get_command(app))
 
 
 def _root(

@@ -84,7 +84,7 @@ def is_there(url: str, files: EngineFiles, *, timeout_s: float) -> bool:
         return False
 
 
-def told_version(url: str, files: EngineFiles, *, timeout_s: float) -> str | None:
+def quick_version(url: str, files: EngineFiles, *, timeout_s: float) -> str | None:
     """Return the version of the machine's own engine, or None if it does not tell it in time.
 
     Source: ``GET /version`` of the Engine API.

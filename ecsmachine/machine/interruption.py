@@ -87,7 +87,7 @@ class Interruption:
                 self._wake.remove(callback)
 
 
-def apart(work: Callable[[], T]) -> T:
+def in_own_thread(work: Callable[[], T]) -> T:
     """Return what ``work`` returns; it is done in a thread where no signal breaks into it."""
     with ThreadPoolExecutor(max_workers=1) as pool:
         (done,) = first_done([pool.submit(work)])[0]

@@ -50,7 +50,7 @@ if sys.platform == "win32":
         from ecsmachine.system import windows_access, windows_errors
 
         place = os.fspath(path)
-        told = windows_errors.as_elsewhere(error, place, folder=folder)
+        told = windows_errors.as_posix_error(error, place, folder=folder)
         if told.errno == errno.EACCES and (
             error.winerror in _IN_USE or windows_access.is_in_use(place)
         ):

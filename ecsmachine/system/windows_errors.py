@@ -11,7 +11,7 @@ import os
 from ecsmachine.system.names import why_not_on_windows
 
 
-def as_elsewhere(error: OSError, path: str, *, folder: bool = False) -> OSError:
+def as_posix_error(error: OSError, path: str, *, folder: bool = False) -> OSError:
     """Return the error that other systems raise, for one that Windows raised of a path.
 
     ``folder`` says that the path itself should be that of a folder. An error whose meaning is that

@@ -23,7 +23,7 @@ from ecsmachine.aliyun.container_service.applications import (
 )
 from ecsmachine.aliyun.errors import one_line
 from ecsmachine.aliyun.roa import RoaAnswer, refused
-from ecsmachine.aliyun.transport import Transport, repeated
+from ecsmachine.aliyun.transport import Transport, with_retries
 from ecsmachine.documents.reading import read
 from ecsmachine.errors import MachineError
 
@@ -177,7 +177,7 @@ class ApplicationClient:
         self._call("DELETE", f"/volumes/{quote(name, safe='')}")
 
     def _get(self, path: str, **query: str | int | bool | None) -> RoaAnswer:
-        return repeated(
+        return with_retries(
             lambda: self._call("GET", path, None, **query),
             f"GET {path}",
             idempotent=True,

@@ -91,10 +91,10 @@ class Session:
     def store(self) -> Store:
         """The machine store; opened at first use."""
         if self._store is None:
-            from ecsmachine.cli.display.libraries import quieten
+            from ecsmachine.cli.display.libraries import silence_libraries
             from ecsmachine.machine.store import Store
 
-            quieten()
+            silence_libraries()
             self._store = Store(self.storage_path, self.environment, self.warn, self.checkpoint)
         return self._store
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ecsmachine.cli.arguments.context import Session
 from ecsmachine.cli.arguments.driver_options import given_of, values_or_defaults
 from ecsmachine.cli.arguments.engine_options import ENGINE, engine_options
-from ecsmachine.cli.arguments.precedence import settle
+from ecsmachine.cli.arguments.precedence import resolve_conflicts
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import Option, OptionValue, Report
 
@@ -92,7 +92,7 @@ def request_of(
     options = options_of_create(driver_name)
     strengths = {**this.settings.strengths(), **strengths}
     given = given_of(options, flags, this.environment, settings, strengths)
-    given = settle(options, given, warn or this.warn)
+    given = resolve_conflicts(options, given, warn or this.warn)
     values: dict[str, Any] = values_or_defaults(options, given)
     own = {option.name for option in _OWN}
     return CreateRequest(

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ecsmachine.cli.arguments.context import session
-from ecsmachine.cli.arguments.precedence import Given, settle
+from ecsmachine.cli.arguments.precedence import Given, resolve_conflicts
 from ecsmachine.cli.display.printer import warn
 from ecsmachine.cli.settings.layers import TYPED, VARIABLE
 from ecsmachine.documents import is_true
@@ -111,7 +111,9 @@ def resolve(
     variable whose value does not fit, or the options that do not go together.
     """
     options = list(options)
-    given = settle(options, given_of(options, flags, environment, settings, strengths), warn)
+    given = resolve_conflicts(
+        options, given_of(options, flags, environment, settings, strengths), warn
+    )
     return values_or_defaults(options, given)
 
 

@@ -10,7 +10,7 @@ import typer
 import typer.main
 
 from ecsmachine.cli.arguments.conversion import value_of
-from ecsmachine.cli.arguments.from_settings import take_settings
+from ecsmachine.cli.arguments.from_settings import use_settings_as_defaults
 from ecsmachine.cli.arguments.groups import AsJson
 from ecsmachine.cli.arguments.help import write_in_words
 from ecsmachine.cli.arguments.parameters import flags_of, takes_value, written_in_help
@@ -30,19 +30,19 @@ _ACTIONS = ("adopt", "bake", "create", "sweep")
 
 
 @cache
-def changed(command: Any) -> Any:
-    """Return a command that is changed, once; those of a group are when they are asked for."""
+def adapted(command: Any) -> Any:
+    """Return a command as it is adapted, once; those of a group are when they are asked for."""
     write_in_words(command)
     _convert_only_if_needed(command)
     _accept_flag_forms(command)
     _add_output_options(command)
-    take_settings(command)
+    use_settings_as_defaults(command)
     if hasattr(command, "get_command"):
         find = command.get_command
 
         def get_command(context: Any, name: str) -> Any:
             found = find(context, name)
-            return None if found is None else changed(found)
+            return None if found is None else adapted(found)
 
         command.get_command = get_command
     return command

@@ -48,7 +48,7 @@ def use_sets_of_create(this: Session, arguments: Sequence[str]) -> None:
     this.use(this.settings)
 
 
-def take_settings(command: Any) -> None:
+def use_settings_as_defaults(command: Any) -> None:
     """Change a command, if it is no group, so that files of settings give it defaults."""
     if hasattr(command, "get_command"):
         return

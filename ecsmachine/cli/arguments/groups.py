@@ -36,7 +36,7 @@ def command_group(text: str) -> typer.Typer:
     )
 
 
-def handed(
+def inject(
     *makers: Callable[..., Any], within: Callable[[], AbstractContextManager[None]] = nullcontext
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Turn a function whose first parameters are a client and the like into one that makes them.

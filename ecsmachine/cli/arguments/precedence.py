@@ -28,7 +28,9 @@ class Given:
     called: str
 
 
-def settle(options: Iterable[Option], given: Mapping[str, Given], warn: Report) -> dict[str, Given]:
+def resolve_conflicts(
+    options: Iterable[Option], given: Mapping[str, Given], warn: Report
+) -> dict[str, Given]:
     """Return what is given without what something stronger, or of the same strength, replaces.
 
     ``warn`` is told which variables do not count, and which of two that are given alike. Raises

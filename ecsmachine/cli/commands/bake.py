@@ -189,7 +189,7 @@ def _bake(
 ) -> None:
     from ecsmachine.cli.display.progress import about, steps
     from ecsmachine.machine.bake import BakeRequest, bake, machine_name
-    from ecsmachine.machine.interruption import Interruption, apart
+    from ecsmachine.machine.interruption import Interruption, in_own_thread
     from ecsmachine.machine.model import validate_name
 
     machine = validate_name(machine_name(name))
@@ -199,7 +199,7 @@ def _bake(
     this.under_way = [machine]
     this.interruption = interruption = Interruption()
     with steps() as report, about(machine):
-        image = apart(lambda: bake(this.store, request, report, interruption=interruption))
+        image = in_own_thread(lambda: bake(this.store, request, report, interruption=interruption))
     print_result(_row(this, image))
     say(f"Image {image.id} of family {image.family}, with Docker {image.engine}, is ready")
     say(this.as_called(f"To use it, run: ecsmachine create {_flag(image.family)} NAME"))

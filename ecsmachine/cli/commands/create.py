@@ -222,13 +222,15 @@ def _resumed(
 def _create(ctx: typer.Context, request: CreateRequest) -> None:
     from ecsmachine.cli.display.progress import about, steps
     from ecsmachine.machine.create import create
-    from ecsmachine.machine.interruption import Interruption, apart
+    from ecsmachine.machine.interruption import Interruption, in_own_thread
 
     this = session(ctx)
     this.under_way = [request.name]
     this.interruption = interruption = Interruption()
     with steps() as report, about(request.name):
-        machine = apart(lambda: create(this.store, request, report, interruption=interruption))
+        machine = in_own_thread(
+            lambda: create(this.store, request, report, interruption=interruption)
+        )
     if machine.driver.provisions and not request.provision:
         line = f'There is no engine yet: "ecsmachine provision {request.name}" installs it'
     else:

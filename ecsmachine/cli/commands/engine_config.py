@@ -15,7 +15,7 @@ import typer.core
 import typer.main
 
 from ecsmachine.cli.arguments.context import existing_machine_names, session
-from ecsmachine.cli.arguments.groups import handed
+from ecsmachine.cli.arguments.groups import inject
 from ecsmachine.cli.commands import connect
 from ecsmachine.cli.display import printer
 from ecsmachine.errors import UsageError
@@ -100,7 +100,7 @@ def _given(
 
 
 @app.command("set")
-@handed(_given)
+@inject(_given)
 def set_(
     added: dict[str, Sequence[str]],
     ctx: typer.Context,
@@ -127,7 +127,7 @@ def set_(
 
 
 @app.command()
-@handed(_given)
+@inject(_given)
 def unset(
     removed: dict[str, Sequence[str]],
     ctx: typer.Context,

@@ -181,7 +181,7 @@ def up(
     for_key = environment_of(ctx)
     key_id = for_key.get(KEY_VARIABLES[0]) if key_id is None else key_id
     key_secret = for_key.get(KEY_VARIABLES[1]) if key_secret is None else key_secret
-    with local_cloud.translated(), steps(sys.stderr) as report:
+    with local_cloud.as_machine_errors(), steps(sys.stderr) as report:
         started = daemon.up(
             folder,
             guests=None if guests is None else guests.value,
@@ -211,7 +211,7 @@ def up(
     say("To use it in this shell, run:")
     say(f'eval "$({_as_invoker(this, "ecsmachine local env")})"')
     if foreground:
-        local_foreground.stay(folder, running)
+        local_foreground.run_in_foreground(folder, running)
 
 
 @app.command()
@@ -255,7 +255,7 @@ def status(ctx: typer.Context, root: local_cloud.Root = None, as_json: AsJson = 
     from ecsmachine.localcloud.service.daemon import find, guests_running
 
     folder = local_cloud.root_of(ctx, root)
-    with local_cloud.translated():
+    with local_cloud.as_machine_errors():
         running = find(folder)
         guests = guests_running(folder)
         instances = _instances(folder)
@@ -309,7 +309,7 @@ def packages(
         raise MachineError(
             "The engine's packages are not downloaded yet.", hint=local_cloud.START_HINT
         )
-    with local_cloud.translated():
+    with local_cloud.as_machine_errors():
         files = [package.file for package in read_manifest(folder)]
     found = [file for file in files if name is None or file.partition("_")[0] == name]
     if not found:
@@ -336,7 +336,7 @@ def down(ctx: typer.Context, root: local_cloud.Root = None) -> None:
 
     local_cloud.require_extra()
     folder = local_cloud.root_of(ctx, root)
-    with local_cloud.translated():
+    with local_cloud.as_machine_errors():
         was_up = daemon.find(folder) is not None
         stopped = daemon.down(folder)
     if stopped:
@@ -367,7 +367,7 @@ def reset(
     if grounded:
         say(f"These machines in {session(ctx).store.path} run on it: {', '.join(grounded)}")
     confirm(f"About to remove the local cloud in {folder} with all its instances and data", yes)
-    with local_cloud.translated():
+    with local_cloud.as_machine_errors():
         existed = daemon.reset(folder, cache=default_cache() if cache else None)
     print_result({"Root": str(folder), "Existed": existed, "Machines": grounded})
     say(f"Removed {folder}" if existed else f"There was no local cloud in {folder}")

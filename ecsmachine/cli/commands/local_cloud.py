@@ -57,7 +57,7 @@ def running_cloud(ctx: typer.Context, root: Path | None) -> Running:
     from ecsmachine.localcloud.host.processes import is_alive
     from ecsmachine.localcloud.host.settings import read_running
 
-    with translated():
+    with as_machine_errors():
         running = read_running(CloudPaths.of(root_of(ctx, root)).daemon_file)
     if running is None or not is_alive(running.process):
         raise MachineError("The local cloud is not up.", hint=START_HINT)
@@ -81,7 +81,7 @@ def require_extra() -> None:
     _check_system()
     from ecsmachine.localcloud.host.installation import check_packages
 
-    with translated():
+    with as_machine_errors():
         check_packages()
 
 
@@ -97,7 +97,7 @@ def variables_of(running: Running, environment: Mapping[str, str]) -> dict[str, 
     others = [DECLARATIONS[field].option.env or "" for field in _OF_AN_ACCOUNT]
     others += ["MACHINE_DOCKER_INSTALL_URL", "ENGINE_REGISTRY_MIRROR", "ENGINE_SOURCE_KEY"]
     foreign = [name for name in others if name not in own and environment.get(name)]
-    spared = unproxied(running, environment)
+    spared = no_proxy_variables(running, environment)
     return {**own, **spared, **dict.fromkeys(foreign)}
 
 
@@ -107,7 +107,7 @@ def machines_of(this: Session, folder: Path) -> list[str]:
     from ecsmachine.localcloud.host.settings import read_running, read_settings
 
     found = []
-    with suppress(MachineError), translated():  # what is damaged can be removed all the same
+    with suppress(MachineError), as_machine_errors():  # what is damaged can be removed all the same
         paths = CloudPaths.of(folder)
         settings, running = read_settings(paths.settings_file), read_running(paths.daemon_file)
         port = None if settings is None else settings.port
@@ -120,7 +120,9 @@ def machines_of(this: Session, folder: Path) -> list[str]:
     return found
 
 
-def unproxied(running: Running, environment: Mapping[str, str], *more: str) -> dict[str, str]:
+def no_proxy_variables(
+    running: Running, environment: Mapping[str, str], *more: str
+) -> dict[str, str]:
     """Return the variables that keep a cloud's addresses, and ``more``, from the proxies.
 
     None where no proxy is named.
@@ -138,7 +140,7 @@ def unproxied(running: Running, environment: Mapping[str, str], *more: str) -> d
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def as_machine_errors() -> Iterator[None]:
     """Turn the local cloud's errors, and those of its files, into those that are shown."""
     from ecsmachine.localcloud.protocol.errors import LocalCloudError
 

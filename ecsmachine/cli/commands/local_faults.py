@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ecsmachine.cli.arguments.groups import AsJson, command_group
-from ecsmachine.cli.commands.local_cloud import START_HINT, Root, require_extra, root_of, translated
+from ecsmachine.cli.commands.local_cloud import (
+    START_HINT,
+    Root,
+    as_machine_errors,
+    require_extra,
+    root_of,
+)
 from ecsmachine.cli.display.output import print_json, print_result, table, with_our_keys
 from ecsmachine.cli.display.printer import say, show
 from ecsmachine.errors import MachineError, UsageError
@@ -185,7 +191,7 @@ def _book(folder: Path, *, to_add: bool = False) -> Iterator[FaultBook]:
     from ecsmachine.localcloud.host.paths import CloudPaths
     from ecsmachine.localcloud.host.settings import read_settings
 
-    with translated():
+    with as_machine_errors():
         settings = read_settings(CloudPaths.of(folder).settings_file)
     if settings is None:
         raise MachineError(f"There is no local cloud in {folder}.", hint=START_HINT)
@@ -194,7 +200,7 @@ def _book(folder: Path, *, to_add: bool = False) -> Iterator[FaultBook]:
         from ecsmachine.localcloud.service.fault_reach import reach_of
 
         reach = reach_of(folder, guests=settings.guests != "none")
-    with translated():
+    with as_machine_errors():
         book = FaultBook(folder, reach)
         try:
             yield book

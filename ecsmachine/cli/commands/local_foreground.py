@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecsmachine.cli.commands.local_cloud import translated
+from ecsmachine.cli.commands.local_cloud import as_machine_errors
 from ecsmachine.cli.display.printer import finish, say, show
 from ecsmachine.errors import MachineError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _LOOK_S = 0.2
 
 
-def stay(folder: Path, running: Running) -> None:
+def run_in_foreground(folder: Path, running: Running) -> None:
     """Print the daemon's log until an interrupt, SIGTERM or SIGHUP comes; then stop the cloud.
 
     Raises :class:`MachineError` if the daemon ends by itself.
@@ -42,7 +42,7 @@ def stay(folder: Path, running: Running) -> None:
             raise MachineError(
                 "The local cloud has stopped.", hint="Its log says why: ecsmachine local logs -n 20"
             )
-        with translated():
+        with as_machine_errors():
             daemon.down(folder)
         say("The local cloud is down.")
     finally:

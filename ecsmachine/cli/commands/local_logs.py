@@ -103,7 +103,7 @@ def _show_requests(
 
     running = local_cloud.running_cloud(ctx, root)
     log = RemoteCloud(running.endpoint, running.access_key_id, running.access_key_secret)
-    with local_cloud.translated():
+    with local_cloud.as_machine_errors():
         found = log.after()
     last = found[-1].number if found else 0
     if lines is not None:
@@ -111,7 +111,7 @@ def _show_requests(
     if as_json and not follow:
         print_json([with_our_keys(one.as_data()) for one in found])
         return
-    with local_cloud.translated():
+    with local_cloud.as_machine_errors():
         for one in chain(found, log.follow(last) if follow else ()):
             made = document()
             if made is not None:

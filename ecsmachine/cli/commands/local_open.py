@@ -33,7 +33,7 @@ def open_page(ctx: typer.Context, root: local_cloud.Root = None, as_json: AsJson
             "The local cloud has no page: it was started with --no-page.",
             hint="Restart it: ecsmachine local down && ecsmachine local up",
         )
-    with local_cloud.translated():
+    with local_cloud.as_machine_errors():
         if not as_json:
             _open(running, environment_of(ctx))
     if as_json:

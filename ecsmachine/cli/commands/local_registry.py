@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ecsmachine.cli.arguments.groups import command_group
-from ecsmachine.cli.commands.local_cloud import Root, running_cloud, translated
+from ecsmachine.cli.commands.local_cloud import Root, as_machine_errors, running_cloud
 from ecsmachine.cli.display.output import print_result
 from ecsmachine.cli.display.printer import say
 from ecsmachine.errors import MachineError
@@ -52,7 +52,7 @@ def push(
             "This local cloud has no registry, because it has no guests",
             hint="Start one with guests: ecsmachine local up --root DIR --guests nspawn",
         )
-    with translated(), tempfile.TemporaryDirectory(prefix="ecsmachine-push-") as work:
+    with as_machine_errors(), tempfile.TemporaryDirectory(prefix="ecsmachine-push-") as work:
         repository, tag = parse_reference(name)
         image = read_archive(file, Path(work), name)
         digest = push_image(running.registry, repository, tag, image)

@@ -43,8 +43,8 @@ def run(
             f"There is no program {program[0]}", hint="Install it, or correct its name."
         )
     port = urlsplit(running.endpoint).port or 80
-    with local_cloud.translated(), stand_in(port) as place:
-        spared = local_cloud.unproxied(running, environment, ".aliyuncs.com")
+    with local_cloud.as_machine_errors(), stand_in(port) as place:
+        spared = local_cloud.no_proxy_variables(running, environment, ".aliyuncs.com")
         variables = {**environment, **spared, **_credentials(running), **place.variables}
         # Ctrl-C is the program's to answer, which is in the foreground with us
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from ecsmachine.cli.display import printer
 
 
-def quieten() -> None:
+def silence_libraries() -> None:
     """Keep the warnings of libraries from standard error, and the ends of threads to a line."""
     if not sys.warnoptions:
         warnings.simplefilter("ignore")

@@ -171,9 +171,9 @@ def _engine(this: Session, name: str, swarm: bool, *, failure: str) -> _Engine:
     stored = None if swarm else stored_machine(this.storage, name)
     is_silent = False
     if stored is not None:
-        from ecsmachine.machine.engine_look import PATIENCE_S, told_version
+        from ecsmachine.machine.engine_look import PATIENCE_S, quick_version
 
-        if told_version(stored.url, stored, timeout_s=PATIENCE_S):
+        if quick_version(stored.url, stored, timeout_s=PATIENCE_S):
             return _Engine(stored.url, stored.address, stored.machine_dir)
         is_silent = True
     machine = this.store.load(name)

@@ -77,9 +77,9 @@ def _show_only_machine(this: Session) -> bool:
     docker_host = this.environment.get("DOCKER_HOST", "")
     if machine is None or docker_host.startswith("ssh://"):
         return False
-    from ecsmachine.machine.engine_look import PATIENCE_S, told_version
+    from ecsmachine.machine.engine_look import PATIENCE_S, quick_version
 
-    version = told_version(machine.url, machine, timeout_s=PATIENCE_S)
+    version = quick_version(machine.url, machine, timeout_s=PATIENCE_S)
     if version is None or not certificates_last(this.storage, machine.name):
         return False
     from ecsmachine.cli.display.output import HEADINGS, align

@@ -17,8 +17,8 @@ from ecsmachine.machine.engine_look import (
     EngineConnectionError,
     is_there,
     port_of,
+    quick_version,
     tls_context,
-    told_version,
 )
 from ecsmachine.machine.engine_refusal import explain
 from ecsmachine.machine.model import AuthOptions
@@ -65,9 +65,9 @@ def test_the_quick_look_is_told_the_version_of_the_machines_own_engine(
     auth: AuthOptions, store: Store
 ) -> None:
     with engine(auth, version="27.3.1") as url:
-        assert told_version(url, auth, timeout_s=PATIENCE_S) == "27.3.1"
-        assert told_version(url, add_machine(store, "other").auth, timeout_s=PATIENCE_S) is None
-    assert told_version(url, auth, timeout_s=PATIENCE_S) is None
+        assert quick_version(url, auth, timeout_s=PATIENCE_S) == "27.3.1"
+        assert quick_version(url, add_machine(store, "other").auth, timeout_s=PATIENCE_S) is None
+    assert quick_version(url, auth, timeout_s=PATIENCE_S) is None
 
 
 @pytest.mark.parametrize(
@@ -82,12 +82,12 @@ def test_the_quick_look_takes_no_other_answer(
     status: int, body: bytes | None, auth: AuthOptions
 ) -> None:
     with engine(auth, status=status, body=body) as url:
-        assert told_version(url, auth, timeout_s=PATIENCE_S) is None
+        assert quick_version(url, auth, timeout_s=PATIENCE_S) is None
 
 
 def test_the_quick_look_does_not_wait_for_an_engine_that_is_silent(auth: AuthOptions) -> None:
     with silent_port() as url:
-        assert told_version(url, auth, timeout_s=0.1) is None
+        assert quick_version(url, auth, timeout_s=0.1) is None
         assert not is_there(url, auth, timeout_s=0.1)
 
 

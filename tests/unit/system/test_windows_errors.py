@@ -12,7 +12,7 @@ import pytest
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.names import is_machine, names_in
 from ecsmachine.system import files
-from ecsmachine.system.windows_errors import as_elsewhere
+from ecsmachine.system.windows_errors import as_posix_error
 
 
 @pytest.mark.parametrize(
@@ -36,12 +36,12 @@ def test_an_error_of_windows(
 ) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
-    error = as_elsewhere(OSError(said, "Said"), str(tmp_path / below), folder=folder)
+    error = as_posix_error(OSError(said, "Said"), str(tmp_path / below), folder=folder)
     assert error.errno == meant
 
 
 def test_a_name_that_windows_has_not_is_said_to_be_one(tmp_path: Path) -> None:
-    error = as_elsewhere(OSError(errno.EINVAL, "Invalid argument"), str(tmp_path / "a?"))
+    error = as_posix_error(OSError(errno.EINVAL, "Invalid argument"), str(tmp_path / "a?"))
     assert error.strerror == "Windows has no such characters in names"
 
 

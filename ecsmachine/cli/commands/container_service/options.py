@@ -12,7 +12,7 @@ import typer
 from ecsmachine.aliyun.container_service import ApplicationClient, ClusterClient
 from ecsmachine.aliyun.container_service.rules import DATA_DISK_SIZES
 from ecsmachine.cli.arguments.context import environment_of
-from ecsmachine.cli.arguments.groups import handed
+from ecsmachine.cli.arguments.groups import inject
 from ecsmachine.cli.commands.container_service.hints import for_commands
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.system.folders import home
@@ -70,7 +70,7 @@ ReleaseEip = Annotated[
 
 _Command = Callable[..., None]
 
-connected = functools.partial(handed, within=for_commands)
+connected = functools.partial(inject, within=for_commands)
 """Hands a command its client; errors speak of commands."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ecsmachine.aliyun.access_key import Credentials, StsAddress
-from ecsmachine.aliyun.credentials import in_words, provider_of, resolve
+from ecsmachine.aliyun.credentials import provider_of, resolve, source_name
 from ecsmachine.aliyun.errors import MissingCredentialsError
 from ecsmachine.drivers.aliyunecs.life.record import Record
 from ecsmachine.drivers.aliyunecs.options.wording import credential_flags
@@ -26,7 +26,7 @@ def use(record: Record, context: DriverContext) -> CredentialUse:
     except MissingCredentialsError:
         taken = ""
     else:
-        taken = in_words(found.reference)
+        taken = source_name(found.reference)
     return CredentialUse(record.credential_source, taken, record.account_id)
 
 
@@ -38,13 +38,13 @@ def check(cloud: Cloud, record: Record) -> CredentialUse:
     account = cloud.account_id
     if record.account_id and account != record.account_id:
         raise MachineError(
-            f"The credentials of {in_words(cloud.credentials.reference)} are of account {account}, "
-            f"but the machine is of account {record.account_id}",
+            f"The credentials of {source_name(cloud.credentials.reference)} are of account "
+            f"{account}, but the machine is of account {record.account_id}",
             hint='Choose others with "ecsmachine credentials set".',
         )
     recorded = "" if record.secret_key else record.credential_source
     taken = (
-        "the keys in config.json" if record.secret_key else in_words(cloud.credentials.reference)
+        "the keys in config.json" if record.secret_key else source_name(cloud.credentials.reference)
     )
     return CredentialUse(recorded, taken, account)
 
@@ -71,14 +71,14 @@ def change(
         kept = cloud.credentials.current()
         if kept.security_token:
             raise MachineError(
-                f"The key of {in_words(reference)} is temporary, and would be useless later",
+                f"The key of {source_name(reference)} is temporary, and would be useless later",
                 hint="Use a permanent access key.",
             )
     if check:
         account = cloud.account_id
         if record.account_id and account != record.account_id:
             raise MachineError(
-                f"{in_words(reference)[0].upper()}{in_words(reference)[1:]} is of account "
+                f"{source_name(reference)[0].upper()}{source_name(reference)[1:]} is of account "
                 f'{account}, but machine "{context.machine_name}" is of account '
                 f"{record.account_id}",
                 hint="Use credentials of that account.",

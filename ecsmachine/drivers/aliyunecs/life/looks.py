@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ecsmachine.aliyun.credentials import in_words
+from ecsmachine.aliyun.credentials import source_name
 from ecsmachine.aliyun.ecs_values import Permission
 from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
@@ -55,7 +55,7 @@ class AliyunLooks:
 
     def credentials(self) -> str:
         """Return where the credentials are taken from."""
-        return in_words(self._cloud.credentials.reference)
+        return source_name(self._cloud.credentials.reference)
 
     def clock_offset_s(self) -> float | None:
         """Return by how many seconds this computer's clock is ahead of the cloud's."""

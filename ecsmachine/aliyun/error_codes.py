@@ -44,6 +44,10 @@ class Meaning(Enum):
 
     OUT_OF_STOCK = auto()
     """A zone has none of it now; another zone may."""
+    NO_DISK = auto()
+    """The zone, or the instance type there, does not have disks of that category."""
+    NO_ADDRESS = auto()
+    """The VSwitch has no free address left."""
     UNKNOWN_TYPE = auto()
     """There is no such instance type, or not there."""
     INVALID_VALUE = auto()
@@ -93,8 +97,20 @@ _TABLE: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
     (Meaning.TOKEN_EXPIRED, ("InvalidSecurityToken.Expired", "SecurityTokenExpired")),
     (Meaning.TOKEN_WRONG, ("InvalidSecurityToken*",)),
     (Meaning.TOKEN_MISSING, ("MissingSecurityToken*",)),
-    (Meaning.CLOCK_WRONG, ("InvalidTimeStamp*",)),
+    # an old clock makes some products say that there is no timestamp
+    (Meaning.CLOCK_WRONG, ("InvalidTimeStamp*", "IllegalTimestamp*")),
     (Meaning.UNKNOWN_REGION, ("InvalidRegionId*",)),
+    (
+        Meaning.NO_BALANCE,
+        ("*.NotEnoughBalance", "InsufficientBalance*", "Account.Arrearage*", "PAY.INSUFFICIENT*"),
+    ),
+    (
+        Meaning.ACCOUNT_STATUS,
+        (
+            *("InvalidAccountStatus*", "AccountForbidden*", "InvalidAccount.NotSupport*"),
+            *("Forbidden.RiskControl*", "Forbidden.AccountClosed*", "RegionUnauthorized*"),
+        ),
+    ),
     (
         Meaning.IN_USE,
         # the API itself spells it so
@@ -106,17 +122,25 @@ _TABLE: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
         ),
     ),
     (Meaning.NO_PERMISSION, ("Forbidden*", "NoPermission*", "UnauthorizedOperation*")),
-    (Meaning.ACCOUNT_STATUS, ("InvalidAccountStatus*",)),
-    (Meaning.NO_BALANCE, ("InsufficientBalance*", "Account.Arrearage*")),
     (Meaning.NO_REAL_NAME, ("RealNameAuthenticationError*",)),
     (
         Meaning.OUT_OF_STOCK,
         (
             *("OperationDenied.NoStock*", "OperationDenied.ZoneNotOnSale", "Zone.NotOnSale*"),
-            *("ResourceNotAvailable", "InvalidResourceType.NotSupported*"),
-            "InvalidInstanceType.ZoneNotSupported",
+            *("ResourceNotAvailable", "InvalidResourceType.NotSupported*", "LackResource"),
+            *("InvalidInstanceType.ZoneNotSupported", "InstanceType.Offline*", "Zone.NotOpen*"),
+            "OperationDenied.ZoneNotAllowed",
         ),
     ),
+    (
+        Meaning.NO_DISK,
+        (
+            *("InvalidSystemDiskCategory*", "InvalidDataDiskCategory*", "InvalidDiskCategory*"),
+            *("CategoryNotSupported", "OperationDenied.ZoneSystemCategoryNotMatch"),
+            "InvalidInstanceType.NotSupportDiskCategory",
+        ),
+    ),
+    (Meaning.NO_ADDRESS, ("InvalidVSwitchId.IpNotEnough", "QuotaExceeded.PrivateIpAddress")),
     (Meaning.UNKNOWN_TYPE, ("InvalidInstanceType*",)),
     (Meaning.GONE, ("*.NotFound", "*.NotExist", "*.NotExists", "InvalidLoadBalancerId*")),
     (Meaning.EXISTS, ("KeyPair.AlreadyExist",)),
@@ -131,7 +155,13 @@ _TABLE: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
     (Meaning.OVERLAP, ("InvalidCidrBlock*",)),
     (Meaning.INVALID_PASSWORD, ("InvalidPassword*",)),
     (Meaning.INVALID_VALUE, ("InvalidParameter*", "InvalidZoneId*")),
-    (Meaning.QUOTA, ("QuotaExceed*", "LimitExceed*")),
+    (
+        Meaning.QUOTA,
+        (
+            *("QuotaExceed*", "LimitExceed*", "*LimitExceed", "*LimitExceeded"),
+            *("*QuotaExceed", "*QuotaExceeded"),
+        ),
+    ),
     (Meaning.NOT_THE_API, ("HTTP*",)),
 )
 

@@ -16,16 +16,20 @@ _HINTS = {
     ),
     Meaning.SECRET_WRONG: "Check the access key secret.",
     Meaning.TOKEN_EXPIRED: "The security token has expired: get a new one.",
-    Meaning.TOKEN_WRONG: "The security token belongs to another access key: get a new one.",
+    Meaning.TOKEN_WRONG: "The security token is not one of this access key: get a new one.",
     Meaning.TOKEN_MISSING: "This access key is temporary: give its security token too.",
     Meaning.CLOCK_WRONG: "Set this computer's clock (for example with NTP).",
     Meaning.NO_PERMISSION: "Ask the owner of the account for this permission (RAM policy).",
-    Meaning.ACCOUNT_STATUS: "Check the account in the Alibaba Cloud console: it may be in debt.",
+    Meaning.ACCOUNT_STATUS: (
+        "Check the account in the Alibaba Cloud console: it may be in debt or restricted."
+    ),
     Meaning.NO_BALANCE: "Top up the account.",
     Meaning.NO_REAL_NAME: "Complete the account's real-name registration.",
     Meaning.TOKEN_MISMATCH: "An earlier attempt used other options.",
     Meaning.QUOTA: "Remove what you do not need, or request a higher quota in Quota Center.",
     Meaning.OUT_OF_STOCK: "Choose another zone or another instance type.",
+    Meaning.NO_DISK: "Choose another disk category, another zone or another instance type.",
+    Meaning.NO_ADDRESS: "Choose another VSwitch, or another zone.",
     Meaning.UNKNOWN_TYPE: "Choose another instance type.",
     Meaning.INVALID_PASSWORD: "Choose another password.",
     Meaning.PROTECTED: (
@@ -52,6 +56,12 @@ class Wording:
 
 
 NEUTRAL = Wording()
+
+_LACKING = {
+    Meaning.OUT_OF_STOCK: "Out of stock",
+    Meaning.NO_DISK: "No such disk there",
+    Meaning.NO_ADDRESS: "No free address",
+}
 
 _LONGEST_WORDS = 2000
 """How much of what a cloud says is shown, in characters."""
@@ -106,6 +116,11 @@ class ApiError(MachineError):
         return not (
             self.maybe_done or self.is_throttling or self.is_passing or self.meaning in earlier
         )
+
+    @property
+    def lacking(self) -> str:
+        """What the place of an instance does not have, or "": another place may have it."""
+        return _LACKING.get(self.meaning, "")
 
     @property
     def is_not_found(self) -> bool:

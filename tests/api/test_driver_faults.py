@@ -314,8 +314,15 @@ def test_a_refusal_leaves_nothing_in_the_journal_that_was_not_made(rig: Rig) -> 
     assert rig.left() == {}
 
 
-def test_a_zone_without_stock_is_followed_by_the_next(rig: Rig) -> None:
-    rig.front.faults["RunInstances"] = ["OperationDenied.NoStock"]
+@pytest.mark.parametrize(
+    "code",
+    [
+        *("OperationDenied.NoStock", "InstanceType.Offline", "InvalidVSwitchId.IpNotEnough"),
+        *("QuotaExceeded.PrivateIpAddress", "InvalidSystemDiskCategory.ValueNotSupported"),
+    ],
+)
+def test_a_zone_that_lacks_something_is_followed_by_the_next(rig: Rig, code: str) -> None:
+    rig.front.faults["RunInstances"] = [code]
     driver, journal = rig.create()
     default = next(each for each in rig.cloud.state.vswitches if each.is_default)
     assert driver.config()["Zone"] != default.zone

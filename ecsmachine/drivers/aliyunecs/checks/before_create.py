@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import TypeVar
 
 from ecsmachine.aliyun.ecs_values import Image, KeyPair, Offer, SecurityGroup
-from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError, ConnectionLostError
 from ecsmachine.aliyun.vpc import VSwitch
 from ecsmachine.drivers.aliyunecs.checks.instance_type import (
@@ -374,7 +373,7 @@ def _dry_run(
 ) -> bool:
     """Let ECS itself check the request, if what it names is there already; return whether it has.
 
-    A place that has no stock is followed by the next, as in a create.
+    A place that lacks something is followed by the next, as in a create.
     """
     group = _group_to_try(cloud, plan, groups)
     for number, place in enumerate(plan.places, start=1):
@@ -394,7 +393,7 @@ def _dry_run(
             )
             return True
         except ApiError as error:
-            if error.meaning is Meaning.OUT_OF_STOCK and number < len(plan.places):
+            if error.lacking and number < len(plan.places):
                 continue
             # the group was another machine's, and went with it
             if error.missing == "SecurityGroupId":

@@ -22,6 +22,13 @@ WORDING = Wording(
         Meaning.OUT_OF_STOCK: (
             "Choose another zone (--aliyunecs-zone) or another type (--aliyunecs-instance-type)."
         ),
+        Meaning.NO_DISK: (
+            "Choose another category (--aliyunecs-system-disk-category, "
+            "--aliyunecs-disk-category), zone or instance type."
+        ),
+        Meaning.NO_ADDRESS: (
+            "Choose another VSwitch (--aliyunecs-vswitch-id), or leave it to ecsmachine."
+        ),
         Meaning.UNKNOWN_TYPE: "Choose another type (--aliyunecs-instance-type).",
         Meaning.INVALID_PASSWORD: (
             "Choose another password (--aliyunecs-ssh-password, ECS_SSH_PASSWORD)."

@@ -168,7 +168,7 @@ def ensure_instance(
 ) -> str:
     """Return the id of the machine's instance, asking for one if there is none yet.
 
-    A place without stock is followed by the next. One that was asked for before, without an
+    A place that lacks something is followed by the next. One that was asked for before, without an
     answer, is looked for first, and then asked for with the same token.
     """
     known = journal.find(KIND, region=cloud.region)
@@ -181,10 +181,10 @@ def ensure_instance(
             return unseen[0]
     refusal: ApiError | None = None
     for number, place in enumerate(places):
-        if number:
+        if refusal is not None:
             other = place.instance_type != places[number - 1].instance_type
             kind = f"{place.instance_type} in " if other else ""
-            report(f"Out of stock: trying {kind}zone {place.zone}...")
+            report(f"{refusal.lacking}: trying {kind}zone {place.zone}...")
         parameters = parameters_for(place)
         resource = journal.intend(KIND, region=cloud.region)
         try:
@@ -193,7 +193,7 @@ def ensure_instance(
         except ApiError as error:
             if error.meaning is Meaning.TOKEN_MISMATCH:
                 instance_id = _made_with_other_parameters(cloud, journal, error)
-            elif error.meaning is Meaning.OUT_OF_STOCK:
+            elif error.lacking:
                 refusal = error
                 continue
             else:

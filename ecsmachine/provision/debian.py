@@ -21,10 +21,12 @@ _MEND = 'if [ -n "$(dpkg --audit 2>/dev/null)" ]; then dpkg --configure -a || :;
 def install(*packages: str) -> str:
     """Return a command that installs packages.
 
-    The lists of packages are fetched only if the ones at hand do not do.
+    The lists of packages are fetched only if the ones at hand do not do. One source that cannot be
+    fetched fails them all for apt, but what is wanted may be in another.
     """
     command = f"{_APT} -y install {shlex.join(packages)}"
-    return f"{{ {command} 2>/dev/null || {{ {_APT} update && {command}; }}; }}"
+    anew = f"if {_APT} update; then {command}; else {command} 2>/dev/null; fi"
+    return f"{{ {command} 2>/dev/null || {anew}; }}"
 
 
 def docker_release(system: OperatingSystem) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ecsmachine.errors import MachineError
-from ecsmachine.provision import redhat, suse
+from ecsmachine.provision import debian, redhat, suse
 from ecsmachine.provision.base import EngineOptions
 from ecsmachine.provision.detect import PROVISIONERS, provisioner_for
 from ecsmachine.provision.provisioner import OperatingSystem
@@ -254,3 +254,22 @@ def test_every_step_has_a_name_of_its_own() -> None:
     names = [step.name for step in STEPS]
     assert len(names) == len(set(names))
     assert all(isinstance(step, Step) for step in STEPS)
+
+
+@pytest.mark.parametrize("code", [0, 100])
+def test_a_source_that_cannot_be_fetched_does_not_keep_a_package_back(
+    tmp_path: Path, code: int
+) -> None:
+    # the lists that are there do not do at first, and of the new ones some cannot be fetched
+    apt = f"""\
+case "$*" in
+    *update*) echo 'E: The repository x does not have a Release file.' >&2; touch {tmp_path}/new
+        exit 100 ;;
+esac
+if [ -e {tmp_path}/new ]; then code={code}; else code=100; fi
+[ $code = 0 ] || echo 'E: Unable to locate package curl' >&2
+exit $code"""
+    done = run_with_programs(tmp_path, debian.install("curl"), **{"apt-get": apt})
+    assert done.returncode == code
+    # what is said is why, and not what follows from it
+    assert done.stderr == "E: The repository x does not have a Release file.\n"

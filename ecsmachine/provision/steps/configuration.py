@@ -25,6 +25,8 @@ from ecsmachine.provision.steps import installation
 from ecsmachine.provision.steps.certificates import hashes_of
 
 NAME = "engine configuration"
+_FOLDER, _, _FILE = DROP_IN_PATH.removeprefix("/etc").rpartition("/")
+_DROP_INS = " ".join(f"{root}{_FOLDER}/*.conf" for root in ("/etc", "/run", "/usr/lib"))
 _BARE_NAMES_SINCE = 239  # systemd looks up a command without a path from this version on
 
 
@@ -33,6 +35,7 @@ def look(request: ProvisionRequest) -> str:
     return f"""\
 mark dockerd; command -v dockerd
 mark drop_in; cat {DROP_IN_PATH} 2>/dev/null
+mark command_lines; grep -ls '^ *ExecStart *=' {_DROP_INS} 2>/dev/null
 mark registry_mirrors; cat {MIRRORS_PATH} 2>/dev/null
 mark daemon_json; cat {DAEMON_JSON_PATH} 2>/dev/null
 mark docker_root; path=/var/lib/docker; [ -d $path ] || path=/var/lib; stat -f -c %T $path
@@ -44,8 +47,8 @@ mark unit; systemctl show docker.service -p ActiveState -p MainPID -p UnitFileSt
 def actions(situation: Situation) -> list[Action]:
     """Return what writes the drop-in if it differs; the engine need not be installed yet.
 
-    Raises :class:`ProvisionError` if daemon.json sets what we set: the engine would not start,
-    and this is said before one that runs is stopped.
+    Raises :class:`ProvisionError` if something else on the host sets what we set: the engine would
+    not start, or not our way, and this is said before one that runs is stopped.
     """
     refuse_conflicts(situation)
     text = unit_text(situation, hashes_of(situation.certificates))
@@ -102,7 +105,21 @@ def needs_socket(facts: Facts) -> bool:
 
 
 def refuse_conflicts(situation: Situation) -> None:
-    """Raise :class:`ProvisionError` for what daemon.json and the machine both set."""
+    """Raise :class:`ProvisionError` for what the host sets, and the machine as well.
+
+    Of drop-ins that set the command line, systemd takes the last by name (systemd.unit(5)).
+    """
+    later = [
+        path
+        for path in situation.facts["command_lines"].splitlines()
+        if path.rpartition("/")[2] > _FILE
+    ]
+    if later and situation.facts["command_line"].splitlines()[1:] != flags(situation):
+        raise ProvisionError(
+            NAME,
+            f"{', '.join(later)} on the host sets the engine's command line as well",
+            hint="Remove its ExecStart lines; what they set can be given with --engine-opt.",
+        )
     both = conflicts(flags(situation), daemon_json(situation.facts))
     if both:
         raise ProvisionError(

@@ -84,6 +84,19 @@ def test_a_daemon_json_that_sets_other_things_is_left_to_the_host() -> None:
     assert configuration.actions(situation("debian-12", seen))
 
 
+OURS = "/etc/systemd/system/docker.service.d/10-machine.conf"
+OTHER = "/etc/systemd/system/docker.service.d/override.conf"
+
+
+def test_a_drop_in_that_has_the_last_word_is_refused_before_anything_is_stopped() -> None:
+    with pytest.raises(ProvisionError, match=f"{OTHER} on the host sets the engine's") as caught:
+        configuration.actions(situation("debian-12", {"command_lines": f"{OURS}\n{OTHER}"}))
+    assert "ExecStart" in (caught.value.hint or "")
+    # one that is read before ours does not matter, nor one that says the same
+    for known in ({"command_lines": OURS.replace("10-", "05-")}, running(command_lines=OTHER)):
+        configuration.actions(situation("debian-12", known))
+
+
 def test_flags_with_other_names_in_daemon_json_are_known() -> None:
     flags = ["-H", "fd://", "--registry-mirror", "https://m", "--log-opt=max-size=1m", "--debug"]
     keys = {"hosts", "registry-mirrors", "log-opts", "debug", "dns", "label"}

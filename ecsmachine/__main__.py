@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import sys
@@ -9,6 +10,18 @@ import sys
 
 def main() -> None:
     """Run the command line and leave with its exit code; nothing runs outside of the handler."""
+    code = 1
+
+    def leave() -> None:
+        """End without taking apart what was imported, which is as much work as a short command."""
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError, AttributeError):  # there is none, if it could not begin
+                pass
+        os._exit(code)
+
+    atexit.register(leave)  # the first is called last, when threads and all others have ended
     try:
         code = _run()
     except BaseException as error:  # an installation that is broken, an interrupt while it loads
@@ -21,14 +34,7 @@ def main() -> None:
             pass
         code = 130 if interrupted else 1
     if "typer" not in sys.modules:
-        # a short command has nothing that has to be taken apart
-        for stream in (sys.stdout, sys.stderr):
-            try:
-                stream.flush()
-            except (OSError, ValueError, AttributeError):  # there is none, if it could not begin
-                pass
-        os._exit(code)
-    gc.freeze()  # or the end would look for cycles in all of it, for a tenth of a second
+        leave()  # a short command has neither threads nor functions for the end
     sys.exit(code)
 
 

@@ -213,6 +213,7 @@ def test_the_tab_key_completes(
         pytest.skip(f"{shell[0]} is not installed")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     surroundings = {**environment, "PATH": path, "TERM": "xterm", "COLUMNS": "100", "LANG": "C"}
+    surroundings["PS1"] = "begun> "
     with terminal() as (stream, shown):
         process = subprocess.Popen(
             shell,
@@ -223,7 +224,7 @@ def test_the_tab_key_completes(
             start_new_session=True,
         )
         stream.close()
-        # a shell may throw away what is typed before it shows its prompt
+        shown.until("begun> ")  # a shell may lose what is typed before it shows its prompt
         shown.press(f"{setup}; PS1='rea''dy> '\n")
         shown.until("ready> ")
         for typed, completed in KEYS:

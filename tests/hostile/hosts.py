@@ -14,6 +14,8 @@ from pathlib import Path
 import paramiko
 from paramiko.common import AUTH_SUCCESSFUL, OPEN_SUCCEEDED
 
+from tests.ssh_server import Login, ServerTransport
+
 FOLDER, FILE = stat.S_IFDIR | 0o755, stat.S_IFREG | 0o644
 BLOCK = 32768
 
@@ -108,7 +110,7 @@ class HostileSftp(paramiko.SubsystemHandler):
 Command = Callable[[paramiko.Channel], None]
 
 
-class _Login(paramiko.ServerInterface):
+class _Login(Login):
     def __init__(self, host: HostileHost):
         self._host = host
 
@@ -127,13 +129,9 @@ class _Login(paramiko.ServerInterface):
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         if self._host.command is None:
             self._host.ended.wait()  # it never says whether it will
-        threading.Timer(0.1, self._run, args=(channel,)).start()
+        else:
+            self.begin(self._host.command, channel)
         return True
-
-    def _run(self, channel: paramiko.Channel) -> None:
-        with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
-            if self._host.command is not None:
-                self._host.command(channel)
 
 
 @dataclass
@@ -156,7 +154,7 @@ class HostileHost:
                     connection, _ = listening.accept()
                 except OSError:
                     return
-                transport = paramiko.Transport(connection)
+                transport = ServerTransport(connection)
                 transport.add_server_key(key)
                 transport.set_subsystem_handler("sftp", HostileSftp, self.files)
                 transports.append(transport)

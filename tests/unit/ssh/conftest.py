@@ -7,9 +7,12 @@ import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import paramiko
 import pytest
@@ -20,9 +23,10 @@ import tests.hypothesis_profiles  # noqa: F401 (they are registered by being imp
 from ecsmachine.ssh.keys import ensure_key_pair
 from ecsmachine.ssh.private_files import write_private
 from ecsmachine.ssh.target import SSHTarget
+from tests.ssh_server import Login, ServerTransport
 
 
-class _Login(paramiko.ServerInterface):
+class _Login(Login):
     def __init__(self, server: LoopbackServer):
         self.server = server
 
@@ -43,36 +47,35 @@ class _Login(paramiko.ServerInterface):
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         if not self.server.runs_commands:
             return False
-        # paramiko says yes after this returns: nothing may end the channel before
-        serving = threading.Timer(0.2, _serve_command, args=(channel, command))
-        serving.daemon = True
-        serving.start()
+        self.begin(partial(_serve_command, command), channel)
         return True
 
 
-def _serve_command(channel: paramiko.Channel, command: bytes) -> None:
-    def feed() -> None:
-        while data := channel.recv(65536):
-            process.stdin.write(data)  # type: ignore[union-attr]
-            process.stdin.flush()  # type: ignore[union-attr]
-        process.stdin.close()  # type: ignore[union-attr]
-
+def _serve_command(command: bytes, channel: paramiko.Channel) -> None:
     process = subprocess.Popen(
         ["sh", "-c", command.decode()],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+
+    def feed() -> None:
+        with suppress(OSError), process.stdin as stdin:  # type: ignore[union-attr]
+            while data := channel.recv(65536):
+                stdin.write(data)
+                stdin.flush()
+
+    def pass_on(stream: Any, send: Callable[[bytes], object]) -> None:
+        with suppress(OSError), stream:  # the client may be gone
+            while data := stream.read1(65536):
+                send(data)
+
     threading.Thread(target=feed, daemon=True).start()
-
-    def drain_errors() -> None:
-        while data := process.stderr.read1(65536):  # type: ignore[union-attr]
-            channel.sendall_stderr(data)
-
-    errors = threading.Thread(target=drain_errors, daemon=True)
+    errors = threading.Thread(
+        target=pass_on, args=(process.stderr, channel.sendall_stderr), daemon=True
+    )
     errors.start()
-    while data := process.stdout.read1(65536):  # type: ignore[union-attr]
-        channel.sendall(data)
+    pass_on(process.stdout, channel.sendall)
     errors.join()
     channel.send_exit_status(process.wait())
     channel.close()
@@ -97,7 +100,7 @@ class LoopbackServer:
                 connection, _ = listening.accept()
             except OSError:
                 return
-            transport = paramiko.Transport(connection)
+            transport = ServerTransport(connection)
             transport.add_server_key(self.host_key)
             transport.set_subsystem_handler("sftp", _SFTPServer, Files)
             self.transports.append(transport)

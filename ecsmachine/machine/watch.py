@@ -16,7 +16,9 @@ from ecsmachine.machine.engine_look import EngineCertificateError, EngineConnect
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.probe import NotRunningError
 from ecsmachine.polling import polls
-from ecsmachine.ssh.connection import SSHError
+from ecsmachine.ssh.connection import AuthenticationError, SSHError
+from ecsmachine.ssh.stream import answers
+from ecsmachine.ssh.wait import NeverAnsweredError
 
 _EVERY_S = 5.0
 """How often the provider is asked, in seconds."""
@@ -30,6 +32,9 @@ _WAITED_FOR = (State.RUNNING, State.STARTING, State.STOPPING)
 
 _LOST_S = 10.0
 """For how long the reason of a lost connection is looked for, in seconds: hosts stop slowly."""
+
+_ON_ITS_WAY_DOWN_S = 3.0
+"""A host that still takes connections for SSH so many seconds later is not being stopped."""
 
 _WORDS = {
     State.STOPPED: "it has stopped",
@@ -118,10 +123,12 @@ def watching(machine: Machine) -> Iterator[Watch]:
             raise
         watch.check()
         # a provider may know a little later than we do that a machine is stopped
-        for _ in polls(_LOST_S if _is_lost(error) else 0.0):
+        for spent_s in polls(_LOST_S if _is_lost(error) else 0.0):
             ended = watch.look(comes_back=False)
             if ended is not None:
                 raise ended from error
+            if spent_s >= _ON_ITS_WAY_DOWN_S and _takes_connections(machine):
+                break
         raise
     finally:
         watch.stop()
@@ -136,10 +143,20 @@ def check_whether_ended(machines: Iterable[Machine], error: MachineError | None 
 
 
 def _is_lost(error: BaseException | None) -> bool:
-    """Whether a connection was lost, or never came."""
+    """Whether a connection was lost, or not made at once."""
     while error is not None and not isinstance(error, (SSHError, EngineConnectionError)):
         error = error.__cause__
-    return error is not None and not isinstance(error, EngineCertificateError)
+    # those who refuse us are there, and of a host that was waited for nothing is to be expected
+    there = (AuthenticationError, EngineCertificateError, NeverAnsweredError)
+    return error is not None and not isinstance(error, there)
+
+
+def _takes_connections(machine: Machine) -> bool:
+    """Whether the host's SSH server is up."""
+    with contextlib.suppress(MachineError):
+        target = machine.ssh_target()
+        return answers(target.host, target.port, jump=target.jump, timeout_s=1.0)
+    return False
 
 
 def _ended(machine: Machine, state: State, reason: str) -> EndedError:

@@ -10,6 +10,10 @@ from ecsmachine.ssh.connection import AuthenticationError, Connection, SSHError,
 from ecsmachine.ssh.target import SSHTarget
 
 
+class NeverAnsweredError(SSHError):
+    """The time in which a host might answer is up."""
+
+
 def wait_for_ssh(
     target: SSHTarget,
     pin_path: Path,
@@ -21,8 +25,9 @@ def wait_for_ssh(
     """Return a connection once the host answers and lets us in.
 
     A refused login is tried again for ``login_timeout_s`` seconds after the first refusal: the
-    host may answer before its first boot has installed the key. Raises the last error when the
-    time is up, and at once what waiting cannot mend (a changed host key, an unusable key file).
+    host may answer before its first boot has installed the key. When the time is up, raises the
+    last refusal or :class:`NeverAnsweredError`; and at once what waiting cannot mend (a changed
+    host key, an unusable key file).
     ``before_each`` is called before each try; what it raises ends the wait.
     """
     deadline = time.monotonic() + timeout_s
@@ -45,7 +50,7 @@ def wait_for_ssh(
                 raise
         except SSHError as error:
             if time.monotonic() + pause_s >= deadline:
-                raise SSHError(
+                raise NeverAnsweredError(
                     f"Too many retries waiting for SSH to be available: {error.message}",
                     hint="Check the instance's console, and port 22 of the security group.",
                 ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from threading import Event
 from typing import Any
 
@@ -14,8 +15,9 @@ from ecsmachine.machine.model import Machine
 from ecsmachine.machine.store import Store
 from ecsmachine.machine.watch import EndedError, watching
 from ecsmachine.provision.errors import ProvisionError
-from ecsmachine.ssh.connection import SSHError
+from ecsmachine.ssh.connection import AuthenticationError, SSHError
 from ecsmachine.ssh.keys import ensure_key_pair
+from ecsmachine.ssh.wait import NeverAnsweredError
 from tests.unit.stand_ins import ToldDriver, add_machine, refusing_url
 
 
@@ -106,6 +108,28 @@ def test_a_lost_connection_gets_its_reason_at_once(
         except SSHError as error:
             raise ProvisionError("engine installation", error.message) from error
     assert isinstance(caught.value.__cause__, ProvisionError)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        AuthenticationError("127.0.0.1 does not accept the login"),
+        NeverAnsweredError("Too many retries"),
+        SSHError("The SSH connection to 127.0.0.1 was lost: closed"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_host_that_is_there_has_not_ended(
+    error: SSHError, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "_LOST_S", 600)
+    monkeypatch.setattr(watch, "_ON_ITS_WAY_DOWN_S", 0)
+    told(machine, (State.RUNNING, ""))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        config: Any = machine.driver.config()
+        config["SSHPort"] = server.getsockname()[1]
+        with pytest.raises(type(error), match=error.message), watching(machine):
+            raise error
 
 
 @pytest.mark.parametrize("refuses", [False, True])

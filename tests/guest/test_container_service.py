@@ -103,6 +103,16 @@ class Swarm:
             lambda: self.applications.project(project).raw,
         )
 
+    def shop_is(self, version: str, path: str) -> None:
+        """Let the project "shop" be of a version, whose web service has a folder."""
+        template = TEMPLATE.replace("PATH", path)
+        if "shop" not in {project.name for project in self.applications.projects()}:
+            made = ProjectRequest("shop", template, version=version, environment={"WHO": "me"})
+            self.applications.create_project(made)
+        elif self.applications.project("shop").version != version:
+            self.applications.update_project("shop", ProjectUpdate(template, version))
+        self.settled("shop")
+
     def engines(self) -> list[str]:
         """Return the address of each node's engine."""
         nodes = json.loads(self.run("cs", "GET", f"/clusters/{self.id}/nodes"))["nodes"]
@@ -157,9 +167,7 @@ def swarm(local_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 def test_projects_are_containers_that_reach_each_other_on_two_hosts(swarm: Swarm) -> None:
     applications = swarm.applications
-    request = ProjectRequest("shop", TEMPLATE.replace("PATH", "etc"), environment={"WHO": "me"})
-    applications.create_project(request)
-    swarm.settled("shop")
+    swarm.shop_is("1.0", "etc")
     web = applications.service("shop_web")
     assert len({container.node for container in web.containers}) == 2
     assert all(re.fullmatch(r"172\.28\.0\.\d+", container.ip) for container in web.containers)
@@ -232,8 +240,8 @@ web:
 
 
 def test_traffic_follows_the_weights_of_two_versions(swarm: Swarm) -> None:
-    """Goes on with the project of the first test."""
     applications = swarm.applications
+    swarm.shop_is("1.0", "etc")
     update = ProjectUpdate(TEMPLATE.replace("PATH", "home"), "2.0", blue_green=True)
     applications.update_project("shop", update)
     swarm.settled("shop")
@@ -256,6 +264,7 @@ def test_traffic_follows_the_weights_of_two_versions(swarm: Swarm) -> None:
 
 def test_an_update_that_fails_leaves_the_old_version(swarm: Swarm) -> None:
     applications = swarm.applications
+    swarm.shop_is("2.0", "home")
     before = {c.id for c in applications.service("shop_web").containers}
     applications.update_project("shop", ProjectUpdate("web: {image: nothing-here}", "3.0"))
     swarm.settled("shop", "failed")
@@ -264,12 +273,12 @@ def test_an_update_that_fails_leaves_the_old_version(swarm: Swarm) -> None:
     assert project.version == "2.0"
     assert {c.id for c in applications.service("shop_web").containers} == before
     assert swarm.visit("/passwd") == 404
-    applications.update_project("shop", ProjectUpdate(TEMPLATE.replace("PATH", "etc"), "4.0"))
-    swarm.settled("shop")
+    swarm.shop_is("4.0", "etc")
     assert swarm.visit("/passwd") == 200
 
 
 def test_images_that_are_pushed_are_pulled_by_the_nodes(swarm: Swarm, tmp_path: Path) -> None:
+    swarm.shop_is("4.0", "etc")  # whose image it is
     mirror = swarm.environment["ENGINE_REGISTRY_MIRROR"]
     saved = tmp_path / "busybox.tar"
     with saved.open("wb") as out:
@@ -425,6 +434,7 @@ def test_what_a_template_is_converted_to_runs_in_swarm_mode(swarm: Swarm) -> Non
 
 def test_a_reset_master_is_made_anew_and_a_removed_node_is_gone(swarm: Swarm) -> None:
     applications = swarm.applications
+    swarm.shop_is("4.0", "etc")
     first, second = swarm.clusters.nodes(swarm.id)
     (image, *_) = [
         one.id for one in swarm.clusters.images() if one.region == swarm.clusters.roa.region
@@ -509,7 +519,8 @@ def _host_key(address: str) -> str:
 
 
 def test_containers_move_off_a_node_that_fails(swarm: Swarm) -> None:
-    """Goes on with the cluster's last node; the one that fails is the first, which manages."""
+    """The one that fails is the first, which manages."""
+    swarm.shop_is("4.0", "etc")
     swarm.run("cluster", "scale", "shop", "--size", "3", "--data-disk-size", "20", "--wait")
     applications = swarm.applications
     applications.create_project(

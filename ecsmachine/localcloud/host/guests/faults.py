@@ -93,13 +93,16 @@ def nft_script(link: str, address: str, faults: GuestFaults) -> str:
                 f"set young_{drop.id} {{ type ipv4_addr . inet_service; flags dynamic,timeout; "
                 f"timeout {round(drop.seconds * 1000)}ms; size 65535; }}"
             )
-        lines += [
-            f"chain drop_{drop.id} {{",
-            f"add @{dropped_set(drop.id)} {{ ct id }}",
-            f"ct mark set {_DROPPED}",
-            "reject with tcp reset",
-            "}",
-        ]
+        # What the guest sends becomes the reset itself. Refused, it would tell the guest alone: a
+        # client that only listens would wait until it has something to say.
+        for name, end in (("drop", "reject with tcp reset"), ("cut", "tcp flags set rst accept")):
+            lines += [
+                f"chain {name}_{drop.id} {{",
+                f"add @{dropped_set(drop.id)} {{ ct id }}",
+                f"ct mark set {_DROPPED}",
+                end,
+                "}",
+            ]
     numbered = [drop for drop in faults.ssh_drops if drop.connection]
     if numbered:
         lines.append("chain count {")
@@ -123,15 +126,15 @@ def nft_script(link: str, address: str, faults: GuestFaults) -> str:
             f"{incoming} ct state established ct mark {_BEGUN} jump count",
         ]
     for drop in faults.ssh_drops:
-        jump = f"jump drop_{drop.id}"
+        jump, cut = f"jump drop_{drop.id}", f"jump cut_{drop.id}"
         if drop.bytes:
-            too_long = f"{_OPEN} ct bytes > {drop.bytes} {jump}"
-            lines += [f"{incoming} {too_long}", f"{outgoing} {too_long}"]
+            too_long = f"{_OPEN} ct bytes > {drop.bytes}"
+            lines += [f"{incoming} {too_long} {jump}", f"{outgoing} {too_long} {cut}"]
         if drop.seconds:
             young = f"@young_{drop.id}"
             lines += [
                 f"{incoming} ct state new add {young} {{ ip saddr . tcp sport }}",
                 f"{incoming} {_OPEN} ip saddr . tcp sport != {young} {jump}",
-                f"{outgoing} {_OPEN} ip daddr . tcp dport != {young} {jump}",
+                f"{outgoing} {_OPEN} ip daddr . tcp dport != {young} {cut}",
             ]
     return "\n".join([*lines, "}", "}", ""])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
@@ -169,6 +170,18 @@ def fault_of(kind: FaultKind, values: Mapping[str, Any]) -> Fault:
                 hint=did_you_mean(name, known) or "It has: " + ", ".join(known),
             )
     return Fault(kind, **values)
+
+
+def read_fault(content: bytes) -> Fault:
+    """Return the fault that a JSON object describes; raises :class:`FaultError`."""
+    try:
+        values = json.loads(content)
+        kind = values.pop("kind")
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
+        raise FaultError(
+            'A fault is a JSON object such as {"kind": "no-stock", "times": 1}'
+        ) from None
+    return fault_of(kind, values)
 
 
 def takes(kind: FaultKind) -> tuple[str, ...]:

@@ -57,11 +57,11 @@ def push(address: str, name: str, tag: str, image: ImageContent) -> str:
         connection.close()
 
 
-def has_tag(address: str, name: str, tag: str) -> bool:
-    """Return whether the registry has an image of that name. Raises ``OSError``."""
+def has_image(address: str, name: str) -> bool:
+    """Return whether the registry has an image's ``latest``. Raises ``OSError``."""
     connection = http.client.HTTPConnection(address, timeout=_TIMEOUT_S)
     try:
-        response, _ = _exchange(connection, "HEAD", f"/v2/{name}/manifests/{quote(tag)}")
+        response, _ = _exchange(connection, "HEAD", f"/v2/{name}/manifests/latest")
         return response.status == 200
     finally:
         connection.close()

@@ -24,7 +24,7 @@ from ecsmachine.localcloud.host.processes import why_not_listening
 from ecsmachine.localcloud.host.programs import run
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.registry import busybox
-from ecsmachine.localcloud.registry.push import answers, has_tag, push
+from ecsmachine.localcloud.registry.push import answers, has_image, push
 
 PACKAGES = PackageSet("registry", ("docker-registry", "busybox-static"))
 
@@ -160,7 +160,7 @@ class Registry:
 
     def _fill(self) -> None:
         try:
-            if has_tag(self.address, busybox.NAME, "latest"):
+            if has_image(self.address, busybox.NAME):
                 return
         except OSError as error:
             raise LocalCloudError(f"The registry does not answer: {error}") from None

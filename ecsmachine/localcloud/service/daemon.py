@@ -374,13 +374,13 @@ def _await_ready(paths: CloudPaths, reader: int) -> None:
         raise LocalCloudError(answer["message"], hint=answer["hint"], details=answer["details"])
 
 
-def log_tail(paths: CloudPaths, lines: int = 20) -> str:
-    """Return the last lines of the daemon's log."""
+def log_tail(paths: CloudPaths) -> str:
+    """Return the last 20 lines of the daemon's log."""
     try:
         text = paths.log.read_text(errors="replace")
     except OSError:
         return ""
-    return "\n".join(text.splitlines()[-lines:])
+    return "\n".join(text.splitlines()[-20:])
 
 
 def _end_daemon(paths: CloudPaths, *, at_once: bool = False) -> None:

@@ -32,7 +32,7 @@ from starlette.routing import Route
 
 from ecsmachine.localcloud.actions import PRODUCT_NAMES
 from ecsmachine.localcloud.faults.book import FaultBook
-from ecsmachine.localcloud.faults.fault import fault_of
+from ecsmachine.localcloud.faults.fault import read_fault
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.protocol.signature import same
 from ecsmachine.localcloud.service.request_log import RequestLog
@@ -85,12 +85,8 @@ def own_routes(
             faults.clear()
             return Response(status_code=204)
         try:
-            values = json.loads(await request.body())
-            kind = values.pop("kind")
-        except (ValueError, AttributeError, KeyError, TypeError):
-            return _error(400, 'A fault is a JSON object such as {"kind": "no-stock", "times": 1}')
-        try:
-            return JSONResponse({"id": faults.add(fault_of(kind, values))}, status_code=201)
+            fault = read_fault(await request.body())
+            return JSONResponse({"id": faults.add(fault)}, status_code=201)
         except LocalCloudError as error:
             return _error(400, str(error))
 

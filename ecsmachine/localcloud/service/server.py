@@ -98,7 +98,6 @@ def create_app(
     images: Sequence[Image] | None = None,
     nodes: Callable[[Pause], Nodes] | None = None,
     watch_interval_s: float = 2.0,
-    workers: int = 8,
     lenient: bool = False,
     settled: bool = False,
     names: Collection[str] = (),
@@ -110,19 +109,16 @@ def create_app(
     ``faults`` holds the injected faults, and ``connections`` the open connections, which faults can
     cut. ``images`` are the images of DescribeImages and of instances (default: all); ``nodes``
     returns the object that creates nodes of clusters, given its pause function (default: nodes that
-    run nothing); ``workers`` is the number of guests worked on at the same time; ``lenient``
-    ignores official parameters that are not implemented, instead of refusing them; ``settled``
-    answers a request when its work is done. ``names`` are host names and addresses that requests
-    may be for besides loopback ones. ``page_token`` opens the page; "" means no page. ``seed`` is
-    the content of a new cloud; if it is refused, the server does not start, and
-    ``app.state.failure`` has the reason.
+    run nothing); ``lenient`` ignores official parameters that are not implemented, instead of
+    refusing them; ``settled`` answers a request when its work is done. ``names`` are host names and
+    addresses that requests may be for besides loopback ones. ``page_token`` opens the page; ""
+    means no page. ``seed`` is the content of a new cloud; if it is refused, the server does not
+    start, and ``app.state.failure`` has the reason.
     """
     supervisor = Supervisor(state)
     endpoint = Endpoint(
         state,
-        Lifecycle(
-            state, guests, faults, supervisor, workers=workers, watch_interval_s=watch_interval_s
-        ),
+        Lifecycle(state, guests, faults, supervisor, watch_interval_s=watch_interval_s),
         faults,
         connections,
         tuple(all_images() if images is None else images),

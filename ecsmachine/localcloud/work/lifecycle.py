@@ -22,13 +22,15 @@ from ecsmachine.localcloud.work.watches import ExpiryWatch, PowerWatch
 
 MAX_SCRIPTS = 16
 """How many Cloud Assistant scripts run at the same time; others wait as Pending."""
+MAX_GUESTS = 8
+"""How many guests are worked on at the same time."""
 
 
 class Lifecycle:
     """The work on instances and their resources, by subject.
 
-    ``workers`` is the number of guests worked on at the same time; ``watch_interval_s`` is the
-    interval of the checks for stopped guests and for times that have come.
+    ``watch_interval_s`` is the interval of the checks for stopped guests and for times that
+    have come.
     """
 
     def __init__(
@@ -38,10 +40,9 @@ class Lifecycle:
         faults: FaultBook,
         supervisor: Supervisor,
         *,
-        workers: int = 8,
         watch_interval_s: float = 2.0,
     ) -> None:
-        threads = supervisor.threads("guest", workers)
+        threads = supervisor.threads("guest", MAX_GUESTS)
         self.guests = guests
         self.supervisor = supervisor
         self.removals = RemovalWork(state, guests, supervisor, threads)

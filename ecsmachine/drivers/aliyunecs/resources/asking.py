@@ -158,10 +158,10 @@ _CHECK_FROM_S = 3.0
 _BUSY = (Meaning.BUSY, Meaning.TOKEN_PROCESSING)
 
 
-def when_not_busy(call: Callable[[], T], *, timeout_s: float = 60.0) -> T:
-    """Return what ``call`` gives, trying again while the API says that a resource is busy."""
+def when_not_busy(call: Callable[[], T]) -> T:
+    """Return what ``call`` gives; tried again for a minute while a resource is said to be busy."""
     refusal: ApiError | None = None
-    for _ in polls(timeout_s):
+    for _ in polls(60.0):
         try:
             return call()
         except ApiError as error:

@@ -206,14 +206,14 @@ def shared_name(store_id: str) -> str:
     return f"ecsmachine-{store_id}" if store_id else "ecsmachine"
 
 
-def free_cidr(within: str, taken: Iterable[str], prefix: int = _VSWITCH_PREFIX) -> str:
+def free_cidr(within: str, taken: Iterable[str]) -> str:
     """Return a network inside ``within`` that meets none of ``taken``.
 
     Raises :class:`MachineError` if there is no room.
     """
     whole = ipaddress.IPv4Network(within)
     others = [ipaddress.IPv4Network(each) for each in taken]
-    for candidate in whole.subnets(new_prefix=max(prefix, whole.prefixlen)):
+    for candidate in whole.subnets(new_prefix=max(_VSWITCH_PREFIX, whole.prefixlen)):
         if not any(candidate.overlaps(other) for other in others):
             return str(candidate)
     raise MachineError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Iterable
 from functools import cache
 from importlib import resources
@@ -13,7 +12,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from ecsmachine.localcloud.faults.book import FaultBook
-from ecsmachine.localcloud.faults.fault import KINDS, fault_of, takes
+from ecsmachine.localcloud.faults.fault import KINDS, read_fault, takes
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.service.gate import PAGE_PATH
 from ecsmachine.localcloud.service.http_server import Connections
@@ -120,12 +119,7 @@ def page_routes(
         return _json(reach(state, source, target, asked.get("protocol", "tcp"), number))
 
     async def add_fault(request: Request) -> Response:
-        try:
-            values = json.loads(await request.body())
-            kind = values.pop("kind")
-        except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
-            raise LocalCloudError("A fault is a JSON object with a kind.") from None
-        return _json({"id": faults.add(fault_of(kind, values))}, 201)
+        return _json({"id": faults.add(read_fault(await request.body()))}, 201)
 
     async def remove_fault(request: Request) -> Response:
         faults.remove(request.path_params["id"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -70,6 +71,16 @@ def _process() -> dict[str, Any]:
         logger = logging.getLogger(name)
         state[f"logger {name}"] = (logger.level, logger.propagate, list(logger.handlers))
     return state
+
+
+def pytest_collection() -> None:
+    """Thousands of tests are collected, and all stay: nobody looks through them for garbage."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -9,6 +9,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 
 Answer = Callable[[socket.socket, bytes], None]
 """Answers a request, given its head, on a connection that is closed then."""
@@ -59,13 +60,14 @@ def plain(body: bytes, *, status: str = "200 OK", headers: str = "") -> Answer:
     return answer
 
 
-def endless(begin: bytes, again: bytes) -> Answer:
+def endless(begin: bytes, again: bytes, pause_s: float = 0.0) -> Answer:
     """Answer with a beginning, and the same for ever."""
 
     def answer(stream: socket.socket, head: bytes) -> None:
         stream.sendall(begin)
         while True:
             stream.sendall(again)
+            time.sleep(pause_s)
 
     return answer
 
@@ -83,9 +85,18 @@ def dripping(begin: bytes, again: bytes) -> Answer:
     return answer
 
 
-def bomb(size: int) -> bytes:
-    """Return a small body that is ``size`` bytes when it is unpacked."""
-    return gzip.compress(bytes(16 * MIB)) * (size // (16 * MIB))
+@cache
+def _packed() -> bytes:
+    return gzip.compress(bytes(16 * MIB))
+
+
+def bomb(size: int, headers: str = "") -> Answer:
+    """Answer with a small body that is ``size`` bytes when it is unpacked."""
+
+    def answer(stream: socket.socket, head: bytes) -> None:
+        plain(_packed() * (size // (16 * MIB)), headers=headers)(stream, head)
+
+    return answer
 
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -99,8 +110,8 @@ ENDLESS: dict[str, Answer] = {
     "headers without end": endless(OK, b"X-A: b\r\n" * 10_000),
     "a header without end": endless(OK + b"X-A: ", b"b" * MIB),
     "a status without end": endless(b"HTTP/1.1 200 ", b"O" * MIB),
-    "a gzip bomb": plain(bomb(4 << 30), headers="Content-Encoding: gzip\r\n"),
-    "a gzip bomb that nobody named": plain(bomb(4 << 30)),
+    "a gzip bomb": bomb(4 << 30, "Content-Encoding: gzip\r\n"),
+    "a gzip bomb that nobody named": bomb(4 << 30),
     "eight megabytes of brackets": plain(b"[" * (8 * MIB - 1)),
     "a million empty objects": plain(b'{"a":[' + b"{}," * 1_000_000 + b"{}]}"),
     "an answer of 2 MB without a word": plain(b'{"a":"' + b"x" * (2 * MIB) + b'"}'),

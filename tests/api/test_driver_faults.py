@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ecsmachine.aliyun.errors import ApiError
+from ecsmachine.drivers.aliyunecs.resources.placement import Plan
 from ecsmachine.drivers.base import State
 from ecsmachine.errors import MachineError
 from ecsmachine.localcloud.state.settings import Delays
@@ -28,6 +29,9 @@ EVERYTHING: dict[str, Any] = {
 }
 WRITES = 15
 """How often such a create writes its journal."""
+
+
+_PLANS: dict[tuple[str, str], Plan] = {}
 
 
 class Crash(BaseException):
@@ -76,13 +80,23 @@ def rig(shared_rig: Rig) -> Iterator[Rig]:
         pytest.fail(f"this was left behind: {left}")
 
 
+def planned(rig: Rig, **values: Any) -> Plan:
+    """Return what the checks find; where the cloud holds nothing, they find the same each time."""
+    if rig.left():
+        return rig.planned(**values)
+    key = (rig.front.endpoint, repr(values))
+    if key not in _PLANS:
+        _PLANS[key] = rig.planned(**values)
+    return _PLANS[key]
+
+
 def die_at(rig: Rig, beginning: str, number: int, **values: Any) -> str:
     """Let a create die at a point; return which it was, or "" if it did not come that far."""
     rig.journal()  # a create begins with an empty journal on disk
     death = Death(beginning, number)
     journal = FileJournal(rig.store / "machines" / "dev1" / "journal.json", death)
     driver = rig.driver(checkpoint=death, **values)
-    driver._plan = rig.planned(**values)
+    driver._plan = planned(rig, **values)
     with contextlib.suppress(Crash):
         driver.create(journal, rig.report, lambda: None)
     return death.at

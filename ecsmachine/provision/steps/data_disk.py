@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass
 
@@ -49,9 +50,14 @@ def actions(situation: Situation) -> list[Action]:
 def commands(disk: DataDisk, facts: Facts, packages: PackageManager) -> list[str]:
     """Return the shell commands that put the disk to use; none if it is in use already.
 
+    It is, too, where Docker Machine's driver has made one partition of it.
+
     Raises :class:`ProvisionError` if there is no such disk, or it holds other data.
     """
     found = _find(disk, facts)
+    mounted = facts["docker_mount"].rpartition("\n")[2].split()  # the last one is on top
+    if _is_partitioned(found, [*mounted[:1], *_in_fstab(facts["fstab"])]):
+        return []
     device = shlex.quote(found.probe.get("REAL") or found.device)
     elsewhere = found.probe.get("MOUNTED", MOUNT_POINT)
     if elsewhere != MOUNT_POINT:
@@ -69,7 +75,6 @@ def commands(disk: DataDisk, facts: Facts, packages: PackageManager) -> list[str
         )
     if _is_empty(found):
         wanted += _format(disk, device, packages)
-    mounted = facts["docker_mount"].rpartition("\n")[2].split()  # the last one is on top
     if not mounted or mounted[0] not in (found.device, found.probe.get("REAL")):
         wanted.append(f"mkdir -p {MOUNT_POINT}")
         if facts.engine_running:
@@ -80,7 +85,8 @@ def commands(disk: DataDisk, facts: Facts, packages: PackageManager) -> list[str
             "if command -v selinuxenabled >/dev/null 2>&1 && selinuxenabled; then "
             f"restorecon -R {MOUNT_POINT}; fi"
         )
-    if not _in_fstab(found.probe.get("UUID"), facts["fstab"]):
+    uuid = found.probe.get("UUID")
+    if uuid is None or _in_fstab(facts["fstab"]) != [f"UUID={uuid}"]:
         wanted += _write_down(disk, device)
     return wanted
 
@@ -131,11 +137,16 @@ def _find(disk: DataDisk, facts: Facts) -> _Found:
     )
 
 
-def _in_fstab(uuid: str | None, fstab: str) -> bool:
-    """Whether the mount point has this disk's line, and no other."""
+def _in_fstab(fstab: str) -> list[str]:
+    """Return what is to be mounted where the engine has its data."""
     lines = (line.partition("#")[0].split() for line in fstab.splitlines())
-    sources = [fields[0] for fields in lines if len(fields) > 1 and fields[1] == MOUNT_POINT]
-    return uuid is not None and sources == [f"UUID={uuid}"]
+    return [fields[0] for fields in lines if len(fields) > 1 and fields[1] == MOUNT_POINT]
+
+
+def _is_partitioned(found: _Found, sources: list[str]) -> bool:
+    """Whether a partition of the disk is among what is mounted for the engine, or is to be."""
+    disks = "|".join(re.escape(each) for each in (found.device, found.probe.get("REAL")) if each)
+    return any(re.fullmatch(f"({disks})p?[0-9]+", source) for source in sources)
 
 
 def _write_down(disk: DataDisk, device: str) -> list[str]:

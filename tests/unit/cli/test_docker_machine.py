@@ -120,6 +120,7 @@ def test_ls_says_that_the_engine_does_not_answer(machines: Program) -> None:
         ("label=foo=bar label=app=1", ["test4", "test5"]),
         ("label=invalid=filter", []),
         ("driver=none", ["test", "test4", "test5"]),
+        ("driver=NONE", ["test", "test4", "test5"]),
         ("state=Running", ["test", "test4", "test5"]),
         ("state=Paused", []),
         ("name=^t.*t[3-5]", ["test4", "test5"]),

@@ -81,6 +81,25 @@ def test_a_disk_in_use_is_left_alone() -> None:
     assert commands(DISK, host(formatted("ext4"), fstab=fstab, mounted=mounted)) == []
 
 
+@pytest.mark.parametrize(
+    ("fstab", "mounted"),
+    [
+        ("/dev/vdb1    /var/lib/docker     ext4    defaults        0 0", "/dev/vdb1 ext4"),
+        ("UUID=0815 /var/lib/docker ext4 defaults 0 0", "/dev/vdb1 ext4"),
+        ("/dev/vdb1    /var/lib/docker     ext4    defaults        0 0", ""),
+    ],
+    ids=["mounted", "by UUID", "not mounted"],
+)
+def test_the_partition_of_docker_machines_driver_is_left_alone(fstab: str, mounted: str) -> None:
+    assert commands(DISK, host(PARTITIONED, fstab=fstab, mounted=mounted)) == []
+
+
+def test_the_partition_of_another_disk_is_none_of_the_data_disk() -> None:
+    facts = host(PARTITIONED, fstab="/dev/vdbx1 /var/lib/docker ext4", mounted="/dev/vda1 ext4")
+    with pytest.raises(ProvisionError, match="already holds data"):
+        commands(DISK, facts)
+
+
 def test_a_running_engine_is_stopped_before_its_folder_is_covered() -> None:
     wanted = commands(DISK, host(EMPTY, engine="ActiveState=active"))
     stop = wanted.index("systemctl stop docker.socket docker.service")

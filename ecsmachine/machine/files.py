@@ -165,9 +165,16 @@ def not_writable(path: Path, error: OSError) -> MachineError:
 
 @contextlib.contextmanager
 def locked(
-    path: Path, *, what: str, wait_s: float = 10.0, warn: Callable[[str], None] = lambda line: None
+    path: Path,
+    *,
+    what: str,
+    wait_s: float = 10.0,
+    warn: Callable[[str], None] = lambda line: None,
+    needed: Callable[[], bool] = lambda: True,
 ) -> Iterator[None]:
     """Hold a lock file for the length of the block; a dead process's lock is free.
+
+    The file is removed at the end unless it is ``needed``: whoever waits for it begins anew.
 
     On a file system without locks, and on a disk that is too full for the file, ``warn`` is told
     and nobody is kept out: who holds a lock has its file. Raises
@@ -175,23 +182,49 @@ def locked(
     seconds.
     """
     make_private_directory(path.parent)
+    while True:
+        try:
+            descriptor = system_files.open_file(path, os.O_RDWR | os.O_CREAT, through_links=False)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise not_writable(path, error) from error
+            warn(f"{what} is not locked against other commands: {path}: {error.strerror}")
+            yield
+            return
+        try:
+            _wait_for_lock(descriptor, path, what, wait_s, warn)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        if _is_file_of(descriptor, path):
+            break
+        os.close(descriptor)  # whoever held it has removed it meanwhile
     try:
-        descriptor = system_files.open_file(path, os.O_RDWR | os.O_CREAT, through_links=False)
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise not_writable(path, error) from error
-        warn(f"{what} is not locked against other commands: {path}: {error.strerror}")
-        yield
-        return
-    try:
-        _wait_for_lock(descriptor, path, what, wait_s, warn)
         # who holds it is written for those who wait alone: the disk may be full
         with contextlib.suppress(OSError):
             os.ftruncate(descriptor, 0)
             os.write(descriptor, f"{os.getpid()}\n".encode())
         yield
     finally:
+        stays = needed() or _is_removed(path)
         os.close(descriptor)
+        if not stays:
+            _is_removed(path)  # Windows removes nothing that is open, here or where one waits
+
+
+def _is_removed(path: Path) -> bool:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return False
+    return True
+
+
+def _is_file_of(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    except FileNotFoundError:
+        return False
 
 
 def is_locked(path: Path) -> bool:

@@ -17,7 +17,7 @@ import os
 import re
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -148,7 +148,9 @@ class Store:
         begun in it, is removed, and what it was writing there.
         Raises :class:`MachineError` if another process holds it for longer than ``wait_s``.
         """
-        with self._locked(name, what=f'Machine "{name}"', wait_s=wait_s):
+        with self._locked(
+            name, what=f'Machine "{name}"', wait_s=wait_s, needed=lambda: self.is_taken(name)
+        ):
             import glob
             import shutil
 
@@ -183,13 +185,15 @@ class Store:
             yield
 
     @contextlib.contextmanager
-    def _locked(self, file: str, *, what: str, wait_s: float) -> Iterator[None]:
+    def _locked(
+        self, file: str, *, what: str, wait_s: float, needed: Callable[[], bool] = lambda: True
+    ) -> Iterator[None]:
         """Hold a lock file of the store; what is in its place, and is none, is set aside."""
         path = self.path / ".locks" / file
         for part, is_right in ((path.parent, Path.is_dir), (path, _is_lock_file)):
             if os.path.lexists(part) and not is_right(part):
                 self.warn(f"{part} cannot be a lock, and was moved aside: {self.set_aside(part)}")
-        with files.locked(path, what=what, wait_s=wait_s, warn=self.warn):
+        with files.locked(path, what=what, wait_s=wait_s, warn=self.warn, needed=needed):
             yield
 
     def new_driver(

@@ -139,6 +139,29 @@ def test_a_lock_is_free_after_an_error(tmp_path: Path) -> None:
         pass
 
 
+def test_a_lock_whose_file_its_holder_removed_is_taken_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "dev1"
+    take, removed = locks.take, []
+
+    def take_late(descriptor: int) -> bool:
+        if not removed:
+            path.unlink()  # as one does that ends between our opening the file and our locking it
+            removed.append(path)
+        return take(descriptor)
+
+    monkeypatch.setattr(locks, "take", take_late)
+    with files.locked(path, what="It", needed=lambda: False):
+        assert removed
+        with (
+            pytest.raises(MachineError, match="in use by another process"),
+            files.locked(path, what="It", wait_s=0.0),
+        ):
+            pytest.fail("two hold the lock")
+    assert not path.exists()
+
+
 def test_a_lock_is_had_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*arguments: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")

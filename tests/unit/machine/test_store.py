@@ -226,6 +226,17 @@ def test_a_folder_in_which_nothing_was_begun_is_no_machine(store: Store) -> None
         assert store.machines_path.is_dir()
 
 
+def test_a_lock_goes_with_its_machine(store: Store) -> None:
+    add_machine(store, "dev1")
+    for name in ("dev1", "dev2"):
+        with store.lock(name):
+            assert (store.path / ".locks" / name).exists()
+        assert [path.name for path in (store.path / ".locks").iterdir()] == ["dev1"]
+    with store.lock("dev1"):
+        store.remove("dev1")
+    assert not list((store.path / ".locks").iterdir())
+
+
 def test_what_begins_another_name_stands_before_it() -> None:
     assert sorted(["t10", "t2", "t", "T3"], key=natural_key) == ["t", "t2", "T3", "t10"]
 

@@ -57,8 +57,14 @@ def command_failed(step: str, user: str, result: CommandResult) -> ProvisionErro
 
 def sudo_hint(user: str, result: CommandResult) -> str | None:
     """Return what to do if it was sudo that did not do what it was asked for."""
-    if user == "root" or "sudo" not in result.stderr:
+    said = [line for line in result.stderr.splitlines() if "sudo:" in line]
+    said = [line for line in said if "unable to resolve host" not in line]  # it goes on then
+    if user == "root" or not said:
         return None
+    if any("must have a tty" in line for line in said):
+        return (
+            "Remove requiretty from /etc/sudoers on the host: it has a command without a terminal."
+        )
     return f'"{user}" needs sudo without a password on the host.'
 
 

@@ -87,7 +87,8 @@ def engine_error(host: HostConnection, step: str, result: CommandResult) -> Prov
     return ProvisionError(
         step,
         "the engine does not start with this configuration",
-        hint="The end of its journal is shown above; an engine option may be wrong.",
+        hint="The end of its journal is shown above: an engine option may be wrong, or its port "
+        "be taken.",
         details="\n".join(part for part in (output_of(result), engine_journal(host)) if part),
     )
 

@@ -188,6 +188,42 @@ def test_keys_can_be_stored_for_docker_machine_and_taken_out_again(
     assert config_of(rig)["SecretKey"] == rig.cloud.access_key_secret
 
 
+def test_a_key_that_only_create_is_given_is_kept_or_warned_of(
+    rig: Rig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """GitLab Runner gives the options of its machines to create alone."""
+    environment = {**rig.program_environment(), "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"}
+    given = [
+        f"--aliyunecs-access-key-id={environment.pop('ECS_ACCESS_KEY_ID')}",
+        f"--aliyunecs-access-key-secret={environment.pop('ECS_ACCESS_KEY_SECRET')}",
+    ]
+    create = ["create", "-d", "aliyunecs", "--no-provision", *given]
+    assert run([*create, "--aliyunecs-store-keys", "dev1"], environment) == 0
+    assert "not stored" not in capsys.readouterr().err
+    path = rig.store / "machines" / "dev1" / "config.json"
+    assert config_of(rig)["SecretKey"] == rig.cloud.access_key_secret
+    assert path.stat().st_mode & 0o077 == 0
+    for command in (["stop", "dev1"], ["inspect", "dev1"], ["rm", "-y", "dev1"]):
+        assert run(command, environment) == 0
+        assert rig.cloud.access_key_secret not in capsys.readouterr().out
+
+    assert run([*create, "dev2"], environment) == 0
+    assert 'The access key of "dev2" is not stored' in capsys.readouterr().err
+    assert config_of(rig, "dev2")["SecretKey"] == ""
+    assert run(["rm", "-y", "dev2"], environment) == 2
+    kept = {
+        "ECS_ACCESS_KEY_ID": rig.cloud.access_key_id,
+        "ECS_ACCESS_KEY_SECRET": rig.cloud.access_key_secret,
+    }
+    capsys.readouterr()
+    assert run(["rm", "-y", "dev2"], {**environment, **kept}) == 0
+    assert run([*create, "dev3"], {**environment, **kept}) == 0
+    assert "not stored" not in capsys.readouterr().err
+    token = ["--aliyunecs-security-token", "t", "--aliyunecs-store-keys"]
+    assert run([*create, *token, "dev4"], environment) == 1
+    assert "is temporary, and would be useless later" in capsys.readouterr().err
+
+
 def test_credentials_of_another_account_change_nothing(
     rig: Rig, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -143,7 +143,8 @@ def test_a_lock_whose_file_its_holder_removed_is_taken_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "dev1"
-    take, removed = locks.take, []
+    take = locks.take
+    removed: list[Path] = []
 
     def take_late(descriptor: int) -> bool:
         if not removed:

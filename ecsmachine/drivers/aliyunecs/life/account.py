@@ -66,14 +66,7 @@ def change(
         custom_endpoint=record.api_endpoint,
         vpc_internal=record.vpc_internal,
     )
-    kept = Credentials("", "")
-    if store_keys:
-        kept = cloud.credentials.current()
-        if kept.security_token:
-            raise MachineError(
-                f"The key of {source_name(reference)} is temporary, and would be useless later",
-                hint="Use a permanent access key.",
-            )
+    kept = lasting_key(cloud) if store_keys else Credentials("", "")
     if check:
         account = cloud.account_id
         if record.account_id and account != record.account_id:
@@ -87,6 +80,28 @@ def change(
     record.credential_source = reference
     record.access_key, record.secret_key = kept.access_key_id, kept.access_key_secret
     return cloud
+
+
+def lasting_key(cloud: Cloud) -> Credentials:
+    """Return the access key for the store. Raises :class:`MachineError` for a temporary one."""
+    key = cloud.credentials.current()
+    if key.security_token:
+        raise MachineError(
+            f"The key of {source_name(cloud.credentials.reference)} is temporary, and would be "
+            "useless later",
+            hint="Use a permanent access key.",
+        )
+    return key
+
+
+def warn_of_keys_not_kept(record: Record, context: DriverContext) -> None:
+    """Say that a key which was given as an option is not there for the commands that follow."""
+    if not use(record, context).taken:
+        context.warn(
+            f'The access key of "{context.machine_name}" is not stored, and later commands '
+            "need it, rm too: give it in ECS_ACCESS_KEY_ID and ECS_ACCESS_KEY_SECRET, or create "
+            "with --aliyunecs-store-keys"
+        )
 
 
 def check_account(cloud: Cloud, record: Record, instance_id: str) -> None:

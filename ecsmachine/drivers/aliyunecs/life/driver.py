@@ -53,6 +53,11 @@ def new(context: DriverContext, values: Mapping[str, OptionValue]) -> AliyunEcsD
     settings = settings_of(values)
     cloud = cloud_of(settings, context.environment, checkpoint=context.checkpoint)
     record = new_record(context, settings, cloud.credentials.reference)
+    if settings.store_keys:
+        from ecsmachine.drivers.aliyunecs.life.account import lasting_key
+
+        key = lasting_key(cloud)
+        record.access_key, record.secret_key = key.access_key_id, key.access_key_secret
     return AliyunEcsDriver(context, record, settings=settings, cloud=cloud)
 
 
@@ -131,7 +136,10 @@ class AliyunEcsDriver(ChangeableInstance):
         Raises :class:`~ecsmachine.errors.PreCreateCheckError`.
         """
         from ecsmachine.drivers.aliyunecs.checks.before_create import check
+        from ecsmachine.drivers.aliyunecs.life.account import warn_of_keys_not_kept
 
+        if self._cloud.credentials.reference == "flags":
+            warn_of_keys_not_kept(self._record, self._context)
         plan = check(
             self._cloud,
             self._context,

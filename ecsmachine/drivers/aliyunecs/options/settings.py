@@ -65,6 +65,12 @@ class Settings:
         everyday=True,
         changes=AT_CREATE,
     )
+    store_keys: bool = _option(
+        "store-keys",
+        "Keep the access key in clear in config.json, which only you can read, for later commands",
+        read.FLAG,
+        changes=AT_CREATE,
+    )
     region: str = _option(
         "region",
         "Region",

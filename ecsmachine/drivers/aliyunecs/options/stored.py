@@ -82,7 +82,8 @@ class StoredFields:
 
     Those that are not Docker Machine's are the last seven, VpcInternalEndpoint and HostName.
     ``access_key``, ``secret_key`` and ``ssh_password`` are there only if Docker Machine wrote
-    them: they are its machine's only credentials, and are kept as they were found. We write none.
+    them: they are its machine's only credentials, and are kept as they were found. We write keys
+    only for ``--aliyunecs-store-keys`` and ``credentials set --store-keys``.
     ``open_ports`` and ``source_cidrs`` are None of a machine that was made before they were kept.
     """
 

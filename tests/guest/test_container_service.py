@@ -362,6 +362,7 @@ services:
     image: busybox
     command: ["sh", "-c", "hostname > /www/index.html; exec httpd -f -p 80 -h /www"]
     restart: always
+    stop_grace_period: 1s
     ports: [{target: 80, published: "PORT"}]
     networks: {front: {aliases: [site]}, back: }
     volumes: ["oss:/oss", {type: tmpfs, target: /www}]
@@ -372,6 +373,7 @@ services:
     image: busybox
     command: sh -c 'touch /data/ok; exec sleep 100000'
     restart: always
+    stop_grace_period: 1s
     healthcheck: {test: test -e /data/ok, interval: 1s}
     networks: [back]
     volumes: ["data:/data"]

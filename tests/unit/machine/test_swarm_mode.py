@@ -290,6 +290,8 @@ def test_to_take_part_is_to_join_or_to_begin(store: Store, swarm: Engines) -> No
     )
     (body,) = [body for _, _, path, body in swarm.asked if path == "/swarm/init"]
     assert body["AdvertiseAddr"] == "10.0.0.4:2377"
+    # or a second manager is sent a log without end
+    assert body["Spec"]["Raft"]["SnapshotInterval"] <= 100
     with pytest.raises(MachineError, match="does not see it ready"):
         join.join_or_begin(
             store, store.load("free"), lambda line: None, role="worker", manager_name="m"

@@ -99,8 +99,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """A module is one worker's, as are the machines that its tests share.
 
-    One worker of three begins with the tests without guests: they work while guests are waited
-    for, and fewer guests boot at once.
+    Two workers of five begin with the tests without guests: they work while guests are waited
+    for, fewer guests boot at once, and those two need no cloud with an image of the engine.
     """
     from xdist.scheduler import LoadScopeScheduling
 
@@ -109,7 +109,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return unit_of_work(nodeid)
 
         def _assign_work_unit(self, node: Any) -> None:
-            if int(node.gateway.id.removeprefix("gw")) < self.numnodes // 3:
+            if int(node.gateway.id.removeprefix("gw")) < self.numnodes * 2 // 5:
                 without = (unit for unit in self.workqueue if not unit.startswith(GUESTS))
                 if unit := next(without, ""):
                     self.workqueue.move_to_end(unit, last=False)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ecsmachine.localcloud.host.openpgp import signing_key
+from ecsmachine.localcloud.host.openpgp import SigningKey, signing_key
 from ecsmachine.provision.base import EngineOptions
 from ecsmachine.provision.upgrade import upgrade_engine
 from tests.guest.test_provisioning import Host, boot
@@ -171,39 +171,45 @@ def test_the_commands_of_every_system_are_taken_and_bring_an_engine(
     key = signing_key(tmp_path / "key.pem", "the test")
     stand_in = STAND_IN.replace("SOURCE", SOURCE)
     host.run(PREPARE.replace("SCRIPT", encoded(stand_in)).replace("KEY", encoded(key.public_key())))
-    for name, (wanted, release) in WANTED.items():
-        become(host, name)
+    with host.keeping_a_connection():
+        for name, (wanted, release) in WANTED.items():
+            take_commands(host, name, wanted, release, key)
 
-        def provision() -> list[str]:
-            engine = EngineOptions(source=["auto"], source_key=key.fingerprint)
-            return host.provision(engine=engine, on_ecs=True).changed
 
-        assert "engine installation" in provision(), name
-        assert calls(host) == wanted.split("; "), name
-        assert host.engine_version()
-        if release:
-            repository = host.run("cat /etc/yum.repos.d/docker-ce.repo")
-            assert f"\nbaseurl={SOURCE}/{release}/$basearch/stable\n" in repository, name
-            assert "\ngpgcheck=1\n" in repository
-            imported = host.run("cat /etc/pki/rpm-gpg/RPM-GPG-KEY-docker-ce")
-            assert imported == key.public_key().strip()
-        assert provision() == [], name
-        package = host.run("cat /run/stand-ins/package")
-        updated = f"{package} containerd.io"
-        program = "yum" if name in ONLY_YUM else "dnf"
-        if "zypper" in wanted:
-            upgraded = ["zypper refresh", f"zypper update {updated}"]
-            moved = ["zypper refresh", f"zypper --oldpackage {package}=27.5.1-1.2 containerd.io"]
-        else:
-            upgraded = [f"{program} upgrade {updated}"]
-            moved = [f"{program} {package}-27.5.1-1.el9 containerd.io"]
-            if name in ONLY_YUM:  # it installs no older version
-                moved.append(f"yum downgrade {package}-27.5.1-1.el9 containerd.io")
-        for version, expected in (("", upgraded), ("27.5", moved)):
-            with host.connected() as connection:
-                old, new = upgrade_engine(connection, host.lines.append, version=version)
-            assert old == new
-            assert calls(host) == expected, name
+def take_commands(host: Host, name: str, wanted: str, release: str, key: SigningKey) -> None:
+    """Install, repeat, upgrade and move an engine on one of the systems."""
+    become(host, name)
+
+    def provision() -> list[str]:
+        engine = EngineOptions(source=["auto"], source_key=key.fingerprint)
+        return host.provision(engine=engine, on_ecs=True).changed
+
+    assert "engine installation" in provision(), name
+    assert calls(host) == wanted.split("; "), name
+    assert host.engine_version()
+    if release:
+        repository = host.run("cat /etc/yum.repos.d/docker-ce.repo")
+        assert f"\nbaseurl={SOURCE}/{release}/$basearch/stable\n" in repository, name
+        assert "\ngpgcheck=1\n" in repository
+        imported = host.run("cat /etc/pki/rpm-gpg/RPM-GPG-KEY-docker-ce")
+        assert imported == key.public_key().strip()
+    assert provision() == [], name
+    package = host.run("cat /run/stand-ins/package")
+    updated = f"{package} containerd.io"
+    program = "yum" if name in ONLY_YUM else "dnf"
+    if "zypper" in wanted:
+        upgraded = ["zypper refresh", f"zypper update {updated}"]
+        moved = ["zypper refresh", f"zypper --oldpackage {package}=27.5.1-1.2 containerd.io"]
+    else:
+        upgraded = [f"{program} upgrade {updated}"]
+        moved = [f"{program} {package}-27.5.1-1.el9 containerd.io"]
+        if name in ONLY_YUM:  # it installs no older version
+            moved.append(f"yum downgrade {package}-27.5.1-1.el9 containerd.io")
+    for version, expected in (("", upgraded), ("27.5", moved)):
+        with host.connected() as connection:
+            old, new = upgrade_engine(connection, host.lines.append, version=version)
+        assert old == new
+        assert calls(host) == expected, name
 
 
 def encoded(text: str) -> str:

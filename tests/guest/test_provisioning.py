@@ -55,9 +55,20 @@ class Host:
     install_url: str
     pins: Path
     lines: list[str] = field(default_factory=list)
+    kept: Connection | None = None
+
+    @contextmanager
+    def keeping_a_connection(self) -> Iterator[None]:
+        """Log in once for all that is done in the block."""
+        with self.connected() as self.kept:
+            yield
+        self.kept = None
 
     @contextmanager
     def connected(self, user: str = "root") -> Iterator[Connection]:
+        if self.kept is not None:
+            yield self.kept
+            return
         target = SSHTarget(self.spec.private_ip, user=user, password=PASSWORD)
         with wait_for_ssh(target, self.pins) as connection:
             yield connection

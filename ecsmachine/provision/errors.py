@@ -60,6 +60,23 @@ def reason_in(result: CommandResult) -> str:
     return (errors or output or [""])[-1][:_LONGEST_REASON]
 
 
+_NOT_THE_ENGINE = re.compile(
+    r"docker\.(service|socket): |(Failed to start|Starting|Started|Stopping|Stopped) docker\.|"
+    r"See 'dockerd|time=\"[^\"]*\" level=(debug|info|warning) "
+)
+"""Lines of its journal that are systemd's, or no reason to end (Docker writes logfmt)."""
+_ENGINE_ERROR = re.compile(r'level=(?:error|fatal) msg="((?:[^"\\]|\\.)*)"')
+
+
+def engine_reason(journal: str) -> str:
+    """Return the last that the engine itself said in its journal; "" if there is nothing."""
+    lines = [line.strip() for line in journal.splitlines()]
+    said = [line for line in lines if line and not _NOT_THE_ENGINE.match(line)]
+    last = said[-1] if said else ""
+    found = _ENGINE_ERROR.search(last)
+    return (found[1] if found else last.removeprefix("Status: "))[:_LONGEST_REASON]
+
+
 def failure_line(what: str, result: CommandResult) -> str:
     """Return that ``what`` left with its status, and why, in one line."""
     reason = reason_in(result)

@@ -69,10 +69,15 @@ def sudo_hint(user: str, result: CommandResult) -> str | None:
 
 
 def engine_journal(host: HostConnection) -> str:
-    """Return the end of the engine's journal under a heading; nothing if there is none."""
+    """Return the end of the engine's journal; "" if there is none."""
     command = "journalctl -u docker.service --no-pager -q -n 30 -o cat"
     try:
-        text = host.run(as_root(command, host.user), timeout_s=60).stdout.strip()
+        return host.run(as_root(command, host.user), timeout_s=60).stdout.strip()
     except MachineError:
         return ""  # the error that brought us here says more
-    return f"The engine's journal:\n{text}" if text else ""
+
+
+def with_journal(result: CommandResult, journal: str) -> str:
+    """Return what a command printed, and the engine's journal under a heading."""
+    headed = f"The engine's journal:\n{journal}" if journal else ""
+    return "\n".join(part for part in (output_of(result), headed) if part)

@@ -10,7 +10,7 @@ from ecsmachine.provision.detect import parse_os_release, provisioner_for
 from ecsmachine.provision.errors import ProvisionError, failure_line, output_of
 from ecsmachine.provision.provisioner import PackageManager
 from ecsmachine.provision.repository import choosing_version
-from ecsmachine.provision.shell import PATH, as_root, engine_journal, run
+from ecsmachine.provision.shell import PATH, as_root, engine_journal, run, with_journal
 from ecsmachine.provision.steps.installation import LOCK_PATH
 
 _STEP = "engine upgrade"
@@ -147,5 +147,5 @@ def _restart(host: HostConnection) -> None:
         raise ProvisionError(
             _STEP,
             "the new engine does not start",
-            details="\n".join(part for part in (output_of(result), engine_journal(host)) if part),
+            details=with_journal(result, engine_journal(host)),
         )

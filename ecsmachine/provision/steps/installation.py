@@ -16,7 +16,7 @@ from ecsmachine.provision.errors import ProvisionError, failure_line, output_of
 from ecsmachine.provision.facts import Facts
 from ecsmachine.provision.provisioner import PackageManager
 from ecsmachine.provision.repository import NO_SOURCE, docker_commands, failures, own_commands
-from ecsmachine.provision.shell import PATH, engine_journal
+from ecsmachine.provision.shell import PATH, engine_journal, with_journal
 from ecsmachine.provision.step import Action, Run, Situation, Step
 from ecsmachine.ssh.command_result import CommandResult
 
@@ -220,7 +220,7 @@ def _explain_packages(
 
 
 def _failed(host: HostConnection, result: CommandResult, what: str, nearer: str) -> ProvisionError:
-    details = "\n".join(part for part in (output_of(result), engine_journal(host)) if part)
+    details = with_journal(result, engine_journal(host))
     if result.exit_status == _TIME_IS_UP:
         return ProvisionError(
             NAME,

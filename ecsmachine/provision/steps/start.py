@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from ecsmachine.provision.base import HostConnection, ProvisionRequest
 from ecsmachine.provision.engine import DROP_IN_PATH
-from ecsmachine.provision.errors import ProvisionError, output_of
-from ecsmachine.provision.shell import engine_journal
+from ecsmachine.provision.errors import ProvisionError, engine_reason
+from ecsmachine.provision.shell import engine_journal, with_journal
 from ecsmachine.provision.step import Action, Run, Situation, Step
 from ecsmachine.provision.steps.certificates import hashes_of, seen_hashes
 from ecsmachine.provision.steps.configuration import environment, flags
@@ -84,12 +84,15 @@ def runs_as_wanted(situation: Situation, hashes: Mapping[str, str]) -> bool:
 
 def engine_error(host: HostConnection, step: str, result: CommandResult) -> ProvisionError:
     """Return the error for an engine that does not start, with the end of its journal."""
+    journal = engine_journal(host)
+    reason = engine_reason(journal)
     return ProvisionError(
         step,
-        "the engine does not start with this configuration",
-        hint="The end of its journal is shown above: an engine option may be wrong, or its port "
-        "be taken.",
-        details="\n".join(part for part in (output_of(result), engine_journal(host)) if part),
+        f"the engine does not start: {reason}" if reason else "the engine does not start",
+        hint="The end of its journal is shown above."
+        if journal
+        else "An engine option may be wrong, or its port be taken.",
+        details=with_journal(result, journal),
     )
 
 

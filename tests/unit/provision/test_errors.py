@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ecsmachine.provision.errors import failure_line, reason_in
+from ecsmachine.provision.errors import engine_reason, failure_line, reason_in
 from ecsmachine.ssh.command_result import CommandResult
 
 
@@ -43,3 +43,35 @@ def test_the_status_and_the_reason_are_one_line_of_bearable_length() -> None:
     said = failure_line("apt", CommandResult(100, "", f"E: {'x' * 500}\n"))
     assert said.startswith("apt exited with 100: E: xxx")
     assert len(said) < 250
+
+
+SYSTEMD = """\
+docker.service: Main process exited, code=exited, status=1/FAILURE
+docker.service: Failed with result 'exit-code'.
+Failed to start docker.service - Docker Application Container Engine.
+"""
+
+
+@pytest.mark.parametrize(
+    ("journal", "reason"),
+    [
+        ("", ""),
+        (SYSTEMD, ""),
+        (
+            f"Status: unknown flag: --nonsense\nSee 'dockerd --help'., Code: 125\n{SYSTEMD}",
+            "unknown flag: --nonsense",
+        ),
+        (
+            'time="2026-11-29T08:42:11Z" level=info msg="Starting up"\nfailed to start daemon: '
+            f"Error initializing network controller: invalid CIDR address: 300.1.1.1/24\n{SYSTEMD}",
+            "failed to start daemon: Error initializing network controller: invalid CIDR "
+            "address: 300.1.1.1/24",
+        ),
+        (
+            'time="x" level=fatal msg="no sockets found"\ntime="x" level=warning msg="bye"\n',
+            "no sockets found",
+        ),
+    ],
+)
+def test_what_the_engine_said_last_is_the_reason(journal: str, reason: str) -> None:
+    assert engine_reason(journal) == reason

@@ -157,7 +157,7 @@ def test_an_engine_that_does_not_start_shows_its_journal() -> None:
             "journalctl": CommandResult(0, "unknown flag: --nonsense\n", ""),
         },
     )
-    with pytest.raises(ProvisionError, match="engine start: the engine does not start") as raised:
+    with pytest.raises(ProvisionError, match="does not start: unknown flag: --nonsense") as raised:
         provision(host, request(engine=EngineOptions()), lambda line: None)
     assert raised.value.details == (
         "Job for docker.service failed\nThe engine's journal:\nunknown flag: --nonsense"

@@ -7,6 +7,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_SHORTEST_REPEATED = 8
+"""What is shorter may stand in both by chance."""
+
+
 class MachineError(Exception):
     """Something went wrong that the user can act on.
 
@@ -25,6 +29,15 @@ class MachineError(Exception):
         self.message = message
         self.hint = hint
         self.details = details
+
+    @property
+    def shown_details(self) -> str:
+        """The details without what the message says already: a reason is told once."""
+        lines = (self.details or "").rstrip().splitlines()
+        return "\n".join(line for line in lines if not self._repeats(line.strip())).strip("\n")
+
+    def _repeats(self, line: str) -> bool:
+        return len(line) >= _SHORTEST_REPEATED and line in self.message
 
     @property
     def is_refusal(self) -> bool:

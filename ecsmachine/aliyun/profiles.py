@@ -22,6 +22,7 @@ from ecsmachine.documents.fields import Fields, read_object
 from ecsmachine.documents.rules import KEY, REGION
 from ecsmachine.documents.text import read_file
 from ecsmachine.errors import MachineError
+from ecsmachine.suggestions import instead_of
 
 
 def load(path: Path, name: str, sts: StsAddress) -> CredentialProvider | None:
@@ -37,9 +38,8 @@ def load(path: Path, name: str, sts: StsAddress) -> CredentialProvider | None:
     by_name = {profile.text("name"): profile for profile in content.objects("profiles")}
     wanted = name or content.text("current") or "default"
     if wanted not in by_name:
-        known = ", ".join(by_name)
         raise MissingCredentialsError(
-            f'There is no profile "{wanted}" in {path}', hint=f"Use one of: {known}."
+            f'There is no profile "{wanted}" in {path}', hint=instead_of(wanted, by_name)
         )
     return _credentials(wanted, by_name, path, sts, seen=())
 

@@ -253,10 +253,14 @@ def _show(error: MachineError, session: Session) -> None:
     if session.debug:
         _show_trace(error)
     error.message = session.settings.with_sources(error.message)
-    if error.details:
-        printer.complain(session.as_called(error.details.rstrip()))
+    if error.shown_details:
+        printer.complain(session.as_called(error.shown_details))
     machine = error.machine or (session.named[0] if len(session.named) == 1 else "")
     error.hint = error.hint or _hint_of_last_resort(error, machine, session)
+    if type(error).__name__ == "NotWrittenError" and _is_of_a_new_store(error, session):
+        error.or_else(  # type: ignore[attr-defined]
+            "choose another folder with --storage-path or MACHINE_STORAGE_PATH"
+        )
     made = printer.document()
     if made is not None:
         from ecsmachine.cli.display.document import errors_of
@@ -265,13 +269,26 @@ def _show(error: MachineError, session: Session) -> None:
     _complain(session, error.message, error.hint)
 
 
+def _is_of_a_new_store(error: MachineError, session: Session) -> bool:
+    """Whether a file could as well be elsewhere: it is of the store, which has no machines yet."""
+    from ecsmachine.machine.names import names_in
+
+    path, store = getattr(error, "path", ""), session.storage
+    if not f"{path}{os.sep}".startswith(f"{store}{os.sep}"):
+        return False
+    try:
+        return not names_in(os.path.join(store, "machines"))
+    except MachineError:
+        return True
+
+
 def _hint_of_last_resort(error: MachineError, machine: str, session: Session) -> str | None:
     """Return what may be meant, or who finds out why a machine does not answer.
 
     It is for errors of which nobody has said more.
     """
     if type(error).__name__ == "MachineNotFoundError":
-        from ecsmachine.cli.arguments.suggestions import did_you_mean
+        from ecsmachine.suggestions import did_you_mean
 
         return did_you_mean(machine, session.store.names())
     is_lost = type(error).__name__ in ("SSHError", "EngineConnectionError")
@@ -327,7 +344,10 @@ def _show_unexpected(error: BaseException, debug: bool) -> None:
         return
     # the system says no: to whom, and what to do about it, the code that asked does not know
     if isinstance(error, OSError) and error.strerror:
+        from ecsmachine.system.os_errors import sentence
+
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        text = f"{text}. {sentence(error, error.filename)}".rstrip(". ")
     try:
         os.getcwd()
     except OSError:

@@ -20,6 +20,7 @@ from ecsmachine.cli.arguments.context import Session, configure, is_set
 from ecsmachine.cli.arguments.driver_options import driver_name_of
 from ecsmachine.cli.arguments.every_command import adapted
 from ecsmachine.cli.arguments.from_settings import choose_profile, use_sets_of_create
+from ecsmachine.cli.arguments.groups import refuse_command
 from ecsmachine.cli.arguments.help import WIDEST, help_of
 from ecsmachine.cli.display import printer
 from ecsmachine.cli.table import COMMANDS
@@ -63,10 +64,7 @@ class _Commands(typer.core.TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and args[0] not in (*COMMANDS, *_HELP):
-            from ecsmachine.cli.arguments.suggestions import did_you_mean
-
-            suggestion = did_you_mean(args[0], (*COMMANDS, "help"))
-            ctx.fail(f"'{args[0]}' is not a command of {ctx.command_path}. {suggestion}")
+            refuse_command(ctx, args[0], (*COMMANDS, "help"))
         if args[:1] == ["create"]:
             use_sets_of_create(ctx.obj, args[1:])
         return super().resolve_command(ctx, args)
@@ -199,7 +197,7 @@ def _help(
             )
         found = context.command.get_command(context, word)
         if found is None:
-            from ecsmachine.cli.arguments.suggestions import did_you_mean
+            from ecsmachine.suggestions import did_you_mean
 
             suggestion = did_you_mean(word, context.command.list_commands(context))
             raise UsageError(

@@ -117,7 +117,7 @@ class _Reader:
             if name.startswith("x-"):
                 continue
             if key is None:
-                raise self._values.refused(name, "it is not known")
+                raise self._values.unknown(name, KEYS)
             if key.cluster and not self._around.for_stack and name in self._values:
                 raise self._values.refused(name, f"it is not supported: {key.cluster}")
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal
+
+from ecsmachine.suggestions import did_you_mean
 
 
 class TemplateError(Exception):
@@ -42,11 +44,15 @@ class Values:
         """Return the refusal of the value of a key."""
         return TemplateError(f"{self.place}.{key}: {reason}")
 
+    def unknown(self, key: str, known: Iterable[str]) -> TemplateError:
+        """Return the refusal of a key that is none of those known."""
+        return self.refused(key, f"it is not known. {did_you_mean(key, known)}".rstrip(". "))
+
     def only(self, *keys: str) -> None:
         """Refuse the first key that is none of these, nor an extension (``x-…``)."""
         for key in self.values:
             if key not in keys and not key.startswith("x-"):
-                raise self.refused(key, "it is not known")
+                raise self.unknown(key, keys)
 
     def part(self, key: str) -> Values:
         """Return an object in this one; one that is missing is empty."""

@@ -212,3 +212,8 @@ PATH = Rule("a path", _is_line, 4096)
 BASE64 = Rule("a text in base64", _is_base64, 1 << 16, secret=True)
 CIDR = Rule("a network such as 10.0.0.0/8", is_network, 64)
 VERSION = Rule("a version", _made_of(_ALPHANUMERIC, "._+~:-"), 128)
+
+
+def address_of(host: str, port: int) -> str:
+    """Return ``HOST:PORT``, as :data:`HOST_PORT` has it: an IPv6 address is in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -124,15 +124,6 @@ class Option:
     alternatives: tuple[Alternative, ...] = ()
 
 
-def one_of(text: str, choices: Sequence[str]) -> str:
-    """Return what to say of a text that is none of the choices."""
-    from difflib import get_close_matches
-
-    close = get_close_matches(text, choices, n=1)
-    meant = f"Did you mean {close[0]}? " if close else ""
-    return f"{meant}Use {' or '.join((', '.join(choices[:-1]), choices[-1]))}."
-
-
 @dataclass(frozen=True)
 class PortRange:
     """Ports of a protocol (tcp or udp), from ``first`` to ``last``."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ecsmachine.errors import MachineError, PreCreateCheckError
-from ecsmachine.ssh.private_files import write_private
+from ecsmachine.ssh.private_files import NotWrittenError, write_private
 
 
 def check_login_key(path: Path, flag: str, passphrases: Mapping[Path, str]) -> str:
@@ -65,8 +65,5 @@ def copy_login_key(
         write_private(target.with_name("id_rsa.pub"), f"{public_key}\n".encode())
         write_private(target, content)
     except OSError as error:
-        raise MachineError(
-            f"Cannot copy the key {source}: {error.strerror}",
-            hint="The machine store must be writable.",
-        ) from error
+        raise NotWrittenError(target, error) from error
     return target

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from ecsmachine.documents.rules import HOST_PORT, LINE, URL
+from ecsmachine.documents.rules import LINE, URL
 from ecsmachine.drivers.base import (
     DriverContext,
     Journal,
@@ -20,6 +21,8 @@ from ecsmachine.drivers.base_fields import BaseFields, fields_of, from_config
 from ecsmachine.drivers.existing_host import PARTICIPLES, ExistingHost
 from ecsmachine.errors import UsageError
 from ecsmachine.ssh.target import SSHTarget
+
+_EXAMPLE = "Write it as tcp://192.0.2.7:2376."
 
 OPTIONS = (
     Option(
@@ -35,29 +38,56 @@ OPTIONS = (
 def new(context: DriverContext, values: Mapping[str, OptionValue]) -> NoneDriver:
     """Return the driver of a new machine.
 
-    As with Docker Machine, a URL may be any text, which is then a machine that has no engine.
-    Raises :class:`UsageError` without one.
+    As with Docker Machine, a URL may name anything: without a host, the machine has no address.
+    Raises :class:`UsageError` without one, or for one that Docker Machine does not read.
     """
     url = str(values.get("url") or "")
     if not url:
         raise UsageError(
             "--url option is required when no driver is selected",
-            hint="Give the URL of the engine, for example --url tcp://192.0.2.7:2376.",
+            hint=_EXAMPLE,
         )
     if not LINE.fits(url):
-        raise UsageError(
-            f"--url: {url!r} is not {LINE.what}", hint="Write it as tcp://192.0.2.7:2376."
-        )
+        raise UsageError(f"--url: {url!r} is not {LINE.what}", hint=_EXAMPLE)
+    why = _why_no_url(url)
+    if why:
+        raise UsageError(f'--url: "{url}" is no URL: {why}', hint=_EXAMPLE)
     where = urlsplit(url).netloc.rpartition("@")[2] if URL.fits(url) else ""
     fields = BaseFields(context.machine_name, context.store_path, ip_address=where)
     return NoneDriver(fields, url)
 
 
+def _why_no_url(text: str) -> str:
+    """Return why Go reads a text as no URL, in its words; "" if it does.
+
+    Source: ``url.Parse`` of Go's net/url.
+    """
+    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", text)
+    rest = text[scheme.end() :] if scheme else text
+    if text.startswith(":"):
+        return "missing protocol scheme"
+    if not scheme and ":" in rest.partition("/")[0]:
+        return "first path segment in URL cannot contain colon"
+    escape = re.search(r"%(?![0-9A-Fa-f]{2}).{0,2}", rest)
+    if escape:
+        return f'invalid URL escape "{escape[0]}"'
+    if not rest.startswith("//"):
+        return ""
+    host = rest[2:].partition("/")[0].rpartition("@")[2]
+    if host.startswith("[") and "]" not in host:
+        return "missing ']' in host"
+    port = host.rpartition("]")[2] if host.startswith("[") else "".join(host.rpartition(":")[1:])
+    if ":" in host and not re.fullmatch(r"(:[0-9]*)?", port):
+        return f'invalid port "{port}" after host'
+    wrong = re.search(r'[ <>"]', host)
+    return f'invalid character "{wrong[0]}" in host name' if wrong else ""
+
+
 def load(context: DriverContext, config: Mapping[str, Any]) -> NoneDriver:
     """Return the driver of a machine in the store."""
     fields = fields_of(context, config)
-    # as in Docker Machine, its IPAddress is the host with its port
-    base = from_config(context, config, HOST_PORT)
+    # as in Docker Machine, its IPAddress is what stands there in the URL; nobody connects to it
+    base = from_config(context, config, LINE)
     return NoneDriver(base, fields.text("URL", LINE), found=config)
 
 

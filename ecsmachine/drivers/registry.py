@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ecsmachine.documents.rules import has_controls
 from ecsmachine.drivers.base import Driver, DriverContext, Option, OptionValue
 from ecsmachine.errors import MachineError, UsageError
+from ecsmachine.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -45,14 +46,11 @@ class DriverNotFoundError(UsageError):
     """There is no driver of that name."""
 
     def __init__(self, name: str):
-        from difflib import get_close_matches
-
-        close = get_close_matches(name, driver_names(), n=1)
-        meant = f'Did you mean "{close[0]}"? ' if close else ""
+        meant = did_you_mean(name, driver_names())
         super().__init__(
             f'Driver "{name}" not found',
-            hint=f"{meant}Drivers are: {', '.join(driver_names())}. Docker Machine's plugins are "
-            "not supported; ecsmachine's are Python packages.",
+            hint=f"{meant} Drivers are: {', '.join(driver_names())}. Docker Machine's plugins are "
+            "not supported; ecsmachine's are Python packages.".lstrip(),
         )
 
 

@@ -6,7 +6,7 @@ loaded where the provider is to be asked.
 
 from __future__ import annotations
 
-from ecsmachine.documents.rules import HOST, LINE, PATH, USER
+from ecsmachine.documents.rules import HOST, LINE, PATH, USER, address_of
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def generic_values(fields: Fields) -> dict[str, Any]:
 
 def engine_url(host: str, port: int = ENGINE_PORT) -> str:
     """Return the URL of the engine on a host; "" where the host is not known."""
-    return f"tcp://{f'[{host}]' if ':' in host else host}:{port}" if host else ""
+    return f"tcp://{address_of(host, port)}" if host else ""
 
 
 def stored_engine(driver: str, fields: Fields) -> tuple[str, str]:

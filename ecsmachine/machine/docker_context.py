@@ -180,7 +180,7 @@ def _change_current(docker: DockerConfig, name: str | None) -> None:
         settings["currentContext"] = name
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
     # a link to a file elsewhere stays one
-    real = path.resolve()
+    real = Path(os.path.realpath(path))
     real.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     content = json.dumps(settings, indent="\t", ensure_ascii=False)
     files.write_atomically(real, content.encode(), mode=mode)

@@ -11,7 +11,7 @@ import ssl
 from dataclasses import dataclass
 
 from ecsmachine.documents.fields import read_object
-from ecsmachine.documents.rules import VERSION
+from ecsmachine.documents.rules import VERSION, address_of
 from ecsmachine.machine.engine_look import (
     EngineCertificateError,
     EngineConnectionError,
@@ -158,7 +158,7 @@ def _cut(where: str, auth: AuthOptions, error: OSError) -> EngineConnectionError
 
 
 def _where(url: str) -> str:
-    return f'host "{host_of(url)}:{port_of(url)}"'
+    return f'host "{address_of(host_of(url), port_of(url))}"'
 
 
 def _reason(error: BaseException) -> str:

@@ -14,6 +14,7 @@ from ecsmachine.machine.provisioning import check_provisions
 from ecsmachine.machine.store import Store
 from ecsmachine.provision.base import EngineOptions
 from ecsmachine.provision.engine import validate_engine_options
+from ecsmachine.suggestions import instead_of
 
 FLAGS = {
     "engine-opt": "arbitrary_flags",
@@ -143,8 +144,10 @@ def _without(flag: str, values: list[str], removed: Iterable[str]) -> list[str]:
             if value != unwanted and not (flag in _KEYED and _key(value) == unwanted)
         ]
         if kept == values:
-            there = f"It has: {', '.join(values)}." if values else "It has none."
-            raise UsageError(f'--{flag}: the engine has no "{unwanted}"', hint=there)
+            raise UsageError(
+                f'--{flag}: the engine has no "{unwanted}"',
+                hint=instead_of(unwanted, values) or "It has none.",
+            )
         values = kept
     return values
 

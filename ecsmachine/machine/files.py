@@ -13,26 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from ecsmachine.errors import MachineError
-from ecsmachine.ssh.private_files import replacing
+from ecsmachine.ssh.private_files import NotWrittenError, replacing
 from ecsmachine.system import files as system_files
 from ecsmachine.system import locks
 from ecsmachine.system.names import is_too_long
-
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-
-_REMEDIES = {
-    **dict.fromkeys(_FULL, "make room there"),
-    errno.EROFS: "mount its file system writable",
-    errno.ENAMETOOLONG: "take a shorter name",
-    errno.EIO: "check its disk",
-    errno.EINVAL: "take another name",
-    errno.EBUSY: "end the program that has it open",
-    **dict.fromkeys(
-        (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENOTEMPTY),
-        "move away the file in its place",
-    ),
-}
-"""What to do where something cannot be written; otherwise it is for want of a permission."""
+from ecsmachine.system.os_errors import FULL
 
 _UNFINISHED_S = 60.0
 _WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -75,8 +60,19 @@ def remove_unfinished(folder: Path) -> None:
 
 
 def as_json(value: Any) -> bytes:
-    """Return ``value`` as JSON, indented by four blanks as Docker Machine does."""
-    return json.dumps(value, indent=4).encode() + b"\n"
+    """Return ``value`` as JSON, indented by four blanks as Docker Machine does.
+
+    Whole numbers are written without a point, of whichever type: so does Go.
+    """
+    return json.dumps(_with_whole_numbers(value), indent=4).encode() + b"\n"
+
+
+def _with_whole_numbers(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_whole_numbers(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_whole_numbers(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def write_json(path: Path, value: Any, *, mode: int = 0o600) -> None:
@@ -151,16 +147,7 @@ def not_writable(path: Path, error: OSError) -> MachineError:
             hint="Choose a shorter folder with --storage-path or MACHINE_STORAGE_PATH, or write "
             "it with \\\\?\\ before its drive.",
         )
-    if error.errno == errno.ENOENT:
-        return MachineError(
-            f"{path} cannot be written: there is no folder {path.parent}",
-            hint="Make it, or name another.",
-        )
-    return MachineError(
-        f"The machine store cannot be written: {path}: {error.strerror or error}",
-        hint="Choose another folder with --storage-path or MACHINE_STORAGE_PATH, or "
-        f"{_REMEDIES.get(error.errno or 0, 'correct its permissions')}.",
-    )
+    return NotWrittenError(path, error)
 
 
 @contextlib.contextmanager
@@ -186,7 +173,7 @@ def locked(
         try:
             descriptor = system_files.open_file(path, os.O_RDWR | os.O_CREAT, through_links=False)
         except OSError as error:
-            if error.errno not in _FULL:
+            if error.errno not in FULL:
                 raise not_writable(path, error) from error
             warn(f"{what} is not locked against other commands: {path}: {error.strerror}")
             yield

@@ -15,6 +15,7 @@ from ecsmachine.machine import files
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.store import Store
 from ecsmachine.ssh.openssh import KnownHost, configuration
+from ecsmachine.ssh.private_files import NotWrittenError
 from ecsmachine.system.files import read_bytes
 
 _FILE = "ssh_config"
@@ -104,15 +105,13 @@ def _lines(own: Path) -> list[str]:
 
 
 def _write(own: Path, lines: list[str]) -> None:
-    real = own.resolve()  # a link to a file elsewhere stays one
+    real = Path(os.path.realpath(own))  # a link to a file elsewhere stays one
     mode = real.stat().st_mode & 0o777 if real.exists() else 0o600
     try:
         if not real.parent.exists():
             files.make_private_directory(real.parent)
         files.write_atomically(real, os.fsencode("".join(lines)), mode=mode)
-    except MachineError as error:  # it speaks of the store, which this is no part of
-        reason = getattr(error.__cause__, "strerror", None) or error.message
-        raise MachineError(
-            f"{own} cannot be written: {reason}",
-            hint="Correct that, or add the output of the command without --install there yourself.",
+    except NotWrittenError as error:
+        raise NotWrittenError(own, error.refusal).or_else(
+            "add the output of the command without --install there yourself"
         ) from error

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from ecsmachine.documents.rules import address_of
 from ecsmachine.errors import MachineError
 from ecsmachine.ssh import host_keys
 from ecsmachine.ssh.command_result import CommandResult, KeptEnd, ending
@@ -115,7 +116,7 @@ class Connection:
         """
         from ecsmachine.ssh.library import ChannelException
 
-        where = f"{host}:{port}"
+        where = address_of(host, port)
         try:
             return self._transport.open_channel(
                 "direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=_SESSION_TIMEOUT_S
@@ -360,7 +361,7 @@ def shown_host_key(target: SSHTarget, pin_path: Path, *, timeout_s: float = 10.0
 
 def _where(target: SSHTarget) -> str:
     through = f" (through {target.jump.target.name})" if target.jump else ""
-    return f"{target.host}:{target.port}{through}"
+    return f"{address_of(target.host, target.port)}{through}"
 
 
 def _open(target: SSHTarget, timeout_s: float) -> socket.socket:

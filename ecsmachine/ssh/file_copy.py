@@ -23,7 +23,7 @@ from ecsmachine.errors import MachineError
 from ecsmachine.ssh.connection import connect
 from ecsmachine.ssh.openssh import KnownHost
 from ecsmachine.ssh.sftp import Attributes, BadAnswerError
-from ecsmachine.system import files
+from ecsmachine.system import files, os_errors
 from ecsmachine.system.names import why_no_folder
 
 _BLOCK = 256 * 1024
@@ -305,7 +305,10 @@ def _explained(place: Place) -> Iterator[None]:
     except Exception as error:  # a path that is none, what the host answers, a lost connection
         said = getattr(error, "strerror", None) or str(error) or "the connection was lost"
         ends_all = not isinstance(error, OSError) or (
-            isinstance(error, (BadAnswerError, TimeoutError))
-            or error.errno in (errno.ENOSPC, errno.EDQUOT)
+            isinstance(error, (BadAnswerError, TimeoutError)) or error.errno in os_errors.FULL
         )
-        raise (MachineError if ends_all else _PathError)(f"{place}: {said}") from error
+        hint = ""
+        if isinstance(error, OSError) and place.host is None:
+            hint = os_errors.sentence(error, place.path)
+        kind = MachineError if ends_all else _PathError
+        raise kind(f"{place}: {said}", hint=hint or None) from error

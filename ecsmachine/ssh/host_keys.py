@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ecsmachine.documents.text import read_file
 from ecsmachine.errors import MachineError
-from ecsmachine.ssh.private_files import write_private
+from ecsmachine.ssh.private_files import NotWrittenError, write_private
 
 if TYPE_CHECKING:
     from ecsmachine.ssh.library import PKey
@@ -112,7 +112,4 @@ def _pin(pin_path: Path, shown: tuple[str, str]) -> None:
     try:
         write_private(pin_path, line_of(pin_path, shown))
     except OSError as error:
-        raise MachineError(
-            f"Cannot write the host key to {pin_path}: {error.strerror}",
-            hint="Without it the host's identity could not be checked later.",
-        ) from error
+        raise NotWrittenError(pin_path, error) from error

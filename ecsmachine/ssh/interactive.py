@@ -24,9 +24,6 @@ from ecsmachine.system import programs, streams, terminal
 if TYPE_CHECKING:
     from ecsmachine.ssh.library import Channel
 
-INTERRUPTED = 130
-"""What a shell says of a program that was interrupted."""
-
 _CHUNK = 65536
 _BEGIN_TIMEOUT_S = 60.0
 
@@ -109,8 +106,7 @@ def run_session(
             except NotConnectedError as error:
                 _write(streams.writer(sys.stderr.fileno()), error.said)
                 status = CONNECTION_FAILED
-        if status == CONNECTION_FAILED and interrupts:
-            return INTERRUPTED
+        status = kept.told_status(status, interrupted=bool(interrupts))
         if status == CONNECTION_FAILED:
             check_host_key(target, pin_path)
         return status
@@ -203,7 +199,7 @@ def _stream(channel: Channel) -> int:
         ended, closed = channel.exit_status_ready() and channel.eof_received, channel.closed
         moved = False
         if unsent and channel.send_ready():
-            unsent = unsent[channel.send(unsent) :]
+            unsent, open_input = _sent(channel, unsent)
             moved = True
         if channel.recv_ready():
             _write(output, channel.recv(_CHUNK))
@@ -215,6 +211,17 @@ def _stream(channel: Channel) -> int:
             return channel.recv_exit_status()
         if not moved and closed:
             return CONNECTION_FAILED
+
+
+def _sent(channel: Channel, content: bytes) -> tuple[bytes, bool]:
+    """Send what was typed; return what is left of it, and whether more is wanted.
+
+    A command that has ended, as ``head -1`` does, takes no more.
+    """
+    try:
+        return content[channel.send(content) :], True
+    except OSError:
+        return b"", False
 
 
 def _write(write: Callable[[memoryview], int], content: bytes) -> None:

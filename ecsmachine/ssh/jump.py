@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
-from ecsmachine.documents.rules import JUMP
+from ecsmachine.documents.rules import JUMP, address_of
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.ssh.connection import AuthenticationError, SSHError, authenticated
 from ecsmachine.ssh.known_hosts import KnownHosts, users_files
@@ -78,7 +78,8 @@ class JumpHost:
         except paramiko.ChannelException as error:
             if error.code == _PROHIBITED:
                 raise JumpError(
-                    f"The jump host {self._target.name} does not forward to {host}:{port}",
+                    f"The jump host {self._target.name} does not forward to "
+                    f"{address_of(host, port)}",
                     hint="Its sshd_config may have AllowTcpForwarding no, or PermitOpen.",
                 ) from error
             said = "the jump host cannot connect to it"

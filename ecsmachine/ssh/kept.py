@@ -12,8 +12,8 @@ import signal
 import stat
 import sys
 
-from ecsmachine.errors import UsageError
-from ecsmachine.system import files, masters, signals, tethers
+from ecsmachine.errors import ReaderGoneError, UsageError
+from ecsmachine.system import files, masters, signals, streams, tethers
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ MOST_SESSIONS = 8
 
 CONNECTION_FAILED = 255
 """What the ssh program leaves with when it cannot connect, or is interrupted."""
+
+INTERRUPTED = 130
+"""What a shell says of a program that was interrupted."""
 
 DENIED = b"Permission denied"
 """What ssh says of a key that it would have to ask the passphrase of, too."""
@@ -257,7 +260,20 @@ def _run(
             signal.signal(number, handler)
     if any(ended):
         raise KeyboardInterrupt
-    return 130 if ended and status == 255 else status
+    return told_status(status, interrupted=bool(ended))
+
+
+def told_status(status: int, *, interrupted: bool) -> int:
+    """Return what to leave with where the ssh program has left with a status.
+
+    Its 255 is for a host that cannot be connected to, but also for an interrupt, and for a
+    command whose output nobody reads any more (``| head -1``): a shell has numbers for these.
+    """
+    if status != CONNECTION_FAILED:
+        return status
+    if interrupted:
+        return INTERRUPTED
+    return ReaderGoneError.exit_code if streams.has_lost_its_reader(1) else status
 
 
 def _remove(path: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ecsmachine.errors import MachineError
-from ecsmachine.ssh.private_files import write_private
+from ecsmachine.ssh.private_files import NotWrittenError, write_private
 
 
 @dataclass(frozen=True)
@@ -72,4 +72,4 @@ def _write(path: Path, content: bytes) -> None:
     try:
         write_private(path, content)
     except OSError as error:
-        raise MachineError(f"Cannot write {path}: {error.strerror}") from error
+        raise NotWrittenError(path, error) from error

@@ -13,8 +13,8 @@ from fnmatch import translate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecsmachine.errors import MachineError
 from ecsmachine.ssh.host_keys import HostKeyChangedError
+from ecsmachine.ssh.private_files import NotWrittenError
 
 if TYPE_CHECKING:
     from ecsmachine.ssh.library import PKey
@@ -79,10 +79,7 @@ class KnownHosts:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(line.encode())
         except OSError as error:
-            raise MachineError(
-                f"Cannot write the host key to {path}: {error.strerror}",
-                hint="Without it the host's identity could not be checked later.",
-            ) from error
+            raise NotWrittenError(path, error) from error
 
     def _entries(self) -> Iterator[tuple[str, str, str]]:
         """Yield the marker, type and text of each key that a file has for the host."""

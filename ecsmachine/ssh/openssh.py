@@ -19,6 +19,7 @@ from pathlib import Path
 from ecsmachine.documents.rules import HOST, USER, Rule, has_controls
 from ecsmachine.errors import MachineError
 from ecsmachine.ssh import host_keys, kept
+from ecsmachine.ssh.private_files import NotWrittenError
 from ecsmachine.ssh.target import Jump, SSHTarget
 from ecsmachine.system.programs import called
 
@@ -143,7 +144,11 @@ def configuration_file(
                 shutil.rmtree(left)
     with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=base) as folder:
         path = Path(folder) / "ssh_config"
-        path.write_bytes(os.fsencode(configuration(hosts, own)))
+        content = os.fsencode(configuration(hosts, own))
+        try:
+            path.write_bytes(content)
+        except OSError as error:
+            raise NotWrittenError(path, error) from error
         yield path
 
 

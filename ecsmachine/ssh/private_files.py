@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 
 from ecsmachine.errors import MachineError
-from ecsmachine.system import files
+from ecsmachine.system import files, os_errors
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
@@ -17,6 +17,28 @@ if TYPE_CHECKING:
 
 class KeyFileError(MachineError):
     """A private key cannot be used: unreadable, too open, of an unknown kind."""
+
+
+class NotWrittenError(MachineError):
+    """A file, ``path``, cannot be written; the hint says what to do about it there.
+
+    ``remedy`` is that as a clause, to which whoever knows another way adds it (:meth:`or_else`).
+    """
+
+    def __init__(self, path: str | os.PathLike[str], error: OSError):
+        self.path = os.fspath(path)
+        self.refusal = error
+        self.remedy = os_errors.remedy(error, path)
+        super().__init__(
+            f"{self.path} cannot be written: {error.strerror or error}",
+            hint=os_errors.sentence(error, path) or None,
+        )
+
+    def or_else(self, other: str) -> NotWrittenError:
+        """Add another way out, as a clause: ``name another file``. Returns the error itself."""
+        clauses = f"{self.remedy}, or {other}" if self.remedy else other
+        self.hint = f"{clauses[0].upper()}{clauses[1:]}."
+        return self
 
 
 def check_private(path: str | os.PathLike[str]) -> None:

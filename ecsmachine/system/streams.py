@@ -53,6 +53,10 @@ if sys.platform == "win32":
 
         return write
 
+    def has_lost_its_reader(descriptor: int) -> bool:
+        """Whether nobody reads a pipe any more: Windows does not say so before it is written to."""
+        return False
+
     def encoding(descriptor: int, usual: str) -> str:
         """Return in which encoding texts are read that are written to a descriptor.
 
@@ -106,6 +110,14 @@ else:
                     select.select([], [descriptor], [])
 
         return write
+
+    def has_lost_its_reader(descriptor: int) -> bool:
+        """Whether nobody reads any more what is written to a pipe."""
+        import select
+
+        poll = select.poll()
+        poll.register(descriptor, 0)
+        return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
 
     def encoding(descriptor: int, usual: str) -> str:
         """Return in which encoding texts are read that are written to a descriptor."""

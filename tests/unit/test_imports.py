@@ -18,23 +18,28 @@ PACKAGE = Path(ecsmachine.__file__).parent
 MAY_IMPORT = {
     "cli": {
         *("cli", "machine", "drivers", "provision", "aliyun", "container_registry", "ssh"),
-        *("localcloud", "compose", "documents", "errors", "polling", "system"),
+        *("localcloud", "compose", "documents", "errors", "polling", "suggestions"),
+        "system",
     },
     "machine": {
         *("machine", "drivers", "provision", "ssh", "http_client", "documents", "errors"),
-        *("polling", "system"),
+        *("polling", "suggestions", "system"),
     },
-    "drivers": {"drivers", "aliyun", "ssh", "documents", "errors", "polling", "system"},
+    "drivers": {
+        *("drivers", "aliyun", "ssh", "documents", "errors", "polling", "suggestions"),
+        "system",
+    },
     "provision": {"provision", "ssh", "documents", "errors"},
-    "aliyun": {"aliyun", "http_client", "documents", "errors", "polling"},
+    "aliyun": {"aliyun", "http_client", "documents", "errors", "polling", "suggestions"},
     "container_registry": {"container_registry", "http_client", "documents", "errors"},
     "http_client": {"http_client"},
     "ssh": {"ssh", "documents", "errors", "system"},
     "documents": {"documents", "errors", "system"},
-    "localcloud": {"localcloud", "compose", "polling", "system"},
-    "compose": {"compose"},
+    "localcloud": {"localcloud", "compose", "polling", "suggestions", "system"},
+    "compose": {"compose", "suggestions"},
     "errors": set(),
     "polling": set(),
+    "suggestions": set(),
     "system": {"system"},
 }
 

@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any
 
 from ecsmachine.errors import MachineError, UsageError
+from ecsmachine.suggestions import instead_of
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -117,7 +118,7 @@ def check_password(password: str, field: str = "password") -> None:
 def check_choice(field: str, value: str, allowed: tuple[str, ...]) -> None:
     """Refuse a value that is not among those allowed."""
     if value not in allowed:
-        raise FieldError(field, f': "{value}" is not allowed', f"Use one of {', '.join(allowed)}.")
+        raise FieldError(field, f': "{value}" is not allowed', instead_of(value, allowed))
 
 
 def check_number(field: str, value: int, least: int, most: int) -> None:

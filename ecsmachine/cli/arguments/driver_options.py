@@ -14,8 +14,9 @@ from ecsmachine.cli.arguments.precedence import Given, resolve_conflicts
 from ecsmachine.cli.display.printer import warn
 from ecsmachine.cli.settings.layers import TYPED, VARIABLE
 from ecsmachine.documents import is_true
-from ecsmachine.drivers.base import Option, OptionValue, Report, one_of
+from ecsmachine.drivers.base import Option, OptionValue, Report
 from ecsmachine.errors import UsageError
+from ecsmachine.suggestions import instead_of
 
 _FLAG_TYPES = {
     "string": str | None,
@@ -232,6 +233,6 @@ def _chosen(option: Option, value: OptionValue) -> OptionValue:
         variable = f" ({option.env})" if option.env else ""
         raise UsageError(
             f'--{option.name}{variable}: "{value}" is not known',
-            hint=one_of(str(value), option.choices),
+            hint=instead_of(str(value), option.choices),
         )
     return value

@@ -12,8 +12,8 @@ from ecsmachine.cli.arguments.context import Session
 from ecsmachine.cli.arguments.driver_options import values_given
 from ecsmachine.cli.arguments.parameters import choices_of, flags_of, takes_value, variable_of
 from ecsmachine.cli.display.printer import say
-from ecsmachine.cli.settings.keys import meant
 from ecsmachine.errors import UsageError
+from ecsmachine.suggestions import instead_of
 
 if TYPE_CHECKING:
     from ecsmachine.cli.settings.layers import Found
@@ -118,7 +118,8 @@ def settings_of(
             found[options[key].name] = (key, one, _converted(options[key], key, one))
         elif not _is_of_another_driver(key):
             raise UsageError(
-                f'{one.where}: "{" ".join(path)}" has no option --{key}', hint=meant(key, options)
+                f'{one.where}: "{" ".join(path)}" has no option --{key}',
+                hint=instead_of(key, options),
             )
     return found
 
@@ -138,7 +139,7 @@ def _converted(option: Any, key: str, found: Found) -> Any:
     choices = choices_of(option)
     if choices and not several and takes_value(option) and str(value) not in choices:
         raise UsageError(
-            f'{found.where}: --{key}: "{value}" is not known', hint=meant(str(value), choices)
+            f'{found.where}: --{key}: "{value}" is not known', hint=instead_of(str(value), choices)
         )
     if takes_value(option):
         return [str(each) for each in value] if several else str(value)

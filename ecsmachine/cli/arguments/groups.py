@@ -5,11 +5,14 @@ from __future__ import annotations
 import functools
 import inspect
 from collections import ChainMap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated, Any, get_type_hints
 
 import typer
+import typer.core
+
+from ecsmachine.suggestions import did_you_mean
 
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print JSON; with --json=lines, one line per event")
@@ -24,11 +27,26 @@ MachineNames = Annotated[
 ]
 
 
+class _Group(typer.core.TyperGroup):
+    """A group that says which of its commands may be meant by a word that is none."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            refuse_command(ctx, args[0], self.list_commands(ctx))
+        return super().resolve_command(ctx, args)
+
+
+def refuse_command(ctx: Any, word: str, known: Iterable[str]) -> None:
+    """Raise the error of usage for a word that is no command of a group."""
+    ctx.fail(f"'{word}' is not a command of {ctx.command_path}. {did_you_mean(word, known)}")
+
+
 def command_group(text: str) -> typer.Typer:
     """Return an empty group of commands, whose help is ``text``."""
     return typer.Typer(
         help=text,
         no_args_is_help=True,
+        cls=_Group,
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
 from typing import Any
+
+from ecsmachine.suggestions import did_you_mean
 
 _PLAINLY = (
     ("Value error, ", ""),
@@ -18,14 +20,6 @@ _PLAINLY = (
 """What the library that checks the types says, and what a user is told."""
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ``Did you mean ls?`` with the nearest of the known words; empty if none is near."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(word, list(known), n=2)
-    return f"Did you mean {' or '.join(near)}?" if near else ""
-
-
 def usage_line(error: Any) -> str:
     """Return what the parser of the command line found wrong, in one line."""
     context = getattr(error, "ctx", None)
@@ -37,14 +31,26 @@ def usage_line(error: Any) -> str:
 
 def _message(error: Any, context: Any) -> str:
     option = getattr(error, "option_name", None)
-    if getattr(error, "possibilities", None) is None or option is None:
-        message: str = error.format_message()
+    if getattr(error, "possibilities", None) is not None and option is not None:
+        message = error.message
+        suggestion = _of_options(option, context) or _of_another_driver(option, context)
+    else:
+        message = error.format_message()
         for said, plainly in _PLAINLY:
             message = message.replace(said, plainly)
-        return message
-    message = f"{error.message.rstrip('.')}."
-    suggestion = did_you_mean(option, error.possibilities) or _of_another_driver(option, context)
-    return f"{message} {suggestion}".rstrip()
+        chosen = re.search(r"'([^']*)' is not one of (.+)$", message)
+        if chosen is None:
+            return str(message)
+        suggestion = did_you_mean(chosen[1], re.findall(r"'([^']*)'", chosen[2]))
+    return f"{message.rstrip('.')}. {suggestion}".rstrip()
+
+
+def _of_options(option: str, context: Any) -> str:
+    """Return which options of the command may be meant, of those that take a dash or two."""
+    from ecsmachine.cli.arguments.parameters import flags_of
+
+    parameters = context.command.get_params(context) if context is not None else ()
+    return did_you_mean(option, [flag for each in parameters for flag in flags_of(each)])
 
 
 def _of_another_driver(option: str, context: Any) -> str:

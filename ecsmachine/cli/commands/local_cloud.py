@@ -149,5 +149,9 @@ def as_machine_errors() -> Iterator[None]:
     except LocalCloudError as error:
         raise MachineError(error.message, hint=error.hint, details=error.details) from error
     except OSError as error:
+        from ecsmachine.system.os_errors import sentence
+
         place = f"{error.filename}: " if error.filename else ""
-        raise MachineError(f"{place}{error.strerror or error}") from error
+        raise MachineError(
+            f"{place}{error.strerror or error}", hint=sentence(error, error.filename) or None
+        ) from error

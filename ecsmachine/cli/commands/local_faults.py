@@ -124,11 +124,13 @@ def add(
     """
     # but for these two, the options are the fields of a fault
     given = {name: value for name, value in locals().items() if name not in ("ctx", "root")}
-    folder = root_of(ctx, root)
     from ecsmachine.localcloud.faults.fault import Fault
+    from ecsmachine.localcloud.service.fault_reach import check_names
 
     fault = Fault(**{name.rstrip("_"): value for name, value in given.items()})
-    with _book(folder, to_add=True) as book:
+    with _refused():
+        check_names(fault)
+    with _book(root_of(ctx, root), to_add=True) as book:
         number = book.add(fault)
     say(str(number))
     print_result({"Id": number})
@@ -187,7 +189,6 @@ def rm(
 def _book(folder: Path, *, to_add: bool = False) -> Iterator[FaultBook]:
     require_extra()
     from ecsmachine.localcloud.faults.book import FaultBook
-    from ecsmachine.localcloud.faults.fault import FaultError
     from ecsmachine.localcloud.host.paths import CloudPaths
     from ecsmachine.localcloud.host.settings import read_settings
 
@@ -203,9 +204,19 @@ def _book(folder: Path, *, to_add: bool = False) -> Iterator[FaultBook]:
     with as_machine_errors():
         book = FaultBook(folder, reach)
         try:
-            yield book
-        except FaultError as error:
-            hint = error.hint or "See: ecsmachine local fault add --help"
-            raise UsageError(error.message, hint=hint) from error
+            with _refused():
+                yield book
         finally:
             book.close()
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    """Turn the refusal of a fault into an error of usage."""
+    from ecsmachine.localcloud.faults.fault import FaultError
+
+    try:
+        yield
+    except FaultError as error:
+        hint = error.hint or "See: ecsmachine local fault add --help"
+        raise UsageError(error.message, hint=hint) from error

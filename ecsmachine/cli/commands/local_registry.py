@@ -46,15 +46,15 @@ def push(
     from ecsmachine.localcloud.registry.push import parse_reference
     from ecsmachine.localcloud.registry.push import push as push_image
 
-    running = running_cloud(ctx, root)
-    if running.registry is None:
-        raise MachineError(
-            "This local cloud has no registry, because it has no guests",
-            hint="Start one with guests: ecsmachine local up --root DIR --guests nspawn",
-        )
     with as_machine_errors(), tempfile.TemporaryDirectory(prefix="ecsmachine-push-") as work:
         repository, tag = parse_reference(name)
         image = read_archive(file, Path(work), name)
+        running = running_cloud(ctx, root)
+        if running.registry is None:
+            raise MachineError(
+                "This local cloud has no registry, because it has no guests",
+                hint="Start one with guests: ecsmachine local up --root DIR --guests nspawn",
+            )
         digest = push_image(running.registry, repository, tag, image)
     say(f"{repository}:{tag} {digest}")
     print_result({"Name": f"{repository}:{tag}", "Digest": digest})

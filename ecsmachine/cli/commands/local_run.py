@@ -36,12 +36,12 @@ def run(
     local_cloud.require_extra()
     from ecsmachine.localcloud.service.stand_in import stand_in
 
-    running = local_cloud.running_cloud(ctx, root)
     environment = environment_of(ctx)
     if shutil.which(program[0], path=environment.get("PATH")) is None:
         raise MachineError(
             f"There is no program {program[0]}", hint="Install it, or correct its name."
         )
+    running = local_cloud.running_cloud(ctx, root)
     port = urlsplit(running.endpoint).port or 80
     with local_cloud.as_machine_errors(), stand_in(port) as place:
         spared = local_cloud.no_proxy_variables(running, environment, ".aliyuncs.com")

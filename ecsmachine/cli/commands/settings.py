@@ -17,9 +17,10 @@ from ecsmachine.cli.arguments.parameters import variable_of
 from ecsmachine.cli.display.output import print_json, table
 from ecsmachine.cli.display.printer import say, show
 from ecsmachine.cli.settings import files
-from ecsmachine.cli.settings.keys import ACCESS_KEYS, VARIABLES, is_secret, meant
+from ecsmachine.cli.settings.keys import ACCESS_KEYS, VARIABLES, is_secret
 from ecsmachine.cli.settings.layers import PROFILE_VARIABLE, Found
 from ecsmachine.errors import UsageError
+from ecsmachine.suggestions import instead_of
 
 _HEADINGS = ("SETTING", "VALUE", "FROM")
 _DEFAULTS = {"driver": "aliyunecs", "tls-key-type": "ecdsa", "region": "cn-hangzhou"}
@@ -181,7 +182,7 @@ def _check_commands(this: Session, ctx: typer.Context) -> None:
                 known = above.command.list_commands(above) if above is not None else []
                 raise UsageError(
                     f'{layer.where(path)}: there is no command "{" ".join(path)}"',
-                    hint=meant(path[-1], known),
+                    hint=instead_of(path[-1], known),
                 )
             if given:
                 settings_of(this, path, command.get_params(context), given)

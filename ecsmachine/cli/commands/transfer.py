@@ -40,6 +40,7 @@ def export(
     """
     from ecsmachine.machine import transfer
     from ecsmachine.machine.files import write_atomically
+    from ecsmachine.ssh.private_files import NotWrittenError
 
     this = session(ctx)
     target = Path(file or f"{name}.ecsmachine")
@@ -51,7 +52,10 @@ def export(
     if file == "-":
         show_bytes(content)
     else:
-        write_atomically(target.absolute(), content)
+        try:
+            write_atomically(target.absolute(), content)
+        except NotWrittenError as error:
+            raise error.or_else("name another file") from error
     others = transfer.others_of_the_same_ca(this.store, name)
     if others:
         warn(

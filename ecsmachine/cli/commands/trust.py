@@ -8,6 +8,7 @@ from ecsmachine.cli.arguments.context import one_machine_name, session
 from ecsmachine.cli.arguments.groups import MachineName, Yes
 from ecsmachine.cli.display.confirmation import confirmed
 from ecsmachine.cli.display.printer import say
+from ecsmachine.documents.rules import address_of
 
 
 def trust(
@@ -34,7 +35,8 @@ def trust(
             return
         if known:
             say(f"Pinned: {known[0]} {host_keys.fingerprint(known[1])}")
-        say(f"Shown:  {kind} {host_keys.fingerprint(text)}, by {target.host}:{target.port}")
+        shown_by = address_of(target.host, target.port)
+        say(f"Shown:  {kind} {host_keys.fingerprint(text)}, by {shown_by}")
         if yes or confirmed("Is that the host's own key?"):
             host_keys.pin(pin_path, key)
             sharing.close(pin_path)  # what the former key let in is not used again

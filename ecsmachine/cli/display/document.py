@@ -228,7 +228,7 @@ def errors_of(error: MachineError, machine: str, written: Callable[[str], str]) 
             "Message": written(each.message),
             "Hint": written(each.hint or ""),
             "Machine": each.machine or machine,
-            **({"Details": written(each.details.rstrip())} if each.details else {}),
+            **({"Details": written(each.shown_details)} if each.shown_details else {}),
         }
         for each in error.parts or (error,)
     ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from ecsmachine.cli.display.go_regexp import compiled
 from ecsmachine.errors import UsageError
+from ecsmachine.suggestions import instead_of
 
 KEYS = ("driver", "label", "name", "state", "swarm")
 
@@ -74,9 +75,7 @@ def parse(texts: Iterable[str]) -> Filters:
                 f'Unsupported filter syntax: "{text}"', hint="A filter is like state=Running."
             )
         if key not in KEYS:
-            raise UsageError(
-                f"Unsupported filter key '{key}'", hint=f"Filters are: {', '.join(KEYS)}."
-            )
+            raise UsageError(f"Unsupported filter key '{key}'", hint=instead_of(key, KEYS))
         if key == "name":
             _check_pattern(value)
         values[key] = (*values.get(key, ()), value)

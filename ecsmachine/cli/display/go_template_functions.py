@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ecsmachine.suggestions import did_you_mean
+
 _VERB = re.compile(
     r"%([-+# 0]*)(\*|\d{0,6})((?:\.(?:\*|\d{0,6}))?)(?:\[(\d{1,4})\])?(.?)", re.DOTALL
 )
@@ -177,9 +179,11 @@ def field(value: Any, name: str) -> Any:
     if isinstance(value, Record) and name not in value:
         name = _GO_NAMES.get(name, name)
     if not isinstance(value, Mapping) or (isinstance(value, Record) and name not in value):
-        kind = "this record" if isinstance(value, Record) else f"type {type_name(value)}"
-        known = f"; it has {', '.join(value)}" if isinstance(value, Record) else ""
-        raise TemplateError(f"can't evaluate field {name} in {kind}{known}")
+        if not isinstance(value, Record):
+            raise TemplateError(f"can't evaluate field {name} in type {type_name(value)}")
+        meant = did_you_mean(name, value)
+        known = f". {meant}" if meant else f"; it has {', '.join(value)}"
+        raise TemplateError(f"can't evaluate field {name} in this record{known}")
     return value.get(name)
 
 

@@ -6,7 +6,7 @@ Source: the package documentation of Go's text/template. Left out: complex numbe
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from ecsmachine.cli.display.go_template_nodes import (
@@ -28,6 +28,7 @@ from ecsmachine.cli.display.go_template_nodes import (
     Variable,
 )
 from ecsmachine.errors import UsageError
+from ecsmachine.suggestions import did_you_mean
 
 _MAX_DEPTH = 100
 _BLANKS = " \t\r\n"
@@ -71,7 +72,7 @@ class _Action:
     tokens: list[_Token]
 
 
-def parse(template: str, functions: Container[str]) -> Tree:
+def parse(template: str, functions: Collection[str]) -> Tree:
     """Return the tree of a template that may call ``functions``.
 
     Raises :class:`UsageError` that names the place.
@@ -90,7 +91,7 @@ def parsing_error(template: str, at: int, what: str) -> UsageError:
 class _Parser:
     """Reads one template."""
 
-    def __init__(self, template: str, functions: Container[str]):
+    def __init__(self, template: str, functions: Collection[str]):
         self._template = template
         self._functions = functions
         self._items = self._split()
@@ -372,7 +373,9 @@ class _Parser:
         if token.text in constants:
             return Literal(constants[token.text])
         if token.text not in self._functions:
-            raise self._error(token.at, f'function "{token.text}" not defined')
+            meant = did_you_mean(token.text, self._functions)
+            reason = f'function "{token.text}" not defined. {meant}'.rstrip(". ")
+            raise self._error(token.at, reason)
         return Function(token.text)
 
     def _parenthesis(self, token: _Token) -> Expression:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ecsmachine.errors import UsageError
+from ecsmachine.suggestions import instead_of
 
 COLUMNS = {
     "NAME": "Name",
@@ -78,5 +79,5 @@ def _heading(word: str, option: str) -> str:
         if upper in (heading, field.upper()):
             return heading
     raise UsageError(
-        f'{option}: there is no column "{word.strip()}"', hint=f"There are {', '.join(COLUMNS)}."
+        f'{option}: there is no column "{word.strip()}"', hint=instead_of(word, COLUMNS)
     )

@@ -223,7 +223,7 @@ def _address(machine: Machine, answers: bool) -> str:
             raise
         warn(f"{error.message}; this is the last known address of {machine.name}")
         return known
-    if not machine.driver.address():
+    if not machine.driver.address() and machine.driver.name != "none":
         raise MachineError(
             f'IP address is not set: machine "{machine.name}" has none',
             hint=f'"ecsmachine status {machine.name}" says whether it runs.',

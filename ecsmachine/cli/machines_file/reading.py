@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecsmachine.cli.arguments.suggestions import did_you_mean
 from ecsmachine.cli.machines_file.keys import OWN, keys_of, secrets_of
 from ecsmachine.cli.machines_file.values import Values
 from ecsmachine.cli.machines_file.variables import Variables
@@ -26,6 +25,7 @@ from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import OptionValue
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.plan.wanted import Setup
+from ecsmachine.suggestions import did_you_mean, instead_of
 
 if TYPE_CHECKING:
     from ecsmachine.documents.yaml_text import Node
@@ -134,7 +134,7 @@ class _Reading:
         if driver_name not in registry.driver_names():
             at = given["driver"][0] if "driver" in given else line
             drivers = registry.driver_names()
-            hint = did_you_mean(driver_name, drivers) or f"There are {', '.join(drivers)}."
+            hint = instead_of(driver_name, drivers)
             self._problems.add(at, f'driver: there is no "{driver_name}"', hint)
             return
         self._drivers[driver_name] = None
@@ -200,7 +200,7 @@ class _Reading:
                 return
         known = [*OWN, *(each for driver in drivers for each in keys_of(driver))]
         plain = key.replace("_", "-").removeprefix(f"{drivers[0]}-")
-        hint = f"Did you mean {plain}?" if plain in known else did_you_mean(plain, known)
+        hint = did_you_mean(plain, known)
         self._problems.add(
             line, f"{key} is not known", hint or '"ecsmachine create --help --all" shows options.'
         )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from ecsmachine.cli.machines_file.variables import Variables
 from ecsmachine.documents.yaml_text import Problems, entries_in, is_null, items_in, line_of, text_in
-from ecsmachine.drivers.base import Option, OptionValue, one_of
+from ecsmachine.drivers.base import Option, OptionValue
+from ecsmachine.suggestions import instead_of
 
 if TYPE_CHECKING:
     from ecsmachine.documents.yaml_text import Node
@@ -37,7 +38,7 @@ class Values:
             return self.flag(key, node)
         text = self.text(key, node)
         if text and option.choices and text not in option.choices:
-            hint = one_of(text, option.choices)
+            hint = instead_of(text, option.choices)
             self._problems.add(line_of(node), f'{key}: "{text}" is not known', hint)
         if text and (option.private_key or option.file):
             return str(self.path(text))

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from ecsmachine.cli.arguments.context import Session
 from ecsmachine.cli.arguments.create_options import options_of_create, request_of
-from ecsmachine.cli.arguments.suggestions import did_you_mean
 from ecsmachine.cli.machines_file.keys import key_of
 from ecsmachine.cli.machines_file.reading import Declared, read
 from ecsmachine.documents.yaml_text import Problems
 from ecsmachine.drivers import registry
 from ecsmachine.errors import MachineError, UsageError
+from ecsmachine.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from ecsmachine.drivers.base import OptionValue

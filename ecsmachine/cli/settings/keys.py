@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from os.path import isabs
 
+from ecsmachine.suggestions import did_you_mean, instead_of
+
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -77,9 +79,6 @@ _IN_SECRETS = ("LTAI", "@", "PRIVATE KEY")
 """What stands in each of them."""
 
 
-_MOST_NAMED = 24
-
-
 class FaultError(Exception):
     """What is wrong with a key: where it stands, what it is, and what to do."""
 
@@ -122,18 +121,6 @@ def is_secret(name: str) -> bool:
     return any(word in name for word in _SECRET_NAMES)
 
 
-def meant(word: str, known: Iterable[str]) -> str:
-    """Return what to do about a word that is not known."""
-    from difflib import get_close_matches
-
-    names = sorted(known)
-    near = [name for name in names if name.endswith(f"-{word}")]
-    near = near or get_close_matches(word, names, n=1)
-    if near:
-        return f"Did you mean {near[0]}?"
-    return f"There are {', '.join(names)}." if len(names) <= _MOST_NAMED else "No name is similar."
-
-
 def _check_keys(
     path: tuple[str, ...],
     content: dict[str, Any],
@@ -150,7 +137,7 @@ def _check_keys(
             _check_options(here, value, project=False)
         else:
             known = {*own, *(commands if isinstance(value, dict) else VARIABLES)}
-            raise FaultError(here, f'"{key}" is not known', meant(key, known))
+            raise FaultError(here, f'"{key}" is not known', instead_of(key, sorted(known)))
 
 
 def _check_value(path: tuple[str, ...], key: str, value: Any) -> None:
@@ -180,10 +167,13 @@ def _check_options(path: tuple[str, ...], value: Any, *, project: bool) -> None:
                 here, f"--{key} can only be given on the command line", "Leave it out."
             )
         if project and key.removeprefix("aliyunecs-") not in OF_A_PROJECT:
+            meant = did_you_mean(key, OF_A_PROJECT)
             raise FaultError(
                 here,
                 f'"{key}" is not allowed in the file of a project',
-                "Give it on the command line, or in your own file.",
+                f"{meant} Otherwise, give it on the command line, or in your own file."
+                if meant
+                else "Give it on the command line, or in your own file.",
             )
         if isinstance(inner, dict):
             _check_options(here, inner, project=project)

@@ -152,12 +152,14 @@ class Settings:
         """Use a profile. Raises :class:`UsageError` if there is no such profile."""
         names = self.names("profiles")
         if profile not in names:
-            from ecsmachine.cli.settings.keys import meant
+            from ecsmachine.suggestions import instead_of
 
             where = self.user.path if self.user is not None else files.user_path(self._given)
             raise UsageError(
                 f'{said_by}: there is no profile "{profile}" in {where or "any file"}',
-                hint=meant(profile, names) if names else f"Write [profiles.{profile}] into it.",
+                hint=instead_of(profile, names)
+                if names
+                else f"Write [profiles.{profile}] into it.",
             )
         self.profile = profile
 
@@ -174,11 +176,11 @@ class Settings:
         for name in names:
             known = self.names("sets")
             if name not in known:
-                from ecsmachine.cli.settings.keys import meant
+                from ecsmachine.suggestions import instead_of
 
                 raise UsageError(
                     f'--like: there is no set of options "{name}"',
-                    hint=meant(name, known)
+                    hint=instead_of(name, known)
                     if known
                     else f"Write [sets.{name}] into your file: {files.user_path(self._given)}.",
                 )

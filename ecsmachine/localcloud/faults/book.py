@@ -20,7 +20,7 @@ from typing import Any
 from ecsmachine.localcloud.faults.fault import Fault, check
 from ecsmachine.localcloud.faults.reach import Reach, check_reach
 from ecsmachine.localcloud.host.paths import CloudPaths
-from ecsmachine.localcloud.protocol.errors import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import unusable_database
 from ecsmachine.localcloud.state import records
 
 LOG = logging.getLogger("ecsmachine.localcloud")
@@ -82,7 +82,7 @@ class FaultBook:
             )
         except sqlite3.DatabaseError as error:
             self._connection.close()
-            raise LocalCloudError(f"{self._file} cannot be used: {error}") from error
+            raise unusable_database(error, self._file) from error
 
     def close(self) -> None:
         """Close the file; the book is not used any more afterwards."""
@@ -196,7 +196,7 @@ class FaultBook:
         try:
             return self._connection.execute(statement, values)
         except sqlite3.DatabaseError as error:
-            raise LocalCloudError(f"{self._file} cannot be used: {error}") from error
+            raise unusable_database(error, self._file) from error
 
     def _entry(
         self, fault_id: int, body: str, seen: int, struck: int, instances: str

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args
 
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
-from ecsmachine.localcloud.protocol.names import did_you_mean
+from ecsmachine.suggestions import instead_of
 
 FaultKind = Literal[
     "error",
@@ -167,7 +167,7 @@ def fault_of(kind: FaultKind, values: Mapping[str, Any]) -> Fault:
         if name not in known:
             raise FaultError(
                 f"A fault has no option {name}.",
-                hint=did_you_mean(name, known) or "It has: " + ", ".join(known),
+                hint=instead_of(name, known),
             )
     return Fault(kind, **values)
 
@@ -204,7 +204,7 @@ def check(fault: Fault) -> None:
     if fault.kind not in KINDS:
         raise FaultError(
             f"There is no fault {fault.kind}.",
-            hint=did_you_mean(str(fault.kind), KINDS) or "One of: " + ", ".join(KINDS),
+            hint=instead_of(str(fault.kind), KINDS),
         )
     _check_types(fault)
     spec = _SPECS[fault.kind]
@@ -217,7 +217,7 @@ def check(fault: Fault) -> None:
     for name in sorted(given - {*spec.takes, *_WHEN}):
         raise FaultError(
             f"The fault {fault.kind} has no option {_option(name)}.",
-            hint="It has: " + ", ".join(_option(each) for each in (*spec.takes, *_WHEN)),
+            hint=instead_of(_option(name), map(_option, (*spec.takes, *_WHEN))),
         )
     if fault.kind == "throttle" and given & {"nth", "probability", "seed"}:
         raise FaultError("The fault throttle strikes by rate: it has no nth, probability or seed.")

@@ -11,7 +11,7 @@ from functools import cache
 from ecsmachine.localcloud.catalog.instance_types import instance_types
 from ecsmachine.localcloud.catalog.regions import regions
 from ecsmachine.localcloud.faults.fault import CREATING, Fault, FaultError
-from ecsmachine.localcloud.protocol.names import did_you_mean
+from ecsmachine.suggestions import did_you_mean, instead_of
 
 _INSTANCE_ID = re.compile(r"i-[a-z0-9]{20}")
 
@@ -40,20 +40,28 @@ def _places() -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def check_reach(fault: Fault, reach: Reach) -> None:
     """Raise :class:`FaultError` for a fault that can never strike; it says what may be meant."""
-    region_ids, zone_ids = _places()
+    check_known(fault, reach.actions, reach.missing)
     if fault.target != "request" and not reach.guests:
         raise FaultError(
             f"The fault {fault.kind} needs guests, but this local cloud has none.",
             hint="Use a local cloud that was started with --guests nspawn",
         )
-    _check("action", fault.action, reach.actions, _of_action(fault.action, reach))
+    if _INSTANCE_ID.fullmatch(fault.instance):  # names may be of instances to come; ids are made up
+        _check("instance", fault.instance, reach.instance_ids())
+
+
+def check_known(fault: Fault, actions: frozenset[str], missing: frozenset[str]) -> None:
+    """Raise :class:`FaultError` for a fault that names what no cloud of this version has.
+
+    ``actions`` and ``missing`` are as in :class:`Reach`.
+    """
+    region_ids, zone_ids = _places()
+    _check("action", fault.action, actions, _of_action(fault.action, actions, missing))
     if fault.kind == "eventual-consistency":
         _check("resource-creating action", fault.action, CREATING)
     _check("region", fault.region, region_ids)
     _check("instance type", fault.instance_type, [kind.id for kind in instance_types()])
     _check("zone", fault.zone, zone_ids)
-    if _INSTANCE_ID.fullmatch(fault.instance):  # names may be of instances to come; ids are made up
-        _check("instance", fault.instance, reach.instance_ids())
     if fault.path and fault.path[0] not in "/*?[":
         raise FaultError(
             f"The path {fault.path} can never match: paths begin with a slash.",
@@ -67,17 +75,17 @@ def _check(what: str, pattern: str, known: Iterable[str], hint: str = "") -> Non
         return
     raise FaultError(
         f"There is no {what} {pattern}: the fault can never strike.",
-        hint=hint or did_you_mean(pattern, names) or (f"There is {names[0]}" if names else None),
+        hint=hint or instead_of(pattern, names),
     )
 
 
-def _of_action(action: str, reach: Reach) -> str:
+def _of_action(action: str, actions: frozenset[str], missing: frozenset[str]) -> str:
     plain = action.removesuffix("/DryRun")
-    if plain in reach.missing:
+    if plain in missing:
         return (
             f"Alibaba Cloud has {plain}, but the local cloud does not (docs/emulator.md lists both)"
         )
-    if plain != action and plain in reach.actions:
+    if plain != action and plain in actions:
         return f"{plain} has no dry run"
-    near = did_you_mean(action, reach.actions)
+    near = did_you_mean(action, actions)
     return near or "Use an action of ECS, VPC, SLB or STS (docs/emulator.md lists them)"

@@ -86,7 +86,10 @@ def remove_files(paths: CloudPaths) -> None:
     for file in (paths.log, paths.state_file, paths.faults_file):
         files += paths.root.glob(f"{file.name}*")
     for file in files:
-        file.unlink(missing_ok=True)
+        if file.is_dir() and not file.is_symlink():  # somebody else's, in the place of ours
+            remove_tree(file)
+        else:
+            file.unlink(missing_ok=True)
     with suppress(OSError):
         paths.root.rmdir()
 

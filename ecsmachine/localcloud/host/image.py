@@ -20,6 +20,7 @@ from ecsmachine.localcloud.catalog.images import SUITES, USUAL
 from ecsmachine.localcloud.host.apt import apt_settings, copy_keys, host_sources, source_lines
 from ecsmachine.localcloud.host.mounts import unmount_below
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
+from ecsmachine.system import os_errors
 
 if TYPE_CHECKING:
     from importlib.abc import Traversable
@@ -168,10 +169,13 @@ def _bootstrap(root: Path, work: Path, suite: str, report: Report) -> None:
             process.terminate()  # mmdebstrap unmounts what it mounted
             raise
     if process.returncode != 0:
+        told = os_errors.told_by("\n".join(last))
         errors = [line[3:] for line in last if line.startswith("E: ")]
         raise LocalCloudError(
             f"The base image cannot be built: {errors[0] if errors else 'mmdebstrap failed'}",
-            hint="It needs Debian packages: check that apt-get can install packages on this host",
+            hint=os_errors.sentence(told)
+            if told is not None
+            else "It needs Debian packages: check that apt-get can install packages on this host",
             details="\n".join(last),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def cloud_id(root: Path) -> str:
     They depend only on the folder's path, so that everything that a cloud left in the kernel can be
     found and removed even if its files are gone.
     """
-    return hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:6]
+    return hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:6]
 
 
 # An environment entry of the daemon and the programs it starts; guests do not have it.
@@ -45,7 +46,7 @@ class CloudPaths:
     @classmethod
     def of(cls, root: Path) -> CloudPaths:
         """Return the paths of the cloud in ``root``, made absolute."""
-        return cls(root.expanduser().resolve())
+        return cls(Path(os.path.realpath(root.expanduser())))  # a loop of links stays one
 
     @property
     def id(self) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
+from ecsmachine.system import os_errors
 
 
 class ProgramError(LocalCloudError):
@@ -16,7 +17,12 @@ class ProgramError(LocalCloudError):
         self, argv: Sequence[str], reason: str, output: str = "", status: int | None = None
     ):
         last = output.strip().splitlines()[-1:] or [reason]
-        super().__init__(f"{Path(argv[0]).name}: {last[0]}", details=output.strip() or None)
+        told = os_errors.told_by(output)
+        super().__init__(
+            f"{Path(argv[0]).name}: {last[0]}",
+            hint=os_errors.sentence(told) if told is not None else None,
+            details=output.strip() or None,
+        )
         self.argv = tuple(argv)
         self.output = output
         self.status = status

@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
+from typing import TYPE_CHECKING
+
+from ecsmachine.system import os_errors
+
+if TYPE_CHECKING:
+    import sqlite3
+    from pathlib import Path
+
 
 class ApiError(Exception):
     """A request is refused. ``code`` and ``message`` are those of Alibaba Cloud's references."""
@@ -48,3 +58,37 @@ class LocalCloudError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint or ''}".rstrip()
+
+
+def refused_by_system(error: OSError, place: Path) -> LocalCloudError:
+    """Return the error for what the operating system refused, with what to do about it.
+
+    ``place`` is what was written where the system does not name the file.
+    """
+    file = error.filename or place
+    return LocalCloudError(
+        f"{file}: {error.strerror or error}", hint=os_errors.sentence(error, file) or None
+    )
+
+
+_LEAST_FREE = 256 * 1024
+"""What SQLite needs at least of a disk, in bytes; with less, it tells of an I/O error."""
+
+_OF_SQLITE = (
+    ("is full", errno.ENOSPC),
+    ("readonly", errno.EACCES),
+    ("unable to open", errno.EACCES),
+    ("I/O error", errno.EIO),
+)
+
+
+def unusable_database(error: sqlite3.Error, file: Path) -> LocalCloudError:
+    """Return the error for a file that SQLite cannot use: for want of a right, or damaged."""
+    for said, number in _OF_SQLITE:
+        if said in str(error):
+            full = number == errno.EIO and shutil.disk_usage(file.parent).free < _LEAST_FREE
+            return refused_by_system(OSError(errno.ENOSPC if full else number, str(error)), file)
+    return LocalCloudError(
+        f"{file} is not a local cloud's database: {error}",
+        hint="Restore it, or remove the cloud: ecsmachine local reset",
+    )

@@ -98,6 +98,8 @@ def up(
         raise LocalCloudError(
             "--settled and --delay cannot be combined.", hint="Leave out one of them"
         )
+    if seed is not None:
+        read_seed(seed)  # what is wrong with it is told before what the host lacks
     found = find(root)
     if found is not None:
         _check_key_of(found, access_key)
@@ -125,7 +127,6 @@ def up(
         )
     arguments = ["--guests", kind, "--port", str(port), *serving.options()]
     if seed is not None:
-        read_seed(seed)  # its errors are reported at once
         arguments.append(f"--seed={seed.absolute()}")
     if kind == "nspawn":
         wanted = dict.fromkeys((USUAL, *(kept.releases if kept is not None else ()), *releases))

@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 
 from ecsmachine.localcloud.actions import PRODUCTS
-from ecsmachine.localcloud.faults.reach import Reach
+from ecsmachine.localcloud.faults.fault import Fault, check
+from ecsmachine.localcloud.faults.reach import Reach, check_known
 from ecsmachine.localcloud.protocol.official import official_actions
 from ecsmachine.localcloud.state import FILE_NAME
 from ecsmachine.localcloud.state.state import open_state
@@ -22,8 +23,13 @@ def reach_of(root: Path, *, guests: bool) -> Reach:
         with closing(open_state(root)) as state:
             return [instance.id for instance in state.instances]
 
-    actions, missing = _actions()
-    return Reach(actions, missing, guests, instance_ids)
+    return Reach(*_actions(), guests, instance_ids)
+
+
+def check_names(fault: Fault) -> None:
+    """Raise :class:`FaultError` for a fault that can strike in no cloud of this version."""
+    check(fault)
+    check_known(fault, *_actions())
 
 
 @cache

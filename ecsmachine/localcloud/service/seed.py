@@ -31,9 +31,9 @@ from typing import Any
 from ecsmachine.localcloud.catalog.instance_types import instance_types
 from ecsmachine.localcloud.catalog.regions import regions
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
-from ecsmachine.localcloud.protocol.names import did_you_mean
 from ecsmachine.localcloud.protocol.official import official_actions
 from ecsmachine.localcloud.state.settings import QUOTAS, Offer, Stock
+from ecsmachine.suggestions import did_you_mean, instead_of
 
 _SECTIONS = ("instances", "images", "stock", "prices", "quotas")
 _ECS = "2014-05-26"
@@ -199,7 +199,7 @@ def _check_names(place: str, data: Mapping[str, Any], known: Iterable[str], what
     names = list(known)
     for given in data:
         if given not in names:
-            hint = did_you_mean(str(given), names) or f"There are: {', '.join(names[:9])}"
+            hint = instead_of(str(given), names)
             raise SeedError(f"{place}: there is no {what} {given}.", hint=hint)
 
 

@@ -41,7 +41,7 @@ from ecsmachine.localcloud.host.settings import (
     Serving,
     read_settings,
 )
-from ecsmachine.localcloud.protocol.errors import LocalCloudError
+from ecsmachine.localcloud.protocol.errors import LocalCloudError, refused_by_system
 from ecsmachine.localcloud.service.fault_reach import reach_of
 from ecsmachine.localcloud.service.listening import listen_at, parse
 from ecsmachine.localcloud.service.page.admission import new_token
@@ -119,15 +119,25 @@ def main(arguments: list[str]) -> int:
         )
         seed = None if given.seed is None else read_seed(given.seed)
         _serve(paths, given.guests, given.port, downloads, serving, seed, lambda: say({}))
-    except LocalCloudError as error:
-        _log.error("%s", error.message)
-        say({"message": error.message, "hint": error.hint, "details": error.details})
-        return 1
     except Exception as error:
-        _log.exception("the daemon failed")
-        say({"message": f"The daemon failed: {error}", "hint": None, "details": None})
+        told = error_of_start(error, given.root)
+        _log.error("%s", told.message, exc_info=told is not error)
+        say({"message": told.message, "hint": told.hint, "details": told.details})
         return 1
     return 0
+
+
+def error_of_start(error: Exception, root: Path) -> LocalCloudError:
+    """Return what a user is told of an exception that ended the daemon of the cloud in a folder."""
+    if isinstance(error, LocalCloudError):
+        return error
+    if isinstance(error, OSError):
+        return refused_by_system(error, root)
+    return LocalCloudError(
+        f"The daemon failed: {type(error).__name__}: {error}",
+        hint="This is a bug in ecsmachine: report it with the output of "
+        f"ecsmachine local logs --root {root}",
+    )
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ Invalid data raises :class:`RecordError`, whose one line says what is wrong and 
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import types
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
+from ecsmachine.system import os_errors
 
 T = TypeVar("T")
 
@@ -57,7 +59,9 @@ def read(
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise RecordError(f"{file} cannot be read: {error.strerror}", hint=refused) from None
+        is_in_the_way = error.errno == errno.EISDIR
+        hint = os_errors.sentence(error, file) if is_in_the_way else refused
+        raise RecordError(f"{file} cannot be read: {error.strerror}", hint=hint) from None
     except (ValueError, RecordError) as error:
         raise RecordError(f"{file} cannot be read: {error}", hint=hint) from None
 

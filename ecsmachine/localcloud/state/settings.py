@@ -16,7 +16,7 @@ from ecsmachine.localcloud.catalog import prices
 from ecsmachine.localcloud.catalog.instance_types import InstanceType
 from ecsmachine.localcloud.catalog.regions import find_zone, known_region, regions
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
-from ecsmachine.localcloud.protocol.names import did_you_mean
+from ecsmachine.suggestions import did_you_mean, instead_of
 
 QUOTAS = {
     "instances": 1000,
@@ -154,7 +154,7 @@ def delays_of(given: Mapping[str, Any] | Iterable[str]) -> Delays:
         if full not in known:
             raise StateError(
                 f"There is no delay {name}.",
-                hint=did_you_mean(full, known) or f"There are: {', '.join(known)}",
+                hint=instead_of(full, known),
             )
         try:
             values[full] = float(text)

@@ -36,6 +36,7 @@ from ecsmachine.localcloud.catalog.regions import known_region
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.authentication import AccessKey
 from ecsmachine.localcloud.protocol.clock import timestamp
+from ecsmachine.localcloud.protocol.errors import unusable_database
 from ecsmachine.localcloud.protocol.identifiers import default_resource_group, new_id
 from ecsmachine.localcloud.state import FILE_NAME, records
 from ecsmachine.localcloud.state.balancers import LoadBalancer, ServerCertificate, ServerGroup
@@ -406,7 +407,8 @@ def open_state(root: Path, settings: Settings | None = None) -> State:
         return State(connection, root, settings)
     except sqlite3.DatabaseError as error:
         connection.close()
-        raise StateError(f"{path} is not a local cloud's database: {error}") from error
+        told = unusable_database(error, path)
+        raise StateError(told.message, hint=told.hint) from error
     except BaseException:
         connection.close()
         raise

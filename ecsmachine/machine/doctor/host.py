@@ -6,6 +6,7 @@ import re
 import shlex
 from dataclasses import dataclass
 
+from ecsmachine.documents.rules import address_of
 from ecsmachine.documents.text import parse_json
 from ecsmachine.drivers.base import ConsoleOutput
 from ecsmachine.errors import MachineError
@@ -49,8 +50,9 @@ def reached(subject: Subject, host: str, port: int) -> str:
         if isinstance(subject.machine.driver, ConsoleOutput):
             hint = f'"ecsmachine logs --console {subject.name}" shows the console.'
         reason = error.strerror or str(error) or "no answer in time"
-        raise MachineError(f"{host}:{port} does not answer: {reason}", hint=hint) from error
-    return f"{host}:{port} answers"
+        where = address_of(host, port)
+        raise MachineError(f"{where} does not answer: {reason}", hint=hint) from error
+    return f"{address_of(host, port)} answers"
 
 
 def host_key(subject: Subject) -> str | Warned:

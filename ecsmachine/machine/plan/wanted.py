@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ecsmachine.errors import UsageError
 from ecsmachine.machine.create_request import CreateRequest
+from ecsmachine.suggestions import instead_of
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def targeted(
         if target not in groups:
             raise UsageError(
                 f'--target: there is no "{target}" in the file',
-                hint=f"There are: {', '.join(sorted(groups))}." if groups else None,
+                hint=instead_of(target, sorted(groups)),
             )
         found |= groups[target]
     return found

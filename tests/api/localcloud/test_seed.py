@@ -192,7 +192,7 @@ def test_quotas(name: str) -> None:
         ({"instances": [{"ImageId": "beos"}]}, "there is no image beos"),
         ({"instances": [{"Amount": 101}]}, "InvalidParameter.Amount"),
         ({"images": [{"ImageName": "a", "Stat": 1}]}, "CreateImage has no parameter Stat"),
-        ({"stock": [{"InstanceType": "ecs.g6.larg"}]}, "Did you mean ecs.g6.large?"),
+        ({"stock": [{"InstanceType": "ecs.g6.larg"}]}, "Did you mean ecs.g6.large"),
         ({"stock": [{"ZoneId": "cn-hangzhou"}]}, "there is no zone cn-hangzhou"),
         ({"stock": [{"Amount": -1}]}, "stock[0].Amount must be a whole number"),
         ({"stock": [{"Amont": 1}]}, "Did you mean Amount?"),

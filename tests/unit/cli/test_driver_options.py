@@ -98,4 +98,4 @@ def test_choices_are_matched_of_a_flag_and_of_a_variable() -> None:
         with pytest.raises(UsageError) as caught:
             resolve([PLAN], flags, environment)
         assert caught.value.message == '--plan (PLAN): "smal" is not known'
-        assert caught.value.hint == "Did you mean small? Use small or large."
+        assert caught.value.hint == "Did you mean small? Use one of: small, large."

@@ -77,7 +77,7 @@ def test_unset_takes_by_key_or_value(program: Program, store: Store, dev1: Host)
     assert (engine.labels, engine.insecure_registry) == (["rack=7"], [])
     missing = program("config", "unset", "dev1", "--engine-label", "env")
     assert missing.code == 2
-    assert "It has: rack=7." in missing.err
+    assert "Use rack=7." in missing.err
 
 
 def test_what_the_engine_refuses_is_not_stored(program: Program, store: Store, dev1: Host) -> None:

@@ -89,3 +89,38 @@ def test_without_a_cloud(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 def test_the_help_shows_examples(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["local", "fault", "add", "--help"], {}) == 0
     assert "ecsmachine local fault add throttle --rate 5" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("fault add bogus", "There is no fault bogus"),
+        ("fault add no-stok --zone cn-hangzhou-h", "Did you mean no-stock?"),
+        ("fault add error", "The fault error needs code"),
+        ("fault add no-stock --instance-type ecs.g6.larg", "Did you mean ecs.g6.large"),
+        ("fault add cut-after --action RunInstance", "Did you mean RunInstances?"),
+        ("registry push none.tar nginx:1", "none.tar: No such file"),
+        ("run none-such-program", "There is no program none-such-program"),
+        ("up --guests none --seed none.yaml", "The seed none.yaml cannot be read"),
+        ("up --guests none --listen nowhere", "nowhere"),
+        ("up --guests none --delay pendin=1", "Did you mean pending_s?"),
+        ("logs i-x --requests", "An instance has no requests"),
+        ("fault rm", "Give the ids of faults"),
+    ],
+)
+def test_arguments_are_looked_at_before_the_cloud_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: str, said: str
+) -> None:
+    environment = {"ECSMACHINE_LOCAL_ROOT": str(tmp_path / "cloud"), "PATH": ""}
+    assert run(["local", *arguments.split()], environment) != 0
+    told = capsys.readouterr().err
+    assert (said in told, "There is no local cloud" in told) == (True, False), told
+    assert not (tmp_path / "cloud").exists()
+
+
+def test_no_zone_is_suggested_that_is_not_near(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["local", "fault", "add", "no-stock", "--zone", "cn-nowhere"], {}) == 2
+    told = capsys.readouterr().err
+    assert "There is no zone cn-nowhere" in told and "Did you mean" not in told

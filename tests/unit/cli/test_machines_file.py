@@ -132,7 +132,7 @@ machines:
         ("- a", "1: it is not an object"),
         ("defaults: {}", "1: it has no machines"),
         ("machines: [a]", "1: machines is not a mapping of names | Write machines: {dev1: {}}, or"),
-        ("machines:\n  a: {driver: x}", 'there is no "x" | There are aliyunecs, generic, none.'),
+        ("machines:\n  a: {driver: x}", 'there is no "x" | Use one of: aliyunecs, generic, none.'),
         ("machines:\n  a: {}\n  a: {}", "3: a appears twice (also in line 2)"),
         ("machines:\n  a: {provision: on}", '2: provision: "on" is neither true nor false'),
         ("machines:\n  a: {provision: yes}", '2: provision: "yes" is neither true nor false'),

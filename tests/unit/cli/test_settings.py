@@ -212,7 +212,7 @@ def test_options_of_other_commands(
     ("text", "line", "said", "hint"),
     [
         ("regoin = 'x'", 1, '"regoin" is not known', "Did you mean region?"),
-        ("a = 1\n", 1, '"a" is not known', "There are api-endpoint,"),
+        ("a = 1\n", 1, '"a" is not known', "Use one of: api-endpoint,"),
         ("[crate]\n", 1, '"crate" is not known', "Did you mean create?"),
         ("\n\nregion = 5", 3, '"region" is not a text in quotes', ""),
         ("native-ssh = 'yes'", 1, '"native-ssh" is not true or false', ""),
@@ -483,7 +483,7 @@ def test_sets_and_profiles_that_there_are_not(called: Program, user: Callable[..
     )
     assert "ECSMACHINE_PROFILE: there is no profile" in called("ls", ECSMACHINE_PROFILE="x").err
     assert called("create", "--like", "ic", "dev1").err == (
-        'Error: --like: there is no set of options "ic". There are ci.\n'
+        'Error: --like: there is no set of options "ic". Use ci.\n'
     )
     assert (
         "--like cannot be used with --resume" in called("create", "--resume", "--like=ci", "a").err
@@ -554,3 +554,13 @@ def test_the_values_of_an_option_on_a_command_line() -> None:
     words = ["--like", "a", "-like=b", "--liked", "--", "--like", "c"]
     assert values_given(words, "like") == ["a", "b"]
     assert values_given(["-dnone", "-d", "x"], "driver", "-d") == ["none", "x"]
+
+
+def test_a_mistyped_option_of_a_project_is_told(
+    called: Program, project: Callable[..., Path]
+) -> None:
+    project("[create]\nregin = 'x'\n")
+    told = called("settings").err
+    assert '"regin" is not allowed in the file of a project. Did you mean region?' in told
+    project("[create]\nssh-jump = 'x'\n")
+    assert "Did you mean" not in called("settings").err

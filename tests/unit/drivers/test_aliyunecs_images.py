@@ -46,7 +46,7 @@ def test_a_system_that_is_not_there(system: str) -> None:
 
 def test_the_nearest_names() -> None:
     assert nearest("cn-hangzou", ["cn-hangzhou", "us-east-1"], what="regions") == (
-        "Did you mean cn-hangzhou?"
+        "Did you mean cn-hangzhou? Use one of: cn-hangzhou, us-east-1."
     )
     assert nearest("zz", ["b", "a"], what="regions") == "Use one of: a, b."
     assert nearest("zz", [], what="VPCs") == "There are no VPCs."

@@ -123,8 +123,41 @@ def test_none_needs_a_url(context: DriverContext, url: str) -> None:
         registry.new("none", context, {"url": url})
 
 
-@pytest.mark.parametrize("url", ["none", "tcp://", "tcp://h:port", "tcp://[::1", "a b"])
-def test_none_takes_any_text_for_a_url(context: DriverContext, url: str) -> None:
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("192.0.2.7:2376", "first path segment in URL cannot contain colon"),
+        ("1http://h", "first path segment in URL cannot contain colon"),
+        (":x", "missing protocol scheme"),
+        ("tcp://h:port", 'invalid port ":port" after host'),
+        ("tcp://[::1]x", 'invalid port "x" after host'),
+        ("tcp://[::1", "missing ']' in host"),
+        ("tcp://a b:1", 'invalid character " " in host name'),
+        ("tcp://h/%zz", 'invalid URL escape "%zz"'),
+        ("x%1", 'invalid URL escape "%1"'),
+    ],
+)
+def test_none_takes_only_what_docker_machine_reads_as_a_url(
+    context: DriverContext, url: str, why: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        registry.new("none", context, {"url": url})
+    assert caught.value.message == f'--url: "{url}" is no URL: {why}'
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("none", "tcp://", "a b", "unix:///var/run/docker.sock", "localhost:2376", "//h:1"),
+        *("tcp://[::1]", "tcp://:1", "tcp://h:", "tcp://h:99999", "tcp://h:1:2"),
+        "tcp://u:p@h:1/a%20b?c=d",
+    ],
+)
+def test_none_takes_any_url(context: DriverContext, url: str) -> None:
     driver = registry.new("none", context, {"url": url})
     assert registry.load("none", context, driver.config()).url() == url
-    assert driver.address() == ""
+
+
+@pytest.mark.parametrize("url", ["unix:///var/run/docker.sock", "tcp://:1", "name", "npipe:////x"])
+def test_none_has_no_address_without_a_host(context: DriverContext, url: str) -> None:
+    assert registry.new("none", context, {"url": url}).address() == ""

@@ -78,7 +78,7 @@ def test_an_installed_driver_is_named_among_the_others(pool: Path) -> None:
     assert registry.driver_names() == ("aliyunecs", "generic", "none", "pool")
     with pytest.raises(MachineError) as caught:
         registry.options_of("pol")
-    assert 'Did you mean "pool"?' in (caught.value.hint or "")
+    assert "Did you mean pool?" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize(

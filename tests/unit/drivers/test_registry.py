@@ -28,7 +28,7 @@ def test_an_unknown_driver_is_named_with_what_there_is(context: DriverContext) -
     with pytest.raises(MachineError) as caught:
         registry.new("aliyunec", context, {})
     assert caught.value.message == 'Driver "aliyunec" not found'
-    assert 'Did you mean "aliyunecs"?' in (caught.value.hint or "")
+    assert "Did you mean aliyunecs?" in (caught.value.hint or "")
     assert "generic" in (caught.value.hint or "")
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import files
+from ecsmachine.ssh.private_files import NotWrittenError
 from ecsmachine.system import locks
 from tests.unit.machine.conftest import other_process
 
@@ -69,6 +70,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from ecsmachine.machine import files
+from ecsmachine.ssh.private_files import NotWrittenError
 for number in range(1_000_000):
     files.write_json(Path(sys.argv[1]), {"number": number, "filler": "x" * 100_000})
     print(number, flush=True)
@@ -91,6 +93,7 @@ HOLDER = """
 import sys
 from pathlib import Path
 from ecsmachine.machine import files
+from ecsmachine.ssh.private_files import NotWrittenError
 with files.locked(Path(sys.argv[1]), what="It"):
     print("held", flush=True)
     sys.stdin.readline()
@@ -197,22 +200,49 @@ def test_a_lock_that_cannot_be_had_says_why(
     monkeypatch.setattr(locks, "take", fail)
     with pytest.raises(MachineError) as caught, files.locked(tmp_path / "lock", what="it"):
         pytest.fail("the lock was had")
-    assert "check its disk" in (caught.value.hint or "")
+    assert "Check its disk" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize(
     ("number", "advice"),
     [
-        (errno.ENOSPC, "make room there"),
-        (errno.EDQUOT, "make room there"),
-        (errno.EACCES, "correct its permissions"),
-        (errno.EROFS, "writable"),
-        (errno.EISDIR, "move away the file in its place"),
-        (errno.ELOOP, "move away the file in its place"),
-        (errno.ENAMETOOLONG, "shorter name"),
-        (errno.ENOENT, "Make it"),
+        (errno.ENOSPC, "Make room on its disk."),
+        (errno.EDQUOT, "Remove other files of yours there, or raise your quota."),
+        (errno.EACCES, "Correct the permissions of {here}."),
+        (errno.EPERM, "Correct the permissions of {here}."),
+        (errno.EROFS, "Mount its file system writable."),
+        (errno.EISDIR, "Move away the file in its place."),
+        (errno.ELOOP, "Move away the file in its place."),
+        (errno.ENAMETOOLONG, "Take a shorter name."),
+        (errno.ENOENT, "Make the folder {here}/none."),
+        (errno.EMFILE, "Raise the limit of open files (ulimit -n)."),
+        (errno.EFBIG, "Raise the limit of file sizes (ulimit -f)."),
+        (errno.EXDEV, None),
     ],
 )
-def test_what_to_do_about_what_cannot_be_written(number: int, advice: str) -> None:
-    error = files.not_writable(Path("/store"), OSError(number, os.strerror(number)))
-    assert advice in (error.hint or "")
+def test_what_to_do_about_what_cannot_be_written(
+    number: int, advice: str | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "none" / "file"
+    error = files.not_writable(path, OSError(number, os.strerror(number)))
+    assert error.message == f"{path} cannot be written: {os.strerror(number)}"
+    assert error.hint == (advice and advice.format(here=tmp_path))
+
+
+def test_a_file_that_cannot_be_written_may_be_elsewhere(tmp_path: Path) -> None:
+    full = NotWrittenError(tmp_path / "x", OSError(errno.ENOSPC, "full"))
+    assert full.or_else("name another").hint == "Make room on its disk, or name another."
+    odd = NotWrittenError(tmp_path / "x", OSError(errno.EXDEV, "odd"))
+    assert odd.or_else("name another").hint == "Name another."
+
+
+def test_a_link_that_leads_nowhere_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "x").symlink_to(tmp_path / "none" / "y")
+    error = files.not_writable(tmp_path / "x", OSError(errno.ENOENT, "none"))
+    assert error.hint == "Remove the link in its place, which leads nowhere."
+
+
+def test_numbers_are_written_as_go_writes_them() -> None:
+    value = {"a": 0.0, "b": [2.0, {"c": 0.05}], "d": True, "e": 3}
+    assert json.loads(files.as_json(value)) == value
+    assert b"".join(files.as_json(value).split()) == (b'{"a":0,"b":[2,{"c":0.05}],"d":true,"e":3}')

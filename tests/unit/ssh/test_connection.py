@@ -96,7 +96,7 @@ def test_the_host_key_is_pinned_at_first_contact(server: LoopbackServer) -> None
 
 def test_a_pin_that_cannot_be_written_is_said(server: LoopbackServer, tmp_path: Path) -> None:
     pin = tmp_path / "missing" / "known_hosts"
-    with pytest.raises(MachineError, match=f"Cannot write the host key to {pin}: No such file"):
+    with pytest.raises(MachineError, match=f"{pin} cannot be written: No such file"):
         wait_for_ssh(server.target(), pin)
 
 

@@ -13,6 +13,7 @@ from ecsmachine.cli.commands.container_service.options import cluster_client, co
 from ecsmachine.cli.display.confirmation import read_input
 from ecsmachine.cli.display.printer import show
 from ecsmachine.errors import UsageError
+from ecsmachine.suggestions import instead_of
 
 _METHODS = ("GET", "POST", "PUT", "DELETE")
 
@@ -35,9 +36,7 @@ def cs(
     Example: ecsmachine cs POST /clusters --header "Content-Type=application/json" --body @new.json
     """
     if method.upper() not in _METHODS:
-        raise UsageError(
-            f'"{method}" is not an HTTP method', hint=f"Use one of {', '.join(_METHODS)}."
-        )
+        raise UsageError(f'"{method}" is not an HTTP method', hint=instead_of(method, _METHODS))
     if not path.startswith("/"):
         raise UsageError(f'The path "{path}" does not begin with /', hint="Example: /clusters")
     plain, _, query = path.partition("?")

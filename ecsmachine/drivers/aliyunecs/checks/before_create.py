@@ -184,7 +184,7 @@ def _check_zone(settings: Settings, zones: list[str]) -> None:
         raise PreCreateCheckError(
             f'There is no zone "{settings.zone}" in region {settings.region} '
             "(--aliyunecs-zone, ECS_ZONE)",
-            hint=f"Use one of: {', '.join(sorted(zones))}.",
+            hint=nearest(settings.zone, zones, what="zones", most=40),
         )
 
 

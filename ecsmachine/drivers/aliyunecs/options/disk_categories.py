@@ -6,10 +6,10 @@ What a zone offers may be narrower, and is asked for separately.
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Literal
 
 from ecsmachine.errors import MachineError
+from ecsmachine.suggestions import instead_of
 
 DiskKind = Literal["system", "data"]
 
@@ -55,11 +55,9 @@ def check_disk_size(
     """
     size_flag, category_flag = _FLAGS[kind]
     if category not in SIZES_GIB:
-        close = get_close_matches(category, SIZES_GIB, n=1)
-        meant = f"Did you mean {close[0]}? " if close else ""
         raise error(
             f'{category_flag}: "{category}" is not a disk category',
-            hint=f"{meant}Use one of: {', '.join(SIZES_GIB)}.",
+            hint=instead_of(category, SIZES_GIB),
         )
     least, most = SIZES_GIB[category][kind]
     least = max(least, least_gib or 0)

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from difflib import get_close_matches
 
 from ecsmachine.aliyun.ecs_values import InstanceType
+from ecsmachine.suggestions import did_you_mean, instead_of
 
 
 def nearest(name: str, known: Iterable[str], *, what: str, most: int = 8) -> str:
     """Return a sentence with the names that are nearest to ``name``, or else the first few."""
-    names = sorted(set(known))
-    if not names:
-        return f"There are no {what}."
-    close = get_close_matches(name, names, n=3, cutoff=0.6)
-    if close:
-        return f"Did you mean {' or '.join(close)}?"
-    shown = ", ".join(names[:most])
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return f"Use one of: {shown}{more}."
+    return instead_of(name, sorted(set(known)), most=most) or f"There are no {what}."
 
 
 def nearest_types(
@@ -31,7 +23,7 @@ def nearest_types(
     candidates = [each for each in types if each.id in offered]
     if wanted is None:
         names = [each.id for each in candidates]
-        if get_close_matches(name, names, n=1, cutoff=0.6) or not names:
+        if not names or did_you_mean(name, names):
             return nearest(name, names, what="instance types")
         candidates.sort(key=lambda each: (each.cpu_cores, each.memory_gib, each.id))
         return f"The smallest available: {with_sizes(candidates[:3])}."

@@ -13,8 +13,9 @@ from typing import Any, Literal
 
 from ecsmachine.documents import FALSE_WORDS, TRUE_WORDS
 from ecsmachine.documents.text import read_file
-from ecsmachine.drivers.base import OptionValue, PortRange, one_of
+from ecsmachine.drivers.base import OptionValue, PortRange
 from ecsmachine.errors import MachineError, UsageError
+from ecsmachine.suggestions import instead_of
 
 _MAX_USER_TAGS = 17
 """A resource may have 20 tags, and three are ours."""
@@ -87,7 +88,7 @@ def choice(*choices: str, optional: bool = False) -> Reader:
     def read(value: OptionValue) -> str:
         text = _text(value)
         if text not in choices and (text or not optional):
-            raise UnfitValueError(f'"{text}" is not known', one_of(text, choices))
+            raise UnfitValueError(f'"{text}" is not known', instead_of(text, choices))
         return text
 
     return Reader(read, choices=choices)

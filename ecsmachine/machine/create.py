@@ -37,6 +37,10 @@ class MachineExistsError(MachineError):
         )
 
 
+MAKING = "Creating machine..."
+"""What is reported when nothing is left to check."""
+
+
 def create(
     store: Store,
     request: CreateRequest,
@@ -309,7 +313,7 @@ def _make(
     checkpoint: Checkpoint,
     interruption: Interruption,
 ) -> None:
-    report("Creating machine...")
+    report(MAKING)
     provisions = machine.driver.provisions and request.provision
     if provisions:
         Thread(target=_import_provisioning, daemon=True).start()

@@ -21,6 +21,7 @@ from ecsmachine.cli.arguments.driver_options import (
 from ecsmachine.cli.arguments.help import ALL
 from ecsmachine.cli.arguments.login_keys import ask_for_passphrases
 from ecsmachine.cli.arguments.names import expand
+from ecsmachine.cli.display import docker_machine
 from ecsmachine.cli.display.printer import document, say, show, warn
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import OPTION_GROUPS, Option, OptionValue
@@ -221,16 +222,27 @@ def _resumed(
 
 def _create(ctx: typer.Context, request: CreateRequest) -> None:
     from ecsmachine.cli.display.progress import about, steps
-    from ecsmachine.machine.create import create
+    from ecsmachine.machine.create import MAKING, create
     from ecsmachine.machine.interruption import Interruption, in_own_thread
 
     this = session(ctx)
     this.under_way = [request.name]
     this.interruption = interruption = Interruption()
-    with steps() as report, about(request.name):
-        machine = in_own_thread(
-            lambda: create(this.store, request, report, interruption=interruption)
-        )
+    reported: set[str] = set()
+    try:
+        with steps() as report, about(request.name):
+
+            def told(line: str) -> None:
+                reported.add(line)
+                report(line)
+
+            machine = in_own_thread(
+                lambda: create(this.store, request, told, interruption=interruption)
+            )
+    except MachineError as error:
+        if this.is_docker_machine:
+            error.message = docker_machine.creating(error, begun=MAKING in reported)
+        raise
     if machine.driver.provisions and not request.provision:
         line = f'There is no engine yet: "ecsmachine provision {request.name}" installs it'
     else:

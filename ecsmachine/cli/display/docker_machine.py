@@ -6,12 +6,29 @@ docker/machine 0.16, ``commands/`` and ``libmachine/mcnerror``.
 
 from __future__ import annotations
 
+from ecsmachine.errors import MachineError, PreCreateCheckError
+
 NAME = "docker-machine"
+
+_NO_COMMAND = rf"{NAME}: \1 is not a {NAME} command. See '{NAME} --help'."
 
 _SENTENCES = (
     (
-        r"(No machine name|Expected |Too many arguments|Cannot run SSH command|Unknown shell).*",
+        r"(No machine name|Expected |Too many arguments|Cannot run SSH command).*",
         r"Error: \g<0>",
+    ),
+    (r"Unknown shell.*", "Error: Unknown shell"),
+    (r"Host is not running: machine .*", "Host is not running"),
+    (r"Unsupported filter syntax.*", "Unsupported filter syntax"),
+    (
+        r".* is not a swarm master",
+        r"\g<0>. The --swarm flag is intended for use with swarm masters",
+    ),
+    (r"'docker-machine' has no command ('.*')", _NO_COMMAND),
+    (r"('.*') is not a command of docker-machine\..*", _NO_COMMAND),
+    (
+        r"--url option is required.*|generic driver requires .*",
+        r"Error setting machine configuration from flags provided: \g<0>",
     ),
     (
         r'Driver "([^"]*)" not found',
@@ -28,10 +45,17 @@ def sentence(message: str) -> str:
     import re
 
     for ours, theirs in _SENTENCES:
-        said, found = re.subn(f"^{ours}", theirs, message, flags=re.DOTALL)
+        said, found = re.subn(f"^(?:{ours})", theirs, message, flags=re.DOTALL)
         if found:
             return said
     return message
+
+
+def creating(error: MachineError, *, begun: bool) -> str:
+    """Return an error of ``create``; ``begun`` is whether it was making the machine."""
+    if isinstance(error, PreCreateCheckError):
+        return f'Error with pre-create check: "{error.message}"'
+    return f"Error creating machine: {error.message}" if begun else error.message
 
 
 def version_line(version: str) -> str:

@@ -47,7 +47,7 @@ def ls(
 
         wanted = parse(filters)
     if quiet:
-        for name in _names(this, wanted, timeout):
+        for name in sorted(_names(this, wanted, timeout)):  # as comm and join want them
             show(one_line(name))
         return
     plain = not (filters or json or format_ or output or sort)

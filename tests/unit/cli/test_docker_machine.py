@@ -12,10 +12,19 @@ from pathlib import Path
 import pytest
 
 from ecsmachine.cli.app import run
+from ecsmachine.drivers.none import NoneDriver
+from ecsmachine.errors import MachineError
 from ecsmachine.machine.store import Store
 from tests.unit.cli.conftest import Program, Result
 
 NO_DEFAULT = 'Error: No machine name(s) specified and no "default" machine exists\n'
+NO_COMMAND = (
+    "docker-machine: 'nope' is not a docker-machine command. See 'docker-machine --help'.\n"
+)
+NO_MASTER = (
+    '"test" is not a swarm master. The --swarm flag is intended for use with swarm masters\n'
+)
+FLAGS = "Error setting machine configuration from flags provided: "
 
 
 @pytest.fixture
@@ -68,6 +77,16 @@ def machines(docker_machine: Program) -> Program:
         ("url", NO_DEFAULT),
         ("inspect", NO_DEFAULT),
         ("active", "No active host found\n"),
+        ("nope", NO_COMMAND),
+        ("help nope", NO_COMMAND),
+        ("ls --filter x", "Unsupported filter syntax\n"),
+        ("env --shell sh --swarm test", f"Error checking TLS connection: {NO_MASTER}"),
+        ("config --swarm test", f"Error running connection boilerplate: {NO_MASTER}"),
+        ("create -d none x", f"{FLAGS}--url option is required when no driver is selected\n"),
+        (
+            "create -d generic x",
+            f"{FLAGS}generic driver requires the --generic-ip-address option\n",
+        ),
         ("env -u dev1", "Error: Expected no machine name when the -u flag is present\n"),
         ("create -d none --url x test", 'Docker machine "test" already exists\n'),
     ],
@@ -85,6 +104,34 @@ def test_a_name_that_is_no_host_name(name: str, docker_machine: Program) -> None
         "Error creating machine: Invalid hostname specified. "
         "Allowed hostname chars are: 0-9a-zA-Z . -"
     )
+
+
+def test_a_create_that_fails_says_so_first(
+    docker_machine: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("create", "-d", "generic", "--generic-ip-address", "127.0.0.1", "--generic-ssh-key")
+    result = docker_machine(*words, "/nope", "dev1")
+    assert result.code == 3
+    assert result.err == 'Error with pre-create check: "There is no private key at /nope"\n'
+
+    def fails(*_: object) -> None:
+        raise MachineError("no room")
+
+    monkeypatch.setattr(NoneDriver, "create", fails)
+    result = docker_machine("create", "-d", "none", "--url", "tcp://192.0.2.7:2376", "dev1")
+    assert result.code == 1
+    assert result.err.startswith("Error creating machine: no room")
+
+
+def test_names_alone_are_sorted_as_comm_wants_them(docker_machine: Program) -> None:
+    for name in ("n2", "n10", "N3"):
+        docker_machine("create", "-d", "none", "--url", "tcp://192.0.2.7:2376", name)
+    assert docker_machine("ls", "-q").lines == ["N3", "n10", "n2"]
+    assert docker_machine("ls", "-f", "{{.Name}}").lines == ["n2", "N3", "n10"]
+
+
+def test_without_a_shell_env_says_no_more_than_that(docker_machine: Program) -> None:
+    assert docker_machine("env", "-u", SHELL="").err == "Error: Unknown shell\n"
 
 
 def test_an_error_of_the_command_line_leaves_with_1(docker_machine: Program) -> None:

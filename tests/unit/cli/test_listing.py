@@ -258,7 +258,7 @@ def test_a_wrong_timeout_is_wrong_usage(timeout: str, program: Program) -> None:
 def test_ls_q_neither_loads_nor_asks(program: Program, store: Store) -> None:
     for name in ("web10", "web9", "Web1", ".hidden"):
         store.directory(name).joinpath("config.json").mkdir(parents=True)
-    assert program("ls", "-q").lines == ["Web1", "web9", "web10"]
+    assert program("ls", "-q").lines == ["Web1", "web10", "web9"]
 
 
 def test_ls_q_imports_next_to_nothing(store: Store, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ class At:
 Place = At | Callable[[Fields], Any]
 
 
-def whole(fields: Fields) -> Mapping[str, Any]:
+def all_fields(fields: Fields) -> Mapping[str, Any]:
     """Return all that an object holds, also what is not known."""
     return fields.values
 

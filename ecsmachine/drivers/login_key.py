@@ -26,7 +26,7 @@ def check_login_key(path: Path, flag: str, passphrases: Mapping[Path, str]) -> s
     try:
         found = private_keys.load(path, passphrases.get(path.absolute()))
         if found.key is None and not private_keys.is_held_by_agent(found):
-            raise private_keys.locked(path)
+            raise private_keys.passphrase_needed(path)
     except MachineError as error:
         hint = error.hint or f"Correct {flag}, or leave it out."
         raise PreCreateCheckError(error.message, hint=hint) from error

@@ -56,7 +56,7 @@ def ssh_command(
     host = openssh.KnownHost(target, pin_path)
     if target.jump:  # what its host is logged in to with is in no option of a command line
         with openssh.configuration_file([host]) as path:
-            words = [programs.called("ssh"), "-F", str(path), host.alias]
+            words = [programs.executable("ssh"), "-F", str(path), host.alias]
             log_step("running %s", " ".join(words))
             yield [*words, *command]
         return

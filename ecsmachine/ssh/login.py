@@ -43,7 +43,7 @@ def login_key(target: SSHTarget) -> paramiko.PKey | None:
         return found.key
     held = agent_key(found.public) if found.public else None
     if held is None:
-        raise private_keys.locked(target.key_path)
+        raise private_keys.passphrase_needed(target.key_path)
     return held
 
 

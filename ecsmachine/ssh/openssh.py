@@ -21,7 +21,7 @@ from ecsmachine.errors import MachineError
 from ecsmachine.ssh import host_keys, kept
 from ecsmachine.ssh.private_files import NotWrittenError
 from ecsmachine.ssh.target import Jump, SSHTarget
-from ecsmachine.system.programs import called
+from ecsmachine.system.programs import executable
 
 _PREFIX = "ecsmachine-"
 _LONGEST_NEEDED_S = 86400.0  # programs read a configuration when they begin
@@ -69,7 +69,7 @@ def words(host: KnownHost) -> list[str]:
 
     Raises :class:`MachineError` for a value that cannot be written.
     """
-    given = [called("ssh"), "-F", "/dev/null", "-p", str(host.target.port)]
+    given = [executable("ssh"), "-F", "/dev/null", "-p", str(host.target.port)]
     for name, value in sorted(options(host).items()):
         given += ["-o", f"{name}={value}"]
     return [*given, login(host)]

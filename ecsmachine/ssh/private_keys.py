@@ -69,7 +69,7 @@ def load_unlocked(path: Path, passphrase: str | None = None) -> PKey:
     """Return a private key that can sign. Raises as :func:`load`, and for one with a passphrase."""
     key = load(path, passphrase).key
     if key is None:
-        raise locked(path)
+        raise passphrase_needed(path)
     return key
 
 
@@ -80,7 +80,7 @@ def is_held_by_agent(key: PrivateKey) -> bool:
     return bool(key.public) and agent_key(key.public) is not None
 
 
-def locked(path: Path) -> KeyFileError:
+def passphrase_needed(path: Path) -> KeyFileError:
     """Return the error for a key with a passphrase, which nobody could be asked for."""
     return KeyFileError(
         f"The private key {path} has a passphrase",

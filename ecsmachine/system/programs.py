@@ -25,7 +25,7 @@ if sys.platform == "win32":
                     return found
         return None
 
-    def called(name: str) -> str:
+    def executable(name: str) -> str:
         """Return how a program is called so that none of the current folder is taken for it."""
         return find(name) or f"{name}.exe"
 
@@ -37,7 +37,7 @@ else:
 
         return shutil.which(name)
 
-    def called(name: str) -> str:
+    def executable(name: str) -> str:
         """Return how a program is called: by its name."""
         return name
 

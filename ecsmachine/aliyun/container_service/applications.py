@@ -11,7 +11,7 @@ from ecsmachine.aliyun.container_service import rules
 from ecsmachine.aliyun.roa import refused
 from ecsmachine.aliyun.transport import Transport
 from ecsmachine.documents.fields import Fields
-from ecsmachine.documents.reading import At, read, whole
+from ecsmachine.documents.reading import At, all_fields, read
 from ecsmachine.documents.rules import ADDRESS, PROSE, Rule
 from ecsmachine.errors import UsageError
 
@@ -58,7 +58,7 @@ class Service:
     containers: Annotated[tuple[Container, ...], _containers]
     created: Annotated[str, At("created")]
     updated: Annotated[str, At("updated")]
-    raw: Annotated[Mapping[str, Any], whole] = field(repr=False)
+    raw: Annotated[Mapping[str, Any], all_fields] = field(repr=False)
 
     @property
     def wanted(self) -> int:
@@ -85,7 +85,7 @@ class Project:
     services: Annotated[tuple[Service, ...], _services]
     created: Annotated[str, At("created")]
     updated: Annotated[str, At("updated")]
-    raw: Annotated[Mapping[str, Any], whole] = field(repr=False)
+    raw: Annotated[Mapping[str, Any], all_fields] = field(repr=False)
 
 
 def _refs(fields: Fields) -> tuple[str, ...]:
@@ -102,7 +102,7 @@ class Volume:
     node: Annotated[str, At("Node")]
     scope: Annotated[str, At("Scope")]
     refs: Annotated[tuple[str, ...], _refs]
-    raw: Annotated[Mapping[str, Any], whole] = field(repr=False)
+    raw: Annotated[Mapping[str, Any], all_fields] = field(repr=False)
 
 
 @dataclass(frozen=True)

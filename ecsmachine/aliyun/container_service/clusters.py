@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from ecsmachine.aliyun.container_service import rules
 from ecsmachine.documents.fields import Fields
-from ecsmachine.documents.reading import At, whole
+from ecsmachine.documents.reading import At, all_fields
 from ecsmachine.documents.rules import ADDRESS, ID, PROSE, REGION, URL, Rule
 
 MOVING = frozenset(("initial", "launching", "starting", "stopping", "restarting"))
@@ -54,7 +54,7 @@ class Cluster:
     kind: Annotated[str, At("cluster_type", ID)]
     created: Annotated[str, At("created")]
     updated: Annotated[str, At("updated")]
-    raw: Annotated[Mapping[str, Any], whole] = field(repr=False)
+    raw: Annotated[Mapping[str, Any], all_fields] = field(repr=False)
 
     @property
     def is_swarm(self) -> bool:

@@ -44,7 +44,9 @@ def ask_for_passphrase(this: Session, path: Path) -> None:
     if found.key is not None or private_keys.is_held_by_agent(found):
         return
     for left in reversed(range(_TRIES)):
-        given = secret(f"Passphrase of the key {path}: ", hint=private_keys.locked(path).hint or "")
+        given = secret(
+            f"Passphrase of the key {path}: ", hint=private_keys.passphrase_needed(path).hint or ""
+        )
         try:
             private_keys.load(path, given)
         except MachineError:

@@ -68,7 +68,7 @@ def scp(
     # through here: the machines need not reach each other
     flags = ["-3", *(["-r"] if recursive else [])]
     code = _run_with_configuration(
-        [programs.called("scp"), *flags], "-F", places, quiet=quiet, keep=keep
+        [programs.executable("scp"), *flags], "-F", places, quiet=quiet, keep=keep
     )
     raise typer.Exit(_checked(code, machines))
 

@@ -12,7 +12,7 @@ import typer
 
 from ecsmachine.cli.arguments.context import Session, session
 from ecsmachine.cli.arguments.groups import AsJson, MachineName, MachineNames
-from ecsmachine.cli.display.printer import document, finish, kept, redraw, show
+from ecsmachine.cli.display.printer import captured, document, finish, redraw, show
 from ecsmachine.cli.display.terminal import can_move
 from ecsmachine.cli.everyday import looks
 from ecsmachine.cli.everyday import ls as everyday_ls
@@ -115,7 +115,7 @@ def _watch(look: Callable[[], None], interval_s: float) -> NoReturn:
     made, drawn = document(), 0
     while True:
         begun = time.monotonic()
-        text = kept(look)
+        text = captured(look)
         if made is not None:
             made.pass_on()
         elif can_move(sys.stdout):

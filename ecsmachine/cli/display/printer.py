@@ -11,7 +11,7 @@ import sys
 
 from ecsmachine.cli.display import streams
 from ecsmachine.cli.display.cleaning import clean, one_line
-from ecsmachine.cli.display.terminal import coloured, painted
+from ecsmachine.cli.display.terminal import coloured, with_colour_codes
 from ecsmachine.errors import UsageError
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
@@ -39,7 +39,7 @@ def show(text: str, *, end: str = "\n") -> None:
     if made is not None:
         made.show(text + end)
         return
-    held: list[str] | None = getattr(sys.stdout, "kept", None)
+    held: list[str] | None = getattr(sys.stdout, "captured", None)
     if held is not None:
         held.append(text + end)
         return
@@ -50,26 +50,26 @@ def show(text: str, *, end: str = "\n") -> None:
         raise streams.output_error(output.failure)
 
 
-class _Kept:
-    """What stands in the place of standard output while what is shown is kept."""
+class _Captured:
+    """What stands in the place of standard output while what is shown is captured."""
 
     def __init__(self, stream: TextIO):
-        self.kept: list[str] = []
+        self.captured: list[str] = []
         self._stream = stream
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
 
-def kept(work: Callable[[], object]) -> str:
+def captured(work: Callable[[], object]) -> str:
     """Return what a piece of work shows, in place of showing it; not where a document is made."""
     before = sys.stdout
-    sys.stdout = stand_in = _Kept(before)
+    sys.stdout = stand_in = _Captured(before)
     try:
         work()
     finally:
         sys.stdout = before
-    return "".join(stand_in.kept)
+    return "".join(stand_in.captured)
 
 
 def redraw(text: str, above: int) -> None:
@@ -138,7 +138,7 @@ def complain_of(line: str) -> None:
 
 
 def _fit(text: str) -> str:
-    return painted(text, clean)
+    return with_colour_codes(text, clean)
 
 
 def _write(text: str, stream: TextIO) -> None:

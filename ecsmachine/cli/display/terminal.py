@@ -65,7 +65,7 @@ def coloured(text: str, colour: str, stream: TextIO | None = None) -> str:
     return f"{_mark(colour)}{text}{_mark('end')}"
 
 
-def painted(text: str, others: Callable[[str], str] = str) -> str:
+def with_colour_codes(text: str, others: Callable[[str], str] = str) -> str:
     """Return a text with codes in place of the marks of :func:`coloured`.
 
     ``others`` is applied to what stands between them.

@@ -182,7 +182,7 @@ def with_template(call: Call) -> Call:
     return whole
 
 
-def _told_truth(request: Parameters, name: str) -> dict[str, bool]:
+def _boolean_if_given(request: Parameters, name: str) -> dict[str, bool]:
     return {name: request.boolean(name)} if request.given(name) else {}
 
 
@@ -270,7 +270,7 @@ def _data_view(values: Mapping[str, str]) -> dict[str, Any]:
                 {
                     **{name: item.text(name) for name in _OF_INTERFACE if item.given(name)},
                     "SecurityGroupIds": {"SecurityGroupId": item.listed("SecurityGroupIds")},
-                    **_told_truth(item, "DeleteOnRelease"),
+                    **_boolean_if_given(item, "DeleteOnRelease"),
                 }
                 for item in parameters.structs("NetworkInterface")
             ]

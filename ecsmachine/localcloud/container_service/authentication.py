@@ -17,7 +17,7 @@ from ecsmachine.localcloud.protocol.signature import (
     content_md5,
     roa_signature,
     roa_string_to_sign,
-    same,
+    same_secret,
 )
 from ecsmachine.localcloud.state.model import Account
 
@@ -59,7 +59,7 @@ def check(request: RoaRequest, account: Account, nonces: Nonces) -> None:
     if headers.get("x-acs-signature-method", "HMAC-SHA1").upper() != "HMAC-SHA1":
         raise ApiError("InvalidSignatureMethod", "Only HMAC-SHA1 signatures are supported.")
     _check_clock(headers["date"])
-    if not same(account.access_key_id, key_id):
+    if not same_secret(account.access_key_id, key_id):
         raise refusals.ACCESS_KEY(status=403)
     if headers.get("x-acs-security-token"):
         raise refusals.SECURITY_TOKEN(status=403)
@@ -69,7 +69,9 @@ def check(request: RoaRequest, account: Account, nonces: Nonces) -> None:
     texts = [
         roa_string_to_sign(request.method, headers, resource) for resource in _resources(request)
     ]
-    if not any(same(roa_signature(text, account.access_key_secret), signature) for text in texts):
+    if not any(
+        same_secret(roa_signature(text, account.access_key_secret), signature) for text in texts
+    ):
         raise ApiError(
             "SignatureDoesNotMatch",
             "Specified signature is not matched with our calculation. "

@@ -106,7 +106,7 @@ class ProjectWork:
         what = f"{moving} project {name}"
         return self._begin(what, do, partial(self._projects.end_work, name), of=name)
 
-    def do(self, what: str, work: Callable[[], None]) -> None:
+    def run_in_turn(self, what: str, work: Callable[[], None]) -> None:
         """Do other work in its turn; returns when it is done. Raises as :func:`finish`."""
         finish(self._begin(what, work, unchanged))
 

@@ -58,7 +58,7 @@ class Volumes:
             with self._state.transaction():
                 self._state.volumes.put(volume)
 
-        self._work.do(f"creating volume {name}", make)
+        self._work.run_in_turn(f"creating volume {name}", make)
         return volume_view(volume, self._node(), ())
 
     def list(self) -> dict[str, Any]:
@@ -78,7 +78,9 @@ class Volumes:
         users = [p.container.name for p in self._deployment().look() if name in p.container.volumes]
         if users:
             raise ApiError("VolumeInUse", f"The volume {name} is used by {', '.join(users)}.", 409)
-        self._work.do(f"removing volume {name}", lambda: self._deployment().remove_volume(name))
+        self._work.run_in_turn(
+            f"removing volume {name}", lambda: self._deployment().remove_volume(name)
+        )
         with self._state.transaction():
             self._state.volumes.remove(volume.id)
 

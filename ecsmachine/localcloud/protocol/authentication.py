@@ -20,7 +20,7 @@ from ecsmachine.localcloud.protocol.signature import (
     acs3_string_to_sign,
     rpc_signature,
     rpc_string_to_sign,
-    same,
+    same_secret,
 )
 
 CLOCK_TOLERANCE_S = 15 * 60
@@ -100,7 +100,7 @@ def _secret(key: AccessKey | None, security_token: str) -> str:
         raise refusals.ACCESS_KEY()
     if key.security_token and not security_token:
         raise ApiError("MissingSecurityToken", "SecurityToken is mandatory for this action.")
-    if not same(key.security_token, security_token):
+    if not same_secret(key.security_token, security_token):
         raise refusals.SECURITY_TOKEN()
     if key.expires <= time.time():
         raise ApiError("InvalidSecurityToken.Expired", "Specified SecurityToken is expired.")
@@ -132,7 +132,7 @@ def _check_rpc(request: SignedRequest, find_key: FindKey, nonces: Nonces) -> str
             f"server string to sign is:{_shown_string_to_sign(request)}",
         )
     expected = rpc_signature(rpc_string_to_sign(request.method, parameters), secret)
-    if not same(expected, parameters["Signature"]):
+    if not same_secret(expected, parameters["Signature"]):
         raise _mismatch(_shown_string_to_sign(request))
     nonces.use(key_id, parameters["SignatureNonce"])
     return key_id
@@ -166,7 +166,9 @@ def _check_acs3(request: SignedRequest, find_key: FindKey, nonces: Nonces) -> st
     )
     string_to_sign = acs3_string_to_sign(canonical_request)
     expected = acs3_signature(string_to_sign, secret)
-    if headers["x-acs-content-sha256"].lower() != digest or not same(expected, signature.lower()):
+    if headers["x-acs-content-sha256"].lower() != digest or not same_secret(
+        expected, signature.lower()
+    ):
         raise _mismatch(string_to_sign)
     nonces.use(key_id, headers["x-acs-signature-nonce"])
     return key_id

@@ -68,8 +68,8 @@ def acs3_signature(string_to_sign: str, secret: str) -> str:
     return hmac.new(secret.encode(), string_to_sign.encode(), hashlib.sha256).hexdigest()
 
 
-def same(expected: str, given: str) -> bool:
-    """Compare two signatures in a time that does not depend on where they differ."""
+def same_secret(expected: str, given: str) -> bool:
+    """Compare two signatures, keys or tokens, in a time that tells nothing of them."""
     return hmac.compare_digest(expected.encode(), given.encode())
 
 

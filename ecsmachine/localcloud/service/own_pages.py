@@ -34,7 +34,7 @@ from ecsmachine.localcloud.actions import PRODUCT_NAMES
 from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.faults.fault import read_fault
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
-from ecsmachine.localcloud.protocol.signature import same
+from ecsmachine.localcloud.protocol.signature import same_secret
 from ecsmachine.localcloud.service.request_log import RequestLog
 from ecsmachine.localcloud.service.view import CloudView, Event
 from ecsmachine.localcloud.state.state import State
@@ -185,7 +185,7 @@ def _refused(request: Request, state: State) -> Response | None:
         given = base64.b64decode(text, validate=True).decode() if scheme == "Basic" else ""
     except (binascii.Error, UnicodeDecodeError):
         given = ""
-    if same(expected, given):
+    if same_secret(expected, given):
         return None
     return _error(401, "Log in with the cloud's access key: curl -u ID:SECRET")
 

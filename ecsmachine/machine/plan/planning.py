@@ -37,7 +37,7 @@ _UNCHANGED = "take back in the file what needs a new machine"
 _NOT_REMOVED = "keep it in the file, and name the others with --target"
 
 
-def made_by(store: Store, path: Path, moved_from: Path | None = None) -> list[str]:
+def machines_of_file(store: Store, path: Path, moved_from: Path | None = None) -> list[str]:
     """Return the machines of the store that the file at a path had made, whole or not.
 
     ``moved_from`` is where the file was before.
@@ -48,7 +48,7 @@ def made_by(store: Store, path: Path, moved_from: Path | None = None) -> list[st
 
 def hand_over(store: Store, path: Path, moved_from: Path) -> None:
     """Write down of the machines of a file that has moved where it is now."""
-    for name in made_by(store, moved_from):
+    for name in machines_of_file(store, moved_from):
         with store.lock(name):
             journal = store.journal(name)
             journal.begin(request={**journal.request, "File": str(path)})
@@ -68,7 +68,7 @@ def make_plan(
     The cloud is asked about many machines at once, and what is to be made is checked once for
     those that are alike. Raises one :class:`MachineError` for all that cannot be planned.
     """
-    made = made_by(store, path, moved_from)
+    made = machines_of_file(store, path, moved_from)
     names = {each.name for each in wanted}
     chosen = targeted(targets, wanted, made)
     those = [each for each in wanted if chosen is None or each.name in with_needed(chosen, wanted)]
@@ -116,7 +116,7 @@ def plan_of_removal(
 
     Raises :class:`MachineError` for machines that are protected.
     """
-    made = made_by(store, path, moved_from)
+    made = machines_of_file(store, path, moved_from)
     chosen = targeted(targets, (), made)
     gone = [name for name in made if chosen is None or name in chosen]
     failures: list[tuple[str, MachineError]] = []

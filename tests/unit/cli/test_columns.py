@@ -78,7 +78,7 @@ def test_a_line_that_is_cut_keeps_its_colours(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(terminal, "has_colours", lambda stream: True)
     line = f"a {terminal.coloured('Running', 'green')} b"
     cut = terminal.cut(line, 6)
-    assert terminal.painted(cut) == "a \x1b[32mRun\u2026\x1b[0m"
+    assert terminal.with_colour_codes(cut) == "a \x1b[32mRun\u2026\x1b[0m"
     assert terminal.cut(line, 11) == line
 
 

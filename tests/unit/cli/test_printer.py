@@ -15,7 +15,7 @@ from ecsmachine.cli.display import printer
 from ecsmachine.cli.display.cleaning import clean, one_line
 from ecsmachine.cli.display.output import print_json, table
 from ecsmachine.cli.display.shells import lines, option
-from ecsmachine.cli.display.terminal import coloured, painted
+from ecsmachine.cli.display.terminal import coloured, with_colour_codes
 from ecsmachine.errors import MachineError
 
 EVERYTHING = [chr(point) for point in range(sys.maxunicode + 1)]
@@ -90,7 +90,7 @@ def test_nobody_else_can_write_a_colour(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.delenv("NO_COLOR", raising=False)
     stream = Terminal()
     ours = coloured("a\x1b[1mb", "red", stream)
-    assert painted(ours, clean) == "\x1b[31ma\\u001b[1mb\x1b[0m"
+    assert with_colour_codes(ours, clean) == "\x1b[31ma\\u001b[1mb\x1b[0m"
     monkeypatch.setattr("sys.stderr", stream)
     printer.warn("\x1b[31mred;")
     assert stream.getvalue() == "\x1b[33mWarning:\x1b[0m \\u001b[31mred;\n"

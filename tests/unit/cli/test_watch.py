@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ecsmachine.cli.display.printer import kept, show
+from ecsmachine.cli.display.printer import captured, show
 from tests.unit.cli.conftest import Program
 from tests.unit.terminals import begin_on_terminal, begun_in_pipe, run_in_pipe, seen, terminal
 
@@ -97,8 +97,8 @@ def test_what_does_not_go_together(words: list[str], said: str, program: Program
 
 
 def test_what_is_kept_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    assert kept(lambda: show("a\tb")) == "a\tb\n"
+    assert captured(lambda: show("a\tb")) == "a\tb\n"
     with pytest.raises(ZeroDivisionError):
-        kept(lambda: 1 / 0)
+        captured(lambda: 1 / 0)
     show("seen")
     assert capsys.readouterr().out == "seen\n"

@@ -121,11 +121,11 @@ def _baked(cloud: Cloud, image: Image, family: str) -> BakedImage:
         image.id,
         image.name,
         family,
-        tags.own(image.tags, tags.ENGINE),
+        tags.own_value(image.tags, tags.ENGINE),
         cloud.region,
         status=image.status,
         size_gib=image.size_gib,
         created=time_of(image.created),
-        store_id=tags.own(image.tags, tags.STORE),
+        store_id=tags.own_value(image.tags, tags.STORE),
         snapshot_ids=image.snapshot_ids,
     )

@@ -132,14 +132,14 @@ class Settings:
     cpus: int = _option(
         "cpus",
         "Minimum number of vCPUs, if no instance type is named",
-        read.whole(1, 1024),
+        read.whole_number(1, 1024),
         2,
         changes=AT_CREATE,
     )
     memory_gib: int = _option(
         "memory",
         "Minimum memory in GiB, if no instance type is named",
-        read.whole(1, 65536),
+        read.whole_number(1, 65536),
         4,
         changes=AT_CREATE,
     )
@@ -263,7 +263,7 @@ class Settings:
         changes=NEW_MACHINE,
     )
     ssh_port: int = _option(
-        "ssh-port", "SSH port of the image", read.whole(1, 65535), 22, changes=NEW_MACHINE
+        "ssh-port", "SSH port of the image", read.whole_number(1, 65535), 22, changes=NEW_MACHINE
     )
     private_ip: str = _option(
         "private-ip",
@@ -285,7 +285,7 @@ class Settings:
     bandwidth_mbps: int = _option(
         "internet-max-bandwidth",
         "Outbound bandwidth in Mbps, 1 to 100; 0 for no public address",
-        read.whole(0, 100),
+        read.whole_number(0, 100),
         1,
         changes=IN_PLACE,
     )
@@ -345,7 +345,7 @@ class Settings:
     system_disk_size_gib: int = _option(
         "system-disk-size",
         "Size of the system disk in GiB",
-        read.whole(0, 65536),
+        read.whole_number(0, 65536),
         40,
         group="Machine",
         changes=IN_PLACE,
@@ -359,7 +359,7 @@ class Settings:
     disk_size_gib: int = _option(
         "disk-size",
         "Size of a data disk for /var/lib/docker in GiB; 0 for none",
-        read.whole(0, 65536),
+        read.whole_number(0, 65536),
         0,
         everyday=True,
         changes=IN_PLACE,
@@ -406,7 +406,7 @@ class Settings:
     period: int = _option(
         "period",
         "Length of the subscription in months (or weeks), with PrePaid",
-        read.whole(1, 60),
+        read.whole_number(1, 60),
         1,
         changes=AT_CREATE,
     )
@@ -440,7 +440,7 @@ class Settings:
     spot_duration_h: int = _option(
         "spot-duration",
         "Hours for which a spot instance is guaranteed: 0 or 1",
-        read.whole(0, 6),
+        read.whole_number(0, 6),
         1,
         changes=AT_CREATE,
     )

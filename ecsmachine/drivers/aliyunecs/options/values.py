@@ -71,7 +71,7 @@ def matching(pattern: str, what: str, *, optional: bool = False) -> Reader:
     return _of_text(read)
 
 
-def whole(least: int, most: int) -> Reader:
+def whole_number(least: int, most: int) -> Reader:
     """Return the reader of a whole number in a range."""
 
     def read(value: OptionValue) -> int:

@@ -29,7 +29,7 @@ def shared_tags(context: DriverContext) -> dict[str, str]:
     return {SHARED: "true", STORE: context.store_id}
 
 
-def own(tags: Mapping[str, str], key: str) -> str:
+def own_value(tags: Mapping[str, str], key: str) -> str:
     """Return the value of one of our tags; "" if it is none that we would write."""
     value = tags.get(key, "")
     return value if ID.fits(value) else ""

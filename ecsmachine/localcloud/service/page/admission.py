@@ -15,7 +15,7 @@ import time
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from ecsmachine.localcloud.protocol.signature import same
+from ecsmachine.localcloud.protocol.signature import same_secret
 from ecsmachine.localcloud.service.gate import PAGE_PATH
 
 TICKET_S = 60.0
@@ -69,7 +69,7 @@ class Admission:
         """Return the answer to an address with the right token: a cookie, and on without it."""
         given = request.query_params.get("token", "")
         once = self._tickets.pop(given, 0.0) > time.monotonic()
-        if not (once or same(self._token, given)):
+        if not (once or same_secret(self._token, given)):
             return None
         answer = Response(status_code=303, headers={**HEADERS, "Location": PAGE_PATH})
         answer.set_cookie(
@@ -79,10 +79,10 @@ class Admission:
 
     def refused(self, request: Request) -> Response | None:
         """Return the refusal of a request without the cookie, or one that may not act."""
-        if not same(self._cookie, request.cookies.get(self._cookie_name, "")):
+        if not same_secret(self._cookie, request.cookies.get(self._cookie_name, "")):
             text = "To open this page, run: ecsmachine local open\n"
             return PlainTextResponse(text, 401, HEADERS)
-        if request.method == "POST" and not same(
+        if request.method == "POST" and not same_secret(
             self.action_token, request.headers.get(ACTION_HEADER, "")
         ):
             return PlainTextResponse("Only the page can send this request.\n", 403, HEADERS)

@@ -13,6 +13,7 @@ from typing import Any
 from ecsmachine.aliyun.access_key import Credentials, FixedCredentials
 from ecsmachine.aliyun.rpc import RpcClient
 from tests.answers import items_at
+from tests.loaded_program import Process
 
 
 def environment_of(cloud: Mapping[str, str], store: Path) -> dict[str, str]:
@@ -33,13 +34,22 @@ def environment_of(cloud: Mapping[str, str], store: Path) -> dict[str, str]:
 
 MADE_BY_A_TEST = "made by a test"
 
+_AT_MOST_S = 240
+
+CONSOLE_SCRIPT = str(Path(sys.executable).with_name("ecsmachine"))
+
 
 @dataclass
 class Machines:
-    """The program, with the environment of one local cloud and one store."""
+    """The program, with the environment of one local cloud and one store.
+
+    What is run to its end is a fork of a program that is loaded, unless it is ``started`` each
+    time, as a user does: the main job, the scripts and the pages of commands do that.
+    """
 
     environment: dict[str, str]
-    program: str = str(Path(sys.executable).with_name("ecsmachine"))  # the console script
+    program: str = CONSOLE_SCRIPT
+    started: bool = False
 
     def run(
         self,
@@ -48,14 +58,20 @@ class Machines:
         environment: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end; unless told otherwise, it must succeed."""
-        done = subprocess.run(
-            [self.program, *arguments],
-            capture_output=True,
-            text=True,
-            timeout=240,
-            stdin=subprocess.DEVNULL,
-            env={**self.environment, **(environment or {})},
-        )
+        environment = {**self.environment, **(environment or {})}
+        if self.started or self.program != CONSOLE_SCRIPT:
+            done = subprocess.run(
+                [self.program, *arguments],
+                capture_output=True,
+                text=True,
+                timeout=_AT_MOST_S,
+                stdin=subprocess.DEVNULL,
+                env=environment,
+            )
+        else:
+            ended = Process(arguments, environment=environment).wait(_AT_MOST_S)
+            said = (ended.stdout.decode(), ended.stderr.decode())
+            done = subprocess.CompletedProcess(ended.args, ended.returncode, *said)
         assert not check or done.returncode == 0, (arguments, done.stdout, done.stderr)
         return done
 

@@ -63,14 +63,18 @@ class Ill:
         self, *before: str, environment: Mapping[str, str] | None = None
     ) -> tuple[int, list[dict[str, Any]]]:
         """Return the exit code of the doctor, and what each step found."""
-        done = subprocess.run(
-            [*before, self.machines.program, "doctor", "--json", self.name],
-            capture_output=True,
-            text=True,
-            timeout=240,
-            stdin=subprocess.DEVNULL,
-            env={**self.machines.environment, **(environment or {})},
-        )
+        words = ("doctor", "--json", self.name)
+        if before:
+            done = subprocess.run(
+                [*before, self.machines.program, *words],
+                capture_output=True,
+                text=True,
+                timeout=240,
+                stdin=subprocess.DEVNULL,
+                env={**self.machines.environment, **(environment or {})},
+            )
+        else:
+            done = self.machines.run(*words, check=False, environment=environment)
         assert "Traceback" not in done.stderr
         (found,) = json.loads(done.stdout)["Machines"]
         return done.returncode, found["Steps"]

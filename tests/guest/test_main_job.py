@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,11 @@ import pytest
 from tests.guest.machines import Machines, wait_for_line
 
 pytestmark = pytest.mark.guest
+
+
+@pytest.fixture(scope="module")
+def bare_machines(bare_machines: Machines) -> Machines:
+    return replace(bare_machines, started=True)
 
 
 @pytest.fixture(scope="module")

@@ -136,14 +136,14 @@ def check(page: str, environment: Mapping[str, str], home: Path) -> None:
 
 
 def check_both_ways(page: str, environment: Mapping[str, str], home: Path) -> None:
-    """Run the examples of a page read by the table of plain forms, and by typer alone.
+    """Do what :func:`check` does, where the table of plain forms reads the commands; then by typer.
 
     Fails where one prints something else the other way, but for what differs from run to run.
     """
     examples = examples_of(page)
+    plainly = check_examples(page, examples, environment, home)
     # a variable that may change how a command runs leaves it to typer, even where it says no
     by_typer = printed_by(examples, {**environment, "MACHINE_NATIVE_SSH": "false"}, home)
-    plainly = printed_by(examples, environment, home)
     for example, *ways in zip(examples, plainly, by_typer, strict=True):
         one, other = ([code, *map(_plain, text.splitlines())] for code, text in ways)
         assert one == other, f"{page}.md: $ {example.command}"
@@ -151,14 +151,15 @@ def check_both_ways(page: str, environment: Mapping[str, str], home: Path) -> No
 
 def check_examples(
     page: str, examples: Sequence[Example], environment: Mapping[str, str], home: Path
-) -> None:
-    """Run examples of any page, as :func:`check` does."""
+) -> list[tuple[int, str]]:
+    """Run examples of any page, as :func:`check` does; return the exit code and output of each."""
     results = printed_by(examples, environment, home)
     for example, (code, text) in zip(examples, results, strict=True):
         told = f"{page}.md: $ {example.command}\n{text}"
         fails = any(line.startswith("Error: ") for line in example.shown)
         assert (code != 0) == fails, f"{told}left with {code}"
         assert fits(example.shown, text.splitlines()), told
+    return results
 
 
 def fits(shown: list[str], printed: list[str]) -> bool:

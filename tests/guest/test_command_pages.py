@@ -46,9 +46,9 @@ def test_the_examples_run(page: str, home: Machines) -> None:
     if page == "mount" and not (shutil.which("sshfs") and Path("/dev/fuse").exists()):
         pytest.skip("no sshfs program, or no /dev/fuse")
     folder = Path(home.environment["HOME"])
-    command_pages.check(page, home.environment, folder)
-    if page in command_pages.EVERYDAY:
-        command_pages.check_both_ways(page, home.environment, folder)
+    everyday = page in command_pages.EVERYDAY
+    check = command_pages.check_both_ways if everyday else command_pages.check
+    check(page, home.environment, folder)
 
 
 def test_the_chinese_quick_start(machines: Machines, tmp_path: Path) -> None:

@@ -27,7 +27,6 @@ def test_every_page_has_examples_that_some_test_runs() -> None:
 
 @pytest.mark.parametrize("page", command_pages.ALONE)
 def test_the_examples_run(page: str, tmp_path: Path) -> None:
-    command_pages.check(page, os.environ, tmp_path)
     command_pages.check_both_ways(page, os.environ, tmp_path)
 
 

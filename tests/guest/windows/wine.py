@@ -50,6 +50,7 @@ _WITHOUT = """import _winapi, sys
 del _winapi.CopyFile2
 sys.modules["_wmi"] = None
 """
+_OURS = "ecsmachine-"
 # colorama: what pip does not see here is needed on Windows alone (pytest, click)
 _OF_TESTS = ("colorama", "hypothesis", "pytest>=8", "pytest-timeout>=2.3", "pytest-xdist>=3.6")
 
@@ -110,15 +111,12 @@ def windows_python(say: Callable[[str], None]) -> Iterator[WindowsPython]:
         )
     cache = default_cache() / "windows"
     cache.mkdir(parents=True, exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory(prefix="ecs-wheel-") as folder,
-        (cache / "in-use").open("w") as in_use,
-    ):
+    with (cache / "in-use").open("w") as in_use:
         fcntl.flock(in_use, fcntl.LOCK_SH)
         with (cache / "being-made").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             python = _python(cache, say)
-            ours = _ours(Path(folder))
+            ours = _ours(cache, say)
             libraries = _libraries(cache, ours, say)
             made = WindowsPython(python / "python.exe", cache / "prefix", (ours, libraries))
             _make_prefix(made, say)
@@ -127,7 +125,7 @@ def windows_python(say: Callable[[str], None]) -> Iterator[WindowsPython]:
             yield made
         finally:
             _end(services)
-            _end_services(made, in_use.fileno())
+            _tidy(made, in_use.fileno())
 
 
 def _python(cache: Path, say: Callable[[str], None]) -> Path:
@@ -184,13 +182,22 @@ def _requirements(ours: Path) -> list[str]:
     ]
 
 
-def _ours(folder: Path) -> Path:
-    """Build our wheel and return the folder in which it is installed."""
-    _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(CHECKOUT))
-    (wheel,) = folder.glob("*.whl")
-    site = folder / "site"
-    _pip("install", "--no-deps", "--no-compile", "--target", str(site), str(wheel))
-    return site
+def _ours(cache: Path, say: Callable[[str], None]) -> Path:
+    """Return the folder in which our wheel is installed: one for each state of what is in it."""
+    state = hashlib.sha256()
+    for path in (CHECKOUT / "pyproject.toml", *sorted((CHECKOUT / "ecsmachine").rglob("*"))):
+        if path.is_file() and path.suffix != ".pyc":
+            state.update(f"{path.relative_to(CHECKOUT)}\0".encode() + path.read_bytes())
+    folder = cache / f"{_OURS}{state.hexdigest()[:8]}"
+    if not folder.exists():
+        say("building the wheel")
+        with tempfile.TemporaryDirectory(dir=cache) as made:
+            options = ("--no-deps", "--no-build-isolation", "--wheel-dir", made)
+            _pip("wheel", *options, str(CHECKOUT))
+            (wheel,) = Path(made).glob("*.whl")
+            _pip("install", "--no-deps", "--no-compile", "--target", f"{made}/site", str(wheel))
+            Path(made, "site").rename(folder)
+    return folder
 
 
 def _pip(*arguments: str) -> None:
@@ -247,13 +254,16 @@ def _end(process: subprocess.Popen[str]) -> None:
     process.stdout.close()
 
 
-def _end_services(python: WindowsPython, lock: int) -> None:
-    """End Wine's services, unless another run uses them."""
+def _tidy(python: WindowsPython, lock: int) -> None:
+    """End Wine's services and remove older wheels, unless another run uses them."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return
     subprocess.run([str(SERVER), "-k"], env={**os.environ, **python.environment}, timeout=60)
+    for folder in python.prefix.parent.glob(f"{_OURS}*"):
+        if folder not in python.libraries:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def main() -> int:

@@ -33,6 +33,9 @@ pytestmark = pytest.mark.skipif(
 
 PASSPHRASE = "a passphrase"
 
+ONE_ROUND = ("-a", "1")
+"""Of what makes a key of a passphrase: more take longer, and nothing else."""
+
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSSHServer]:
@@ -127,7 +130,7 @@ def test_a_key_of_any_form_logs_in_by_paramiko_and_by_openssh(
 def test_a_key_with_a_passphrase_that_was_asked_for(
     cipher: str, host: OpenSSHServer, tmp_path: Path
 ) -> None:
-    chosen = ["-Z", cipher] if cipher else []
+    chosen = ["-Z", cipher, *ONE_ROUND] if cipher else []
     source = keygen(tmp_path / "theirs", "-t", "ed25519", *chosen, passphrase=PASSPHRASE)
     check_passphrase(source, host, tmp_path)
 
@@ -157,9 +160,8 @@ def check_passphrase(source: Path, host: OpenSSHServer, tmp_path: Path) -> None:
 def test_a_locked_key_that_the_agent_holds(
     form: str, host: OpenSSHServer, tmp_path: Path, agent: None
 ) -> None:
-    source = keygen(
-        tmp_path / "theirs", "-t", "rsa", "-b", "2048", "-m", form, passphrase=PASSPHRASE
-    )
+    words = ("-t", "rsa", "-b", "2048", "-m", form, *ONE_ROUND)
+    source = keygen(tmp_path / "theirs", *words, passphrase=PASSPHRASE)
     add_with_passphrase(source, tmp_path)
     public = check_login_key(source, "--generic-ssh-key", {})
     copy = copy_login_key(source, public, tmp_path / "dev1", {})

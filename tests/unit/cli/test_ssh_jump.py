@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 import ecsmachine
+from tests.loaded_program import Process
 from tests.unit.ssh.openssh_server import SSHD, keygen, openssh_server, ssh_agent
-from tests.unit.terminals import run_in_pipe
+from tests.unit.terminals import bare
 
 PACKAGE = Path(ecsmachine.__file__).parent
 
@@ -50,9 +51,9 @@ def test_a_host_behind_a_jump_host(tmp_path: Path) -> None:
         jump = f"{getpass.getuser()}@127.0.0.1:{bastion.port}"
 
         def run(*arguments: str, code: int = 0, **more: str) -> str:
-            done = run_in_pipe(*arguments, environment={**environment, **more})
+            done = Process(arguments, environment=bare({**environment, **more})).wait(60)
             assert done.returncode == code, done.stdout + done.stderr
-            return done.stdout if code == 0 else done.stderr
+            return (done.stdout if code == 0 else done.stderr).decode()
 
         # what is wrong is said before anything is made
         said = run(*words, "dev1", ECSMACHINE_SSH_JUMP="bastion", code=2)
@@ -90,9 +91,10 @@ def test_a_host_behind_a_jump_host(tmp_path: Path) -> None:
         # the host itself is there all the same: that it is reached is the jump host's doing
         bastion.authorize()
         for client in ([], ["--native-ssh"]):
-            done = run_in_pipe(*client, "ssh", "dev1", "echo in", environment=environment)
+            login = (*client, "ssh", "dev1", "echo in")
+            done = Process(login, environment=bare(environment)).wait(60)
             assert done.returncode
-            assert done.stdout == ""
+            assert done.stdout == b""
 
 
 def _forwards(folder: Path) -> int:

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
-import socket
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from io import BufferedIOBase
 from pathlib import Path
-from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.aliyunecs.life.driver import AliyunEcsDriver
@@ -25,8 +20,7 @@ from ecsmachine.localcloud.state.settings import Delays, Settings
 from ecsmachine.machine.journal import FileJournal
 from ecsmachine.provision.base import EngineOptions
 from tests.api.hurried import hurried
-
-_LENGTH = re.compile(rb"(?i)\r\ncontent-length: *([0-9]+)")
+from tests.passing import Ask, PassingServer, answer
 
 ENGINE = EngineOptions(install_url="http://127.0.0.1:1/")
 """The checks look for its script, and the tests ask nobody but this computer."""
@@ -46,80 +40,29 @@ class Front:
         self.urls: list[str] = []
         self.faults: dict[str, list[str]] = {}
         self.answers: dict[str, str] = {}
-        front = self
-        place = (str(urlsplit(target).hostname), urlsplit(target).port or 80)
+        self._server = PassingServer(target, self._answer)
+        self.endpoint = self._server.endpoint
+        self.close = self._server.close
 
-        class Handler(StreamRequestHandler):
-            def setup(self) -> None:
-                super().setup()
-                self.upstream = socket.create_connection(place, timeout=30)
-                self.answers = self.upstream.makefile("rb")
-
-            def finish(self) -> None:
-                self.answers.close()
-                self.upstream.close()
-                super().finish()
-
-            def handle(self) -> None:
-                with contextlib.suppress(ConnectionError):
-                    while answer := self.answer(*message(self.rfile)):
-                        self.wfile.write(answer)
-
-            def answer(self, head: bytes, body: bytes) -> bytes:
-                """Return what is answered; without anything, the connection is cut."""
-                if not head:
-                    return b""
-                parameters = dict(parse_qsl(body.decode(), keep_blank_values=True))
-                action = parameters["Action"]
-                front.asked[action] += 1
-                front.bodies.append(parameters)
-                front.urls.append(head.split(b" ", 2)[1].decode())
-                waiting = front.faults.get(action, [])
-                fault = waiting.pop(0) if waiting else ""
-                if fault == "cut-before":
-                    return b""
-                if fault and fault != "cut-after":
-                    status = 503 if fault in ("ServiceUnavailable", "InternalError") else 400
-                    return _answer(
-                        status,
-                        f'{{"RequestId": "FRONT", "Code": "{fault}", "Message": "Injected."}}',
-                    )
-                if action in front.answers:
-                    return _answer(200, front.answers[action])
-                self.upstream.sendall(head + body)
-                answer = b"".join(message(self.answers))
-                return b"" if fault == "cut-after" else answer
-
-        class Server(ThreadingTCPServer):
-            daemon_threads = True
-            request_queue_size = 128
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self.endpoint = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
-        ).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
-def message(stream: BufferedIOBase) -> tuple[bytes, bytes]:
-    """Return the head and the body of what comes next on a connection; nothing at its end."""
-    head = bytearray()
-    while not head.endswith(b"\r\n\r\n"):
-        line = stream.readline()
-        if not line:
-            return b"", b""
-        head += line
-    length = _LENGTH.search(head)
-    return bytes(head), stream.read(int(length[1])) if length else b""
-
-
-def _answer(status: int, content: str) -> bytes:
-    body = content.encode()
-    return f"HTTP/1.1 {status} {status}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    def _answer(self, head: bytes, body: bytes, ask: Ask) -> bytes:
+        parameters = dict(parse_qsl(body.decode(), keep_blank_values=True))
+        action = parameters["Action"]
+        self.asked[action] += 1
+        self.bodies.append(parameters)
+        self.urls.append(head.split(b" ", 2)[1].decode())
+        waiting = self.faults.get(action, [])
+        fault = waiting.pop(0) if waiting else ""
+        if fault == "cut-before":
+            return b""
+        if fault and fault != "cut-after":
+            status = 503 if fault in ("ServiceUnavailable", "InternalError") else 400
+            return answer(
+                status, f'{{"RequestId": "FRONT", "Code": "{fault}", "Message": "Injected."}}'
+            )
+        if action in self.answers:
+            return answer(200, self.answers[action])
+        answered = b"".join(ask())
+        return b"" if fault == "cut-after" else answered
 
 
 @dataclass

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import random
 import re
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
+
+from tests.passing import Ask, PassingServer
 
 ESCAPES = (
     "\x1b[31m",
@@ -47,6 +45,9 @@ ODD = (
 )
 """Values in JSON that stand where others belong; @TOUCHED@ is a file that must not come to be."""
 
+
+_KEPT = (b"content-type", b"date")
+"""The headers of an answer that are passed on."""
 
 _MARK = re.compile('"@@([0-9]+)@@"')
 
@@ -90,42 +91,16 @@ class Mangler:
         self._odd = odd
         self._random = random.Random(seed)
         self._share = share
-        mangler = self
-        address = urlsplit(target)
+        self._server = PassingServer(target, self._answer)
+        self.endpoint = self._server.endpoint
+        self.close = self._server.close
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            wbufsize = -1
-
-            def _pass_on(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                upstream = http.client.HTTPConnection(address.netloc, timeout=30)
-                upstream.request(self.command, self.path, body, dict(self.headers))
-                answer = upstream.getresponse()
-                content = mangler.mangled(answer.read())
-                upstream.close()
-                self.send_response(answer.status)
-                for name in ("Content-Type", "Link", "Docker-Content-Digest"):
-                    if name in answer.headers:
-                        self.send_header(name, answer.headers[name])
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                if self.command != "HEAD":
-                    self.wfile.write(content)
-
-            do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _pass_on  # noqa: N815
-
-            def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
-                pass
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, request: Any, client_address: Any) -> None:
-                pass
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
+    def _answer(self, head: bytes, body: bytes, ask: Ask) -> bytes:
+        told, content = ask()
+        status, *lines = told.split(b"\r\n")
+        kept = [line for line in lines if line.partition(b":")[0].lower() in _KEPT]
+        content = self.mangled(content)
+        return b"\r\n".join((status, *kept, b"Content-Length: %d" % len(content), b"", content))
 
     def mangled(self, content: bytes) -> bytes:
         """Return a body with escapes in it; one that is no JSON as it is."""
@@ -156,12 +131,7 @@ def mangling(target: str, seed: int, share: float, odd: Odd | None = None) -> It
     With ``odd``, values of any type are others.
     """
     mangler = Mangler(target, seed, share, odd)
-    thread = threading.Thread(
-        target=mangler._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
-    )
-    thread.start()
     try:
         yield mangler.endpoint
     finally:
-        mangler._server.shutdown()
-        mangler._server.server_close()
+        mangler.close()

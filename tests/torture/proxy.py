@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.client
 import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
+
+from tests.passing import Ask, PassingServer, answer
 
 KILLS = ("killed before", "killed after")
 CUTS = ("cut before", "cut after")
@@ -53,32 +51,9 @@ class Proxy:
         self._counts: Counter[str] = Counter()
         self._refusals = 0
         self._lock = threading.Lock()
-        self._target = urlsplit(target).netloc
-        proxy = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            wbufsize = -1
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                with contextlib.suppress(OSError):  # whoever asked may be dead by now
-                    proxy._serve(self, body)
-
-            def log_message(self, *arguments: Any) -> None:
-                pass
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, request: Any, client_address: Any) -> None:
-                pass
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        ).start()
+        self._server = PassingServer(target, self._answer)
+        self.endpoint = self._server.endpoint
+        self.close = self._server.close
 
     def arm(self, at: Request | None, fault: str = "", *, forbidden: str = "") -> None:
         """Begin to count anew, and to wait for the request."""
@@ -89,40 +64,25 @@ class Proxy:
             self.forbidden = forbidden
             self._refusals = REFUSALS[fault][2] if fault in REFUSALS else 0
 
-    def close(self) -> None:
-        """Stop serving."""
-        self._server.shutdown()
-        self._server.server_close()
-
-    def _serve(self, handler: BaseHTTPRequestHandler, body: bytes) -> None:
+    def _answer(self, head: bytes, body: bytes, ask: Ask) -> bytes:
         action = dict(parse_qsl(body.decode(), keep_blank_values=True))["Action"]
         fault = self._fault_of(action)
         if action == self.forbidden:
-            _refuse(handler, 403, "Forbidden.RAM")
-            return
+            return _refusal(403, "Forbidden.RAM")
         if fault == RELEASED:
             self.release()
         elif fault == "killed before":
             self.kill()
-            return
+            return b""
         elif fault == "cut before":
-            handler.close_connection = True
-            return
+            return b""
         elif fault in REFUSALS:
-            _refuse(handler, *REFUSALS[fault][:2])
-            return
-        upstream = http.client.HTTPConnection(self._target, timeout=30)
-        upstream.request("POST", handler.path, body, dict(handler.headers))
-        answer = upstream.getresponse()
-        content = answer.read()
-        upstream.close()
+            return _refusal(*REFUSALS[fault][:2])
+        answered = b"".join(ask())
         if fault == "killed after":
             self.kill()
-            return
-        if fault == "cut after":
-            handler.close_connection = True
-            return
-        _answer(handler, answer.status, content)
+            return b""
+        return b"" if fault == "cut after" else answered
 
     def _fault_of(self, action: str) -> str:
         with self._lock:
@@ -141,13 +101,5 @@ class Proxy:
             return ""
 
 
-def _refuse(handler: BaseHTTPRequestHandler, status: int, code: str) -> None:
-    content = f'{{"RequestId":"T-1","Code":"{code}","Message":"Injected."}}'.encode()
-    _answer(handler, status, content)
-
-
-def _answer(handler: BaseHTTPRequestHandler, status: int, content: bytes) -> None:
-    handler.send_response(status)
-    handler.send_header("Content-Length", str(len(content)))
-    handler.end_headers()
-    handler.wfile.write(content)
+def _refusal(status: int, code: str) -> bytes:
+    return answer(status, f'{{"RequestId":"T-1","Code":"{code}","Message":"Injected."}}')

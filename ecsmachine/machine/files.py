@@ -189,8 +189,7 @@ def locked(
     try:
         # who holds it is written for those who wait alone: the disk may be full
         with contextlib.suppress(OSError):
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, f"{os.getpid()}\n".encode())
+            os.ftruncate(descriptor, os.write(descriptor, f"{os.getpid()}\n".encode()))
         yield
     finally:
         stays = needed() or _is_removed(path)

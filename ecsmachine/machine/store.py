@@ -87,22 +87,16 @@ class Store:
         checkpoint: Checkpoint = no_checkpoint,
     ):
         self.path = path
+        self.machines_path = path / "machines"
+        """The folder that holds a folder for every machine."""
+        self.abandoned_path = path / ".abandoned"
+        """The folder of the journals of machines that were dropped."""
         self.environment = environment
         self.warn = warn
         self.checkpoint = checkpoint
         self.passphrases: dict[Path, str] = {}
         self._jumps: dict[str, Jump] = {}
         self._shared_locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
-
-    @property
-    def machines_path(self) -> Path:
-        """The folder that holds a folder for every machine."""
-        return self.path / "machines"
-
-    @property
-    def abandoned_path(self) -> Path:
-        """The folder of the journals of machines that were dropped."""
-        return self.path / ".abandoned"
 
     def directory(self, name: str) -> Path:
         """Return the folder of a machine, whether it exists or not."""

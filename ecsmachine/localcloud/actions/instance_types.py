@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from ecsmachine.localcloud.protocol.errors import invalid_parameter
 from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.paging import page_by_token
 from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.protocol.wire import Rendered
 from ecsmachine.localcloud.state.records import api_fields
 
 
@@ -43,9 +45,14 @@ def describe_instance_type_families(call: Call) -> Answer:
     }
 
 
-def _type(call: Call, kind: InstanceType) -> dict[str, Any]:
+def _type(call: Call, kind: InstanceType) -> Rendered:
+    return _rendered(kind)
+
+
+@functools.cache
+def _rendered(kind: InstanceType) -> Rendered:
     memory = int(kind.memory_gib) if kind.memory_gib == int(kind.memory_gib) else kind.memory_gib
-    return {
+    view = {
         **api_fields(kind),
         **fixed("InstanceType"),
         "MemorySize": memory,
@@ -68,18 +75,19 @@ def _type(call: Call, kind: InstanceType) -> dict[str, Any]:
             "ThreadsPerCore": kind.threads_per_core,
         },
     }
+    return Rendered(view)
 
 
 def _has_in_it(name: str, figure: str) -> Filter[InstanceType]:
     def test(call: Call) -> Test[InstanceType] | None:
         part = call.parameters.text(name).lower()
-        return (lambda kind: part in _type(call, kind)[figure].lower()) if part else None
+        return (lambda kind: part in _rendered(kind)[figure].lower()) if part else None
 
     return Filter((name,), test)
 
 
 def _told(figure: str) -> Any:
-    return lambda call, kind: _type(call, kind)[figure]
+    return lambda call, kind: _rendered(kind)[figure]
 
 
 def _page(

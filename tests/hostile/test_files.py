@@ -232,11 +232,7 @@ def test_a_journal_of_a_machine_that_was_dropped(store: Store, odd: Odd) -> None
 
 def below(folder: Path) -> set[str]:
     """Return all files and folders in a folder."""
-    return {
-        f"{at}/{name}"
-        for at, folders, files in os.walk(folder)
-        for name in (*folders, *files)
-    }
+    return {f"{at}/{name}" for at, folders, files in os.walk(folder) for name in (*folders, *files)}
 
 
 def exported(config: bytes, head: bytes = b"") -> bytes:

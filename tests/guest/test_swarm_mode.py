@@ -43,15 +43,16 @@ def in_time(look: Callable[[], bool], timeout_s: float = 120.0) -> bool:
 
 
 def test_a_life_of_a_swarm(swarm: Machines, docker: str) -> None:
-    def client(machine: str, *words: str) -> str:
-        flags = swarm.run("config", machine).stdout.replace('"', "").split()
+    flags = swarm.run("config", "swarm1").stdout.replace('"', "").split()
+
+    def client(*words: str) -> str:
         done = subprocess.run([docker, *flags, *words], capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, (words, done.stderr)
         return done.stdout
 
     def running_on() -> set[str]:
         lines = client(
-            *("swarm1", "service", "ps", "everywhere", "--filter", "desired-state=running"),
+            *("service", "ps", "everywhere", "--filter", "desired-state=running"),
             *("--format", "{{.Node}} {{.CurrentState}}"),
         ).splitlines()
         return {line.split()[0] for line in lines if line.split()[1] == "Running"}
@@ -73,7 +74,7 @@ def test_a_life_of_a_swarm(swarm: Machines, docker: str) -> None:
 
     # a service with tasks on every node, which pull its image from the cloud's registry
     client(
-        *("swarm1", "service", "create", "--detach", "--mode", "global", "--name", "everywhere"),
+        *("service", "create", "--detach", "--mode", "global", "--name", "everywhere"),
         *(
             "--endpoint-mode",
             "dnsrr",
@@ -93,16 +94,18 @@ def test_a_life_of_a_swarm(swarm: Machines, docker: str) -> None:
     assert in_time(lambda: running_on() == set(NAMES)), running_on()
 
     # one is killed, and struck off by the manager
-    token = client("swarm1", "swarm", "join-token", "-q", "worker")
+    token = client("swarm", "join-token", "-q", "worker")
     swarm.run("kill", "swarm2")
-    assert in_time(lambda: nodes(swarm)["swarm2"]["State"] == "down")
+    listed = ("node", "ls", "--format", "{{.Hostname}} {{.Status}}")
+    assert in_time(lambda: "swarm2 Down" in client(*listed)), client(*listed)
+    assert nodes(swarm)["swarm2"]["State"] == "down"
     silent = swarm.run("swarm", "leave", "swarm2", check=False)
     assert silent.returncode == 1
     assert "ecsmachine swarm leave --force swarm2" in silent.stderr
     swarm.run("swarm", "leave", "--force", "swarm2")
     assert set(nodes(swarm)) == {"swarm1", "swarm3"}
     # who has left knows no token any more
-    assert client("swarm1", "swarm", "join-token", "-q", "worker") != token
+    assert client("swarm", "join-token", "-q", "worker") != token
 
     # it starts again, notices that it is out, and joins as a manager
     swarm.run("start", "swarm2")

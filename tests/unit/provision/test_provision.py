@@ -124,6 +124,19 @@ def test_a_user_without_sudo_is_told_what_is_missing(said: str, hint: str) -> No
     assert str(raised.value.hint).startswith(hint)
 
 
+def test_a_connection_that_is_lost_amid_the_look_shows_no_facts() -> None:
+    class Lost(RecordedHost):
+        def run(
+            self, command: str, *, stdin: bytes | None = None, timeout_s: float | None = None
+        ) -> CommandResult:
+            facts = "\n=== os_release\nID=debian\n"
+            raise MachineError("The SSH connection to dev1 was lost", details=facts)
+
+    with pytest.raises(ProvisionError, match="looking at the host: The SSH connection") as raised:
+        provision(Lost({}), request(), lambda line: None)
+    assert raised.value.details is None
+
+
 def test_a_system_without_systemd() -> None:
     with pytest.raises(ProvisionError, match="does not run systemd"):
         provision(RecordedHost(as_it_shall_be(systemd="")), request(), lambda line: None)

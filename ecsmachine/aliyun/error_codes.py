@@ -111,6 +111,7 @@ _TABLE: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
             *("Forbidden.RiskControl*", "Forbidden.AccountClosed*", "RegionUnauthorized*"),
         ),
     ),
+    (Meaning.NO_PERMISSION, ("Forbbiden.SubUser*",)),
     (
         Meaning.IN_USE,
         # the API itself spells it so

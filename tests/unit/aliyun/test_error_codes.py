@@ -32,6 +32,7 @@ from ecsmachine.aliyun.errors import ApiError
         ("QuotaExceeded.PrivateIpAddress", Meaning.NO_ADDRESS),
         ("DependencyViolation.VSwitch", Meaning.IN_USE),
         ("Forbbiden", Meaning.IN_USE),
+        ("Forbbiden.SubUser", Meaning.NO_PERMISSION),
         ("Forbidden.VSwitch", Meaning.IN_USE),
         ("Forbidden.RAM", Meaning.NO_PERMISSION),
         ("Forbidden.RiskControl", Meaning.ACCOUNT_STATUS),

@@ -36,6 +36,8 @@ def test_a_guest_is_a_system_of_its_own(ground: GuestGround) -> None:
         # not started at each boot, but there for whoever asks
         assert "no sessions" in guest.check("loginctl list-sessions").lower()
         assert f"hostname: {spec.hostname}" in guest.check("hostnamectl")
+        assert "rc-local.service" in guest.check("systemctl show multi-user.target -p Wants")
+        assert "sntrup" not in guest.check("sshd -T")
         assert guest.check("blockdev --getsize64 /dev/vdb").strip() == str(20 * 2**30)
         assert guest.check("stat -c %F /dev/vdb").strip() == "block special file"
         assert guest.check("ls /sys/class/net").split() == ["eth0", "lo"]

@@ -33,6 +33,7 @@ _WANTED_BY = {
     "ecs-control-groups": "sysinit.target",
     "ecs-data-disks": "local-fs.target",
     "ecs-user-data": "multi-user.target",
+    "rc-local": "multi-user.target",  # it has a condition of its own, and needs no generator
 }
 # Of no use in a guest that has no console, no kernel modules, no network to update itself from,
 # and no LVM; each of them would take its part of the time that a boot takes.
@@ -40,13 +41,14 @@ _MASKED = (
     *("apt-daily-upgrade.timer", "apt-daily.timer", "console-getty.service"),
     *("dev-hugepages.mount", "e2scrub_all.timer", "e2scrub_reap.service", "modprobe@.service"),
     *("sys-fs-fuse-connections.mount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount"),
-    "systemd-modules-load.service",
+    *("systemd-modules-load.service", "systemd-remount-fs.service"),
+    "systemd-tmpfiles-setup-dev.service",
 )
 # Generators run at each boot and each reload. These are for a computer with a kernel command line,
-# consoles, partitions or encrypted disks of its own.
+# consoles, partitions or encrypted disks of its own, and for services without a unit.
 _MASKED_GENERATORS = (
-    *("cryptsetup", "debug", "getty", "gpt-auto", "hibernate-resume", "integritysetup", "run"),
-    *("system-update", "veritysetup"),
+    *("cryptsetup", "debug", "getty", "gpt-auto", "hibernate-resume", "integritysetup"),
+    *("rc-local", "run", "system-update", "sysv", "veritysetup"),
 )
 # Started when something speaks to them first, not at each boot: systemd starts dbus for its socket,
 # and dbus the other.
@@ -54,8 +56,11 @@ _ON_DEMAND = ("dbus.service", "systemd-logind.service")
 # To systemd they say that /etc and /var are as new as /usr (systemd.unit(5), ConditionNeedsUpdate):
 # without them it looks at each boot for users to add.
 _UP_TO_DATE = ("etc/.updated", "var/.updated")
-# Files that each guest must have for itself.
-_REMOVED = ("etc/ssh/ssh_host_*", "etc/machine-id", "var/lib/dbus/machine-id", "etc/hostname")
+# Files that each guest must have for itself, and a folder for which each SSH session runs programs.
+_REMOVED = (
+    *("etc/ssh/ssh_host_*", "etc/machine-id", "var/lib/dbus/machine-id", "etc/hostname"),
+    "etc/update-motd.d",
+)
 
 # Messages of mmdebstrap for its steps -> messages to the user.
 _STEPS = {
@@ -182,8 +187,8 @@ def _bootstrap(root: Path, work: Path, suite: str, report: Report) -> None:
 
 def _finish(root: Path) -> None:
     for pattern in _REMOVED:
-        for file in root.glob(pattern):
-            file.unlink()
+        for found in root.glob(pattern):
+            shutil.rmtree(found) if found.is_dir() else found.unlink()
     for name, mode, data in _own_files():
         file = root / name
         file.parent.mkdir(parents=True, exist_ok=True)

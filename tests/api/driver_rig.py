@@ -46,6 +46,8 @@ class Front:
 
     def _answer(self, head: bytes, body: bytes, ask: Ask) -> bytes:
         parameters = dict(parse_qsl(body.decode(), keep_blank_values=True))
+        if "Action" not in parameters:  # a look at the clock, which any answer tells
+            return b"".join(ask())
         action = parameters["Action"]
         self.asked[action] += 1
         self.bodies.append(parameters)

@@ -6,11 +6,14 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
+
+from ecsmachine.aliyun import transport
 
 
 @dataclass
@@ -92,10 +95,13 @@ class Peer:
 
 
 @pytest.fixture
-def peer() -> Iterator[Peer]:
+def peer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Peer]:
+    # what a refusal slows down is not over while a busy computer answers
+    monkeypatch.setattr(transport, "Pace", partial(transport.Pace, clock=lambda: 100.0))
     peer = Peer()
     yield peer
     peer.close()
+    transport.shared_pace.cache_clear()
 
 
 @pytest.fixture

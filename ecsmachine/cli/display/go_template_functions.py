@@ -28,8 +28,12 @@ _TYPE_NAMES: tuple[tuple[type, str], ...] = (
 _GO_NAMES = {"DNS": "Dns", "TLSVerify": "TlsVerify"}
 """The fields of Docker Machine's structs that its JSON calls otherwise."""
 
-_PYTHON_VERBS = {"string": "s", "int": "dxXo", "float64": "eEfFgG"}
-"""The verbs that mean the same in Python's ``%``, by the type that they fit."""
+_PYTHON_VERBS = {"string": "s", "int": "dxXoeEfFgG", "float64": "eEfFgG"}
+"""The verbs that mean the same in Python's ``%``, by the type that they fit.
+
+A whole number fits those of a float, too: all numbers of JSON are floats in Docker Machine's
+``inspect``, whose users write ``printf "%.0f"`` for them.
+"""
 
 
 def value_text(value: Any) -> str:

@@ -96,6 +96,7 @@ DATA = {
             "{{printf `%d` `x`}}{{printf `%s`}}{{printf `a` 1}}",
             "%!d(string=x)%!s(MISSING)a%!(EXTRA int=1)",
         ),
+        ("{{printf `%.0f %d %g` .Driver.SSHPort .Driver.SSHPort .Driver.SSHPort}}", "22 22 22"),
         # if, with, range, variables
         ("{{if .Empty}}A{{else if eq .Count 3}}B{{else}}C{{end}}", "B"),
         ("{{if .Null}}A{{end}}{{if .Name}}B{{end}}", "B"),

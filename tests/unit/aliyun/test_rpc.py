@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,14 +59,30 @@ def test_a_call_is_a_signed_post_with_nothing_in_the_url(
     assert body["Version"] == "2014-05-26"
 
 
-def test_the_products_of_one_address_share_its_connections(
+def test_no_password_of_netrc_is_sent(
+    client: RpcClient,
+    peer: Any,
+    make_answer: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    answers(peer, make_answer())
+    client.call("DescribeNothing", {})
+    (asked,) = peer.asked
+    assert "Authorization" not in asked.headers
+
+
+def test_machines_and_products_of_one_address_share_its_connections(
     peer: Any, make_answer: Callable[..., Any]
 ) -> None:
     answers(peer, make_answer())
-    cloud = Cloud("cn-hangzhou", CREDENTIALS, custom_endpoint=peer.address)
-    for product in (cloud.ecs, cloud.vpc, cloud.slb, cloud.images, cloud.sts):
-        product.call("DescribeNothing")
-    assert (len(peer.asked), peer.connections) == (5, 1)
+    for _ in range(2):
+        cloud = Cloud("cn-hangzhou", CREDENTIALS, custom_endpoint=peer.address)
+        for product in (cloud.ecs, cloud.vpc, cloud.slb, cloud.images, cloud.sts):
+            product.call("DescribeNothing")
+    assert (len(peer.asked), peer.connections) == (10, 1)
     assert len({asked.body["Version"] for asked in peer.asked}) > 1
 
 

@@ -65,6 +65,8 @@ class Proxy:
             self._refusals = REFUSALS[fault][2] if fault in REFUSALS else 0
 
     def _answer(self, head: bytes, body: bytes, ask: Ask) -> bytes:
+        if not body:  # it asks for the time alone
+            return b"".join(ask())
         action = dict(parse_qsl(body.decode(), keep_blank_values=True))["Action"]
         fault = self._fault_of(action)
         if action == self.forbidden:

@@ -33,7 +33,6 @@ _WANTED_BY = {
     "ecs-control-groups": "sysinit.target",
     "ecs-data-disks": "local-fs.target",
     "ecs-user-data": "multi-user.target",
-    "rc-local": "multi-user.target",  # it has a condition of its own, and needs no generator
 }
 # Of no use in a guest that has no console, no kernel modules, no network to update itself from,
 # and no LVM; each of them would take its part of the time that a boot takes.
@@ -45,10 +44,10 @@ _MASKED = (
     "systemd-tmpfiles-setup-dev.service",
 )
 # Generators run at each boot and each reload. These are for a computer with a kernel command line,
-# consoles, partitions or encrypted disks of its own, and for services without a unit.
+# consoles, partitions or encrypted disks of its own.
 _MASKED_GENERATORS = (
-    *("cryptsetup", "debug", "getty", "gpt-auto", "hibernate-resume", "integritysetup"),
-    *("rc-local", "run", "system-update", "sysv", "veritysetup"),
+    *("cryptsetup", "debug", "getty", "gpt-auto", "hibernate-resume", "integritysetup", "run"),
+    *("system-update", "veritysetup"),
 )
 # Started when something speaks to them first, not at each boot: systemd starts dbus for its socket,
 # and dbus the other.

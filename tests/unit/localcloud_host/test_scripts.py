@@ -40,7 +40,7 @@ def test_the_image_is_named_by_its_recipe(monkeypatch: pytest.MonkeyPatch) -> No
 def test_every_unit_is_enabled_and_every_script_can_run() -> None:
     files = {name: mode for name, mode, _ in image._own_files()}
     units = {Path(name).stem for name in files if name.endswith(".service")}
-    assert units | {"rc-local"} == set(image._WANTED_BY)  # that one is systemd's
+    assert units == set(image._WANTED_BY)
     assert {mode for name, mode in files.items() if name.startswith("usr/lib/ecs-guest/")} == {
         0o755
     }

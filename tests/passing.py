@@ -27,19 +27,24 @@ class PassingServer:
         place = urlsplit(target)
         self._target = (str(place.hostname), place.port or 80)
         self._answer = answer
+        self._connections: set[socket.socket] = set()
         self._listening = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.endpoint = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
-        """Take no more connections."""
+        """Take no more connections, and end those that clients keep."""
         self._listening.shutdown(socket.SHUT_RDWR)  # else it is still waited for one
         self._listening.close()
+        for connection in tuple(self._connections):
+            with contextlib.suppress(OSError):  # its client has gone
+                connection.shutdown(socket.SHUT_RDWR)
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = self._listening.accept()
+                self._connections.add(connection)
                 threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
@@ -61,6 +66,7 @@ class PassingServer:
                 if not answer:
                     return
                 connection.sendall(answer)
+        self._connections.discard(connection)
 
 
 def message(stream: BufferedIOBase) -> tuple[bytes, bytes]:

@@ -158,7 +158,7 @@ class Transport:
         )
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)
 def shared_transport(endpoint: str, check: str) -> Transport:
     """Return the connections that all of this process has to an address."""
     return Transport(endpoint, check=check)

@@ -45,8 +45,6 @@ class Front:
         self.close = self._server.close
 
     def _answer(self, head: bytes, body: bytes, ask: Ask) -> bytes:
-        if not body:  # it asks for the time alone
-            return b"".join(ask())
         parameters = dict(parse_qsl(body.decode(), keep_blank_values=True))
         if "Action" not in parameters:  # a look at the clock, which any answer tells
             return b"".join(ask())

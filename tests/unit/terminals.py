@@ -41,8 +41,10 @@ class Written:
         self._thread.join()
 
     def _read(self) -> None:
+        poll = select.poll()
+        poll.register(self._leader, select.POLLIN)
         while not self._is_over.is_set():
-            if not select.select([self._leader], [], [], 0.05)[0]:
+            if not poll.poll(50):
                 continue
             try:
                 data = os.read(self._leader, 65536)

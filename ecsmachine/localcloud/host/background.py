@@ -94,9 +94,10 @@ def line_of(reader: int, timeout_s: float) -> bytes | None:
     """Return the first line from a pipe; less if it ends before, None if that takes too long."""
     text = b""
     deadline = time.monotonic() + timeout_s
+    poll = select.poll()  # select() takes no descriptor from 1024 on
+    poll.register(reader, select.POLLIN)
     while not text.endswith(b"\n"):
-        ready, _, _ = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))
-        if not ready:
+        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
             return None
         part = os.read(reader, 65536)
         if not part:

@@ -76,6 +76,7 @@ NOT_ON_WINDOWS = {
     "drivers/test_host_name.py": "asks for names with a dot at their end",
     "drivers/test_plugins.py": "installs a driver with pip, which Python for embedding has not",
     "machine/test_files.py::test_a_folder_that_is_there_stays_as_it_is": "modes",
+    "machine/test_files.py::test_a_link_that_leads_nowhere_is_told_of": "a link to nothing",
     "machine/test_files.py::test_a_lock_whose_file_its_holder_removed_is_taken_anew": "as on Unix",
     "machine/test_files.py::test_modes_are_as_asked_for_whatever_the_umask": "modes",
     "ssh/test_openssh.py::test_configurations_of_programs_that_were_killed_do_not_stay": (

@@ -214,7 +214,7 @@ def test_a_lock_that_cannot_be_had_says_why(
         (errno.EISDIR, "Move away the file in its place."),
         (errno.ELOOP, "Move away the file in its place."),
         (errno.ENAMETOOLONG, "Take a shorter name."),
-        (errno.ENOENT, "Make the folder {here}/none."),
+        (errno.ENOENT, "Make the folder {missing}."),
         (errno.EMFILE, "Raise the limit of open files (ulimit -n)."),
         (errno.EFBIG, "Raise the limit of file sizes (ulimit -f)."),
         (errno.EXDEV, None),
@@ -226,7 +226,7 @@ def test_what_to_do_about_what_cannot_be_written(
     path = tmp_path / "none" / "file"
     error = files.not_writable(path, OSError(number, os.strerror(number)))
     assert error.message == f"{path} cannot be written: {os.strerror(number)}"
-    assert error.hint == (advice and advice.format(here=tmp_path))
+    assert error.hint == (advice and advice.format(here=tmp_path, missing=path.parent))
 
 
 def test_a_file_that_cannot_be_written_may_be_elsewhere(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -31,7 +32,7 @@ class Front:
 
     ``faults`` maps an action to what happens to its next calls: ``cut-before`` (not passed on),
     ``cut-after`` (done, but not answered), or an error code. ``answers`` maps an action to the
-    JSON that is answered in the cloud's place.
+    JSON that is answered in the cloud's place, and ``delays_s`` to how late its answers are.
     """
 
     def __init__(self, target: str):
@@ -40,6 +41,7 @@ class Front:
         self.urls: list[str] = []
         self.faults: dict[str, list[str]] = {}
         self.answers: dict[str, str] = {}
+        self.delays_s: dict[str, float] = {}
         self._server = PassingServer(target, self._answer)
         self.endpoint = self._server.endpoint
         self.close = self._server.close
@@ -64,6 +66,7 @@ class Front:
         if action in self.answers:
             return answer(200, self.answers[action])
         answered = b"".join(ask())
+        time.sleep(self.delays_s.get(action, 0))
         return b"" if fault == "cut-after" else answered
 
 

@@ -42,7 +42,7 @@ def session(
     )
 
 
-@pytest.mark.parametrize(
+CLIENTS = pytest.mark.parametrize(
     "client",
     [
         "native",
@@ -51,11 +51,51 @@ def session(
         ),
     ],
 )
+
+
+@CLIENTS
 def test_a_command_streams_through_and_its_status_comes_back(
     client: str, server: LoopbackServer
 ) -> None:
     done = session(server, client, "cat;", "echo err >&2; exit 42", stdin="in\n")
     assert (done.returncode, done.stdout, done.stderr) == (42, "in\n", "err\n")
+
+
+ENDLESS = [sys.executable, "-c", "while True: print('y')"]
+
+
+@CLIENTS
+def test_input_without_end_is_no_matter_to_a_command_that_ends(
+    client: str, server: LoopbackServer
+) -> None:
+    arguments = [str(server.port), str(server.folder / "id_rsa"), str(server.pin_path), client]
+    with subprocess.Popen(ENDLESS, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as typing:
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM, *arguments, "head -n 1"],
+            stdin=typing.stdout,
+            capture_output=True,
+            timeout=60,
+        )
+        typing.kill()
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"y\n", b"")
+
+
+def test_output_without_end_that_nobody_reads_ends(server: LoopbackServer) -> None:
+    arguments = [str(server.port), str(server.folder / "id_rsa"), str(server.pin_path), "native"]
+    running = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *arguments, "yes"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        assert running.stdout is not None and running.stderr is not None
+        assert running.stdout.readline() == b"y\n"
+        running.stdout.close()
+        assert b"ReaderGoneError" in running.stderr.read()
+        assert running.wait(60) == 1
+    finally:
+        running.kill()
+        running.communicate()
 
 
 def test_a_host_that_closes_the_connection_is_told_without_a_traceback(tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ def is_here(url: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-class _OnePacket(HTTPConnection):
+class _Connection(HTTPConnection):
     """A connection that sends the head of a request and its body together."""
 
     response_class = TimedResponse
@@ -160,11 +160,7 @@ class _OnePacket(HTTPConnection):
             self._held.append(data)
 
 
-class _Connection(_OnePacket):
-    pass
-
-
-class _TLSConnection(_OnePacket, HTTPSConnection):
+class _TLSConnection(_Connection, HTTPSConnection):
     pass
 
 

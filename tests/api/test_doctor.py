@@ -112,7 +112,7 @@ def test_credentials(
         ({"AccountId": "1234567890123456"}, "account", "the machine is of account", []),
         ({"InstanceId": ""}, "instance", "it is Not Found", ["ecsmachine rm dev1"]),
         ({"InstanceId": "i-gone"}, "instance", "was released", ["ecsmachine rm dev1"]),
-        ({"IPAddress": "198.18.9.9"}, "address", "it was 198.18.9.9", ["ecsmachine start dev1"]),
+        ({"IPAddress": "198.18.0.99"}, "address", "it was 198.18.0.99", ["ecsmachine start dev1"]),
     ],
 )
 def test_what_the_store_has_and_the_cloud_has_not(
@@ -246,7 +246,7 @@ def test_a_network_is_let_in(
 
 
 def test_nothing_is_written(rig: Rig, config: dict[str, Any], tmp_path: Path) -> None:
-    config["Driver"]["IPAddress"] = "198.18.9.9"
+    config["Driver"]["IPAddress"] = "198.18.0.99"
     folder = rig.store / "machines" / "dev1"
     (folder / "config.json").write_text(json.dumps(config))
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from ecsmachine.localcloud.host.programs import run
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
+from ecsmachine.localcloud.state.settings import NOBODYS_POOL
 
 # RFC 2544: for benchmarks, never routed on the internet.
 _PUBLIC = (IPv4Network("198.18.0.0/16"), IPv4Network("198.19.0.0/16"))
@@ -24,7 +25,7 @@ _PRIVATE = IPv4Network("10.128.0.0/9")
 class AddressPlan:
     """Addresses of one cloud: ``public`` for the outside, ``vpc`` for its default VPC.
 
-    No two clouds on a host share any, so that all of their guests can be reached from it.
+    No two clouds with guests share any on a host, so that all of these can be reached from it.
     """
 
     public: IPv4Network
@@ -58,11 +59,12 @@ def _is_public(network: IPv4Network) -> bool:
 
 
 def choose(preference: int, taken: Iterable[IPv4Network]) -> AddressPlan:
-    """Return a plan that overlaps none of the networks in ``taken``.
+    """Return a plan for a cloud with guests that overlaps none of the networks in ``taken``.
 
-    ``preference`` is where to look first, so that clouds rarely want the same.
+    ``preference`` is where to look first, so that clouds rarely want the same. Clouds without
+    guests all have the plan of :data:`~ecsmachine.localcloud.state.settings.NOBODYS_POOL`.
     """
-    used = list(taken)
+    used = [*taken, IPv4Network(NOBODYS_POOL)]
     # the route to another cloud's public range tells of its VPC, which has one for each guest only
     used += [plan_of(str(n)).vpc for n in used if n.prefixlen == 24 and _is_public(n)]
     for offset in range(256):

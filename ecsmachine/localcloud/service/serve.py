@@ -47,7 +47,7 @@ from ecsmachine.localcloud.service.listening import listen_at, parse
 from ecsmachine.localcloud.service.page.admission import new_token
 from ecsmachine.localcloud.service.seed import Seed, read_seed
 from ecsmachine.localcloud.state import records
-from ecsmachine.localcloud.state.settings import Settings, delays_of
+from ecsmachine.localcloud.state.settings import NOBODYS_POOL, Settings, delays_of
 from ecsmachine.localcloud.state.state import State, open_state
 from ecsmachine.system import ports
 
@@ -268,8 +268,9 @@ def _serve(
 
 
 def _choose_plan(paths: CloudPaths, kind: GuestKind) -> AddressPlan:
-    taken = host_networks(without_link=paths.link) if kind == "nspawn" else []
-    return choose(int(paths.id, 16), taken)
+    if kind == "none":
+        return plan_of(NOBODYS_POOL)
+    return choose(int(paths.id, 16), host_networks(without_link=paths.link))
 
 
 def _real_guests(

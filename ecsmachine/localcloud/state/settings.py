@@ -95,6 +95,11 @@ class Delays:
     invisible_s: float = 0.0
 
 
+# The public addresses of clouds without guests: no cloud with guests takes them, so a connection to
+# one of them never meets the guest of another cloud.
+NOBODYS_POOL = "198.18.0.0/24"
+
+
 @dataclass(frozen=True)
 class Settings:
     """The settings of a new local cloud.
@@ -108,7 +113,7 @@ class Settings:
 
     region: str = "cn-hangzhou"
     zone: str = ""
-    public_pool: str = "198.18.0.0/24"
+    public_pool: str = NOBODYS_POOL
     vpc_cidr: str = "172.16.0.0/12"
     vswitch_cidr: str = "172.16.0.0/20"
     reserved: tuple[str, ...] = ()

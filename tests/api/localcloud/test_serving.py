@@ -20,13 +20,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ecsmachine.cli.app import run
+from ecsmachine.localcloud.host.paths import CloudPaths
+from ecsmachine.localcloud.host.settings import read_settings
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.service import daemon
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud
 from ecsmachine.localcloud.service.gate import Gate
 from ecsmachine.localcloud.service.http_server import Connections, HttpServer
 from ecsmachine.localcloud.service.listening import ListenAddress, parse
-from ecsmachine.localcloud.state.settings import Settings, StateError
+from ecsmachine.localcloud.state.settings import NOBODYS_POOL, Settings, StateError
 from ecsmachine.localcloud.state.state import open_state
 from ecsmachine.localcloud.testing import local_cloud, running_cloud
 from tests.api.localcloud.api_client import Api
@@ -110,6 +112,12 @@ def test_an_address_besides(root: Path, capsys: pytest.CaptureFixture[str]) -> N
             assert health(at, address.port, "evil.example") == 403
     assert up(root, "--listen", "0.0.0.0") == 1
     assert "without --listen=0.0.0.0" in capsys.readouterr().err
+
+
+def test_no_guest_of_another_cloud_has_the_addresses_of_a_cloud_without_guests(root: Path) -> None:
+    assert up(root) == 0
+    kept = read_settings(CloudPaths.of(root).settings_file)
+    assert kept is not None and kept.public == NOBODYS_POOL
 
 
 def test_all_addresses(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from ecsmachine.localcloud.host.address_plan import choose, plan_of
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
+from ecsmachine.localcloud.state.settings import NOBODYS_POOL
 
 
 def test_a_cloud_gets_what_it_prefers() -> None:
@@ -26,7 +27,7 @@ def test_what_the_host_routes_is_left_alone() -> None:
 
 def test_the_search_goes_round() -> None:
     plan = choose(255, [IPv4Network("198.18.255.0/24"), IPv4Network("198.19.255.0/24")])
-    assert str(plan.public) == "198.18.0.0/24"
+    assert str(plan.public) == "198.18.1.0/24"
 
 
 def test_another_cloud_that_prefers_the_same_has_its_vpc_too() -> None:
@@ -38,6 +39,11 @@ def test_another_cloud_that_prefers_the_same_has_its_vpc_too() -> None:
 def test_a_kept_plan_is_the_same_again() -> None:
     plan = choose(0x3FA9C1, [])
     assert plan_of(str(plan.public)) == plan
+
+
+@pytest.mark.parametrize("preference", range(256))
+def test_no_guest_has_an_address_of_clouds_without_guests(preference: int) -> None:
+    assert not choose(preference, []).public.overlaps(IPv4Network(NOBODYS_POOL))
 
 
 def test_nothing_free_is_said() -> None:

@@ -41,9 +41,9 @@ def test_a_kept_plan_is_the_same_again() -> None:
     assert plan_of(str(plan.public)) == plan
 
 
-@pytest.mark.parametrize("preference", range(256))
-def test_no_guest_has_an_address_of_clouds_without_guests(preference: int) -> None:
-    assert not choose(preference, []).public.overlaps(IPv4Network(NOBODYS_POOL))
+def test_no_guest_has_an_address_of_clouds_without_guests() -> None:
+    for preference in range(256):
+        assert not choose(preference, []).public.overlaps(IPv4Network(NOBODYS_POOL))
 
 
 def test_nothing_free_is_said() -> None:

@@ -363,7 +363,8 @@ class Shell:
         self._client = client
 
     def run(self, command: str, timeout_s: float = 60) -> Result:
-        _, out, _ = self._client.exec_command(f"exec 2>&1; {command}", timeout=timeout_s)
+        stdin, out, _ = self._client.exec_command(f"exec 2>&1; {command}", timeout=timeout_s)
+        stdin.close()  # a connection that broke is told of here, not when the file is collected
         text = out.read().decode()
         return Result(out.channel.recv_exit_status(), text)
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import paramiko
 import pytest
@@ -39,7 +39,7 @@ from ecsmachine.localcloud.host.requirements import check_host
 from ecsmachine.localcloud.host.settings import Running
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.service import daemon
-from tests.guest.machines import Machines, environment_of
+from tests.guest.machines import MADE_BY_A_TEST, Machines, environment_of
 
 PASSWORD = "Guest-Secret-1"
 
@@ -135,21 +135,74 @@ class Cloud:
 
 
 @pytest.fixture(scope="session")
-def engine_image(local_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The id of an image with the engine, for machines of which installing it is not tested."""
-    store = tmp_path_factory.mktemp("image") / "machines"
-    maker = Machines(environment_of(local_cloud.environment, store))
+def engine_image(local_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The id of an image with the engine, for machines of which installing it is not tested.
+
+    One worker makes it. To the others' clouds it is brought as the file of a snapshot.
+    """
+    run = tmp_path_factory.getbasetemp()
+    run = run.parent if "PYTEST_XDIST_WORKER" in os.environ else run
+    kept = run / "engine-snapshot"  # a file of each cloud's, under a name for all
+    with (run / "engine-lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if kept.exists():
+            image_id, snapshot = _image_of_a_bare_instance(local_cloud)
+            snapshot.unlink()
+            snapshot.hardlink_to(kept)
+        else:
+            store = tmp_path_factory.mktemp("image") / "machines"
+            image_id, snapshot = _image_with_an_engine(local_cloud, store)
+            kept.hardlink_to(snapshot)
+    yield image_id
+    with (run / "engine-lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        snapshot.unlink()
+        if kept.stat().st_nlink == 1:  # no other cloud has it
+            kept.unlink()
+
+
+def _image_with_an_engine(cloud: Cloud, store: Path) -> tuple[str, Path]:
+    maker = Machines(environment_of(cloud.environment, store))
     maker.run("create", "image")
     maker.run("ssh", "image", ONLY_THE_PACKAGES)
     instance_id = maker.run("inspect", "-f", "{{.Driver.InstanceId}}", "image").stdout.strip()
-    image_id = str(maker.ecs("CreateImage", InstanceId=instance_id)["ImageId"])
+    made = _image_of(cloud, instance_id)
+    maker.run("rm", "-y", "image")
+    return made
+
+
+def _image_of_a_bare_instance(cloud: Cloud) -> tuple[str, Path]:
+    ecs = cloud.account
+    group = {"VpcId": cloud.running.vpc_id, "Description": MADE_BY_A_TEST}
+    (system,) = ecs.ecs("DescribeImages", ImageOwnerAlias="system")["Images"]["Image"][:1]
+    wanted = {"ImageId": system["ImageId"], "InstanceType": "ecs.g6.large"}
+    instance_id = str(
+        ecs.ecs(
+            "CreateInstance",
+            **wanted,
+            SecurityGroupId=ecs.ecs("CreateSecurityGroup", **group)["SecurityGroupId"],
+            VSwitchId=cloud.running.vswitch_id,
+        )["InstanceId"]
+    )
+    there = {"InstanceIds": json.dumps([instance_id]), "Status": "Stopped"}
+    wait_for(lambda: ecs.ecs("DescribeInstances", **there)["TotalCount"] == 1, "it to be made")
+    made = _image_of(cloud, instance_id)
+    ecs.ecs("DeleteInstance", InstanceId=instance_id)
+    return made
+
+
+def _image_of(cloud: Cloud, instance_id: str) -> tuple[str, Path]:
+    """Make an image of an instance; return its id, and the file of its snapshot."""
+    image_id = str(cloud.account.ecs("CreateImage", InstanceId=instance_id)["ImageId"])
+    found: list[dict[str, Any]] = []
 
     def is_made() -> bool:  # an image that is not Available yet is not listed
-        return bool(maker.ecs("DescribeImages", ImageId=image_id)["Images"]["Image"])
+        images = cloud.account.ecs("DescribeImages", ImageId=image_id)["Images"]["Image"]
+        found[:] = images and images[0]["DiskDeviceMappings"]["DiskDeviceMapping"]
+        return bool(found)
 
-    wait_for(is_made, "the image with the engine", 120)
-    maker.run("rm", "-y", "image")
-    return image_id
+    wait_for(is_made, "the image to be made")
+    return image_id, CloudPaths.of(cloud.root).snapshots / found[0]["SnapshotId"]
 
 
 @pytest.fixture(scope="module")

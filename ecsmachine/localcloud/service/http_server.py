@@ -47,6 +47,7 @@ class HttpServer(uvicorn.Server):
             log_config=None,
             log_level="error",
             access_log=False,
+            proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE_S,
         )
         super().__init__(config)

@@ -64,6 +64,12 @@ def test_a_connection_that_a_fault_cuts(cloud: EmbeddedCloud, api: Api) -> None:
     assert (last(cloud).action, last(cloud).status, last(cloud).code) == ("CreateKeyPair", 0, "")
 
 
+def test_nobody_says_from_where_he_asks(cloud: EmbeddedCloud) -> None:
+    forged = {"X-Forwarded-For": "192.0.2.7"}
+    exchange(cloud, "GET", "/?Action=DescribeRegions&Version=2014-05-26", None, forged)
+    assert last(cloud).client.startswith("127.0.0.1:")
+
+
 def test_no_secret_is_told(cloud: EmbeddedCloud, api: Api) -> None:
     user_data = base64.b64encode(b"#!/bin/sh\necho hidden").decode()
     made = api.call("CreateKeyPair", KeyPairName="keys")

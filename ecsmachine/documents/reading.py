@@ -28,7 +28,8 @@ class At:
     required: bool = False
 
 
-Place = At | Callable[[Fields], Any]
+Reader = Callable[[Fields], Any]
+Place = At | Reader
 
 
 def all_fields(fields: Fields) -> Mapping[str, Any]:
@@ -42,45 +43,58 @@ def read(kind: type[T], fields: Fields, **others: Any) -> T:
     ``others`` are the values of fields that do not say where they are. Raises the fault of
     ``fields``.
     """
-    places = _places(kind)  # type: ignore[arg-type]  # every class can be hashed
-    values = {n: _value(fields, *place) for n, place in places.items() if n not in others}
+    readers = _readers(kind)  # type: ignore[arg-type]  # every class can be hashed
+    values = {name: reader(fields) for name, reader in readers.items() if name not in others}
     return kind(**values, **others)
 
 
 @cache
-def _places(kind: type[Any]) -> dict[str, tuple[Place, Any, Any]]:
-    """Return of each field that says so where it is, its type and its default."""
+def _readers(kind: type[Any]) -> dict[str, Reader]:
+    """Return what reads each field that says where it is."""
     hints = get_type_hints(kind, include_extras=True)
     defaults = {
         each.name: None if each.default is MISSING else each.default
         for each in dataclasses.fields(kind)
     }
     return {
-        name: (hint.__metadata__[0], hint.__origin__, defaults[name])
+        name: _reader(hint.__metadata__[0], hint.__origin__, defaults[name])
         for name, hint in hints.items()
         if get_origin(hint) is Annotated
     }
 
 
-def _value(fields: Fields, at: Place, kind: Any, default: Any) -> Any:
+def _reader(at: Place, kind: Any, default: Any) -> Reader:
     if not isinstance(at, At):
-        return at(fields)
+        return at
     *objects, name = at.path.split(".")
-    for each in objects:
-        fields = fields.object(each)
+    read_it = _reader_of(name, at, kind, default)
+    if not objects:
+        return read_it
+
+    def read_below(fields: Fields) -> Any:
+        for each in objects:
+            fields = fields.object(each)
+        return read_it(fields)
+
+    return read_below
+
+
+def _reader_of(name: str, at: At, kind: Any, default: Any) -> Reader:
+    rule = at.rule
     if kind is bool:
-        return fields.flag(name)
+        return lambda fields: fields.flag(name)
     if kind is int:
-        return fields.number(name, default or 0)
+        return lambda fields: fields.number(name, default or 0)
     if kind is float:
-        return fields.decimal(name)
+        return lambda fields: fields.decimal(name)
     if get_origin(kind) is tuple:
-        return tuple(fields.texts(name, rule=at.rule))
+        return lambda fields: tuple(fields.texts(name, rule=rule))
     if get_origin(kind) is Mapping:
-        texts = get_args(kind)[1] is str
-        return fields.mapping(name, at.rule) if texts else fields.object(name).values
-    if at.rule is PROSE:
-        return fields.prose(name)
+        if get_args(kind)[1] is str:
+            return lambda fields: fields.mapping(name, rule)
+        return lambda fields: fields.object(name).values
+    if rule is PROSE:
+        return lambda fields: fields.prose(name)
     if at.required:
-        return fields.required(name, at.rule)
-    return fields.text(name, at.rule, default or "")
+        return lambda fields: fields.required(name, rule)
+    return lambda fields: fields.text(name, rule, default or "")

@@ -22,6 +22,8 @@ LONGEST_FILE = 4 << 20
 DEEPEST = 64
 """How many objects and arrays may be in each other."""
 
+_CONTAINERS = (dict, list)  # a union would be made anew for every value
+
 _LONGEST_NUMBER = 20
 """How many characters a whole number may have: one of 64 bits, with its sign."""
 
@@ -82,7 +84,7 @@ def parse_json(content: bytes, fault: Fault) -> Any:
         raise fault(f"it is not JSON: {error}") from error
     except RecursionError as error:
         raise fault("it is nested too deeply") from error
-    if _is_deeper(value, DEEPEST):
+    if text.count("{") + text.count("[") > DEEPEST and _is_deeper(value, DEEPEST):
         raise fault("it is nested too deeply")
     return value
 
@@ -93,9 +95,9 @@ def _is_deeper(value: Any, levels: int) -> bool:
         inner: list[Any] = []
         for each in layer:
             if isinstance(each, dict):
-                inner += [item for item in each.values() if isinstance(item, dict | list)]
+                inner += [item for item in each.values() if isinstance(item, _CONTAINERS)]
             elif isinstance(each, list):
-                inner += [item for item in each if isinstance(item, dict | list)]
+                inner += [item for item in each if isinstance(item, _CONTAINERS)]
         if not inner:
             return False
         layer = inner

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import unquote
 from xml.sax.saxutils import escape
 
 from ecsmachine.localcloud.protocol.errors import ApiError
@@ -48,13 +48,21 @@ def parse_query(query: str) -> list[tuple[str, str]]:
             "InvalidParameter", f"A request can have at most {_MOST_PARAMETERS} parameters."
         )
     try:
-        pairs = parse_qsl(query, keep_blank_values=True, errors="strict")
+        pairs = [_pair(part) for part in query.split("&") if part]
     except ValueError:
         raise _not_utf8() from None
     for name, _ in pairs:
         if len(name) > _LONGEST_NAME or name.count(".") >= _MOST_PARTS:
             raise ApiError("InvalidParameter", "The name of a parameter is too long.")
     return pairs
+
+
+def _pair(part: str) -> tuple[str, str]:
+    if "%" in part or "+" in part:
+        name, _, value = part.replace("+", " ").partition("=")
+        return unquote(name, errors="strict"), unquote(value, errors="strict")
+    name, _, value = part.partition("=")
+    return name, value
 
 
 def parse_body(body: bytes, content_type: str) -> list[tuple[str, str]]:

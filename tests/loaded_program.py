@@ -39,7 +39,8 @@ class Process:
     """A run of the program, in a session of its own and without input.
 
     ``module`` is what is run, as by ``python -m``. What it says is in two files, or in one if they
-    are ``merged``. ``memory`` is the address space that it may have, in bytes.
+    are ``merged``; or it has the ``streams`` of a caller, who closes them: standard input, output
+    and error. ``memory`` is the address space that it may have, in bytes.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Process:
         module: str = "ecsmachine",
         merged: bool = False,
         memory: int | None = None,
+        streams: tuple[int, int, int] | None = None,
     ):
         self._arguments = [*arguments]
         self._output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
@@ -58,8 +60,8 @@ class Process:
         self._socket, theirs = socket.socketpair()
         self._told = self._socket.makefile("r")
         with theirs, Path(os.devnull).open() as nothing:
-            streams = (nothing, self._output, self._errors, theirs)
-            socket.send_fds(_control(), [b"."], [each.fileno() for each in streams])
+            own = (nothing.fileno(), self._output.fileno(), self._errors.fileno())
+            socket.send_fds(_control(), [b"."], [*(streams or own), theirs.fileno()])
         request = [self._arguments, {**environment}, str(folder or Path.cwd()), module, memory]
         self._socket.sendall(json.dumps(request).encode() + b"\n")
         self._pid = int(self._told.readline())

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.loaded_program import Process
+
 DRIVER = ("-d", "none", "--url", "tcp://127.0.0.1:1")
 CREATE = ("create", *DRIVER, "new")
 
@@ -80,22 +82,26 @@ class Ran:
                 if streams.get(name) == CLOSED:
                     os.close(descriptor)
 
-        opened = {
-            "stdin": os.open(os.devnull, os.O_RDONLY),
-            "stdout": _end(streams.get("stdout"), store.with_name("out")),
-            "stderr": _end(streams.get("stderr"), store.with_name("err")),
-        }
-        done = subprocess.run(
-            [sys.executable, "-m", "ecsmachine", *words],
-            **opened,  # type: ignore[call-overload]
-            preexec_fn=close,
-            check=False,
-            timeout=60,
-            env={**os.environ, "MACHINE_STORAGE_PATH": str(store), "SHELL": "/bin/sh"},
+        opened = (
+            os.open(os.devnull, os.O_RDONLY),
+            _end(streams.get("stdout"), store.with_name("out")),
+            _end(streams.get("stderr"), store.with_name("err")),
         )
-        for descriptor in opened.values():
+        environment = {**os.environ, "MACHINE_STORAGE_PATH": str(store), "SHELL": "/bin/sh"}
+        if CLOSED in streams.values():  # which the interpreter finds when it starts
+            self.code = subprocess.run(
+                [sys.executable, "-m", "ecsmachine", *words],
+                **dict(zip(("stdin", "stdout", "stderr"), opened, strict=True)),  # type: ignore[call-overload]
+                preexec_fn=close,
+                check=False,
+                timeout=60,
+                env=environment,
+            ).returncode
+        else:
+            forked = Process(words, environment=environment, streams=opened)
+            self.code = forked.wait(60).returncode
+        for descriptor in opened:
             os.close(descriptor)
-        self.code: int = done.returncode
         self.out = store.with_name("out").read_text()
         self.err = store.with_name("err").read_text()
 

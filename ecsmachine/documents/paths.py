@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 
+@lru_cache(maxsize=256)
 def recorded_path(text: str) -> PurePath:
     """Return a path as the system that wrote it reads it: one with a drive or share is Windows'."""
     is_windows = re.match(r"[A-Za-z]:[\\/]|\\\\", text)

@@ -117,8 +117,10 @@ def make_private_directory(path: Path) -> None:
     What was made is on disk when this returns.
     """
     try:
+        if path.is_dir():
+            return
         missing = [folder for folder in (path, *path.parents) if not folder.exists()]
-        if not missing and not path.is_dir():
+        if not missing:
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         # mkdir(parents=True) would leave the parents open to all
         for folder in reversed(missing):

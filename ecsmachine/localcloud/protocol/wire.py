@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 from xml.sax.saxutils import escape
@@ -135,6 +136,10 @@ def _dump(value: Any) -> bytes:
     return _ENCODER.encode(value).encode()
 
 
+_name = lru_cache(maxsize=1024)(_dump)
+"""The name of a field as JSON: the same few come in all answers."""
+
+
 def _write_json(value: Any, pieces: list[bytes]) -> None:
     # Only the few levels above the rendered parts are walked in Python.
     if isinstance(value, Rendered):
@@ -142,7 +147,7 @@ def _write_json(value: Any, pieces: list[bytes]) -> None:
     elif isinstance(value, dict):
         before = b"{"
         for key, item in value.items():
-            pieces.append(before + _dump(key) + b":")
+            pieces.append(before + _name(key) + b":")
             _write_json(item, pieces)
             before = b","
         pieces.append(b"}" if value else b"{}")

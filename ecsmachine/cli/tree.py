@@ -6,7 +6,8 @@ A command's module is imported when that command is called, so that no command p
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -214,9 +215,43 @@ def _function_name(command: str) -> str:
 
 @cache
 def _group(app: typer.Typer) -> Any:
-    for each in app.registered_commands:
-        _evaluate_hints(each.callback)
-    return typer.main.get_command(app)
+    """Return a group of commands, each made when it is asked for."""
+    empty = copy(app)
+    empty.registered_commands, empty.registered_groups = [], []
+    group: Any = typer.main.get_group(empty)
+    group.commands = _Parts(app)
+    return group
+
+
+class _Parts(Mapping[str, Any]):
+    """The commands and groups in a group by name."""
+
+    def __init__(self, app: typer.Typer):
+        infos: list[Any] = [*app.registered_commands, *app.registered_groups]
+        name_of = typer.main.get_command_name
+        self._infos = {info.name or name_of(info.callback.__name__): info for info in infos}
+        self._made: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._made:
+            self._made[name] = self._make(name, self._infos[name])
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._infos)
+
+    def __len__(self) -> int:
+        return len(self._infos)
+
+    def _make(self, name: str, info: Any) -> Any:
+        if hasattr(info, "typer_instance"):
+            group = _group(info.typer_instance)
+            group.name = name
+            return group
+        _evaluate_hints(info.callback)
+        alone = _alone()
+        alone.registered_commands = [info]
+        return typer.main.get_command(alone)
 
 
 @cache
@@ -235,12 +270,17 @@ def _command(name: str, function: Callable[..., Any]) -> Any:
     flags alone, and ``everyday``, the names of the parameters that its help shows first.
     """
     _evaluate_hints(function)
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app = _alone()
     settings = {"help_option_names": ["--help", "-h"], **getattr(function, "context_settings", {})}
     app.command(name, context_settings=settings)(function)
     command = typer.main.get_command(app)
     command.everyday = getattr(function, "everyday", None)  # type: ignore[attr-defined]
     return command
+
+
+def _alone() -> typer.Typer:
+    """Return what makes a command of one function."""
+    return typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
 def _evaluate_hints(function: Any) -> None:

@@ -8,14 +8,16 @@ import shlex
 import shutil
 import sys
 import sysconfig
-from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import ecsmachine
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
+
+if TYPE_CHECKING:
+    from importlib import metadata
 
 _MODULES = ("starlette", "uvicorn")
 _OF_DEBIAN = ("python3-starlette", "python3-uvicorn")
@@ -52,6 +54,8 @@ def install_command() -> str:
 
 def _own_distribution() -> metadata.Distribution | None:
     """Return the metadata of this installation; None if there is none."""
+    from importlib import metadata  # as much work as all the rest of a short command
+
     own = Path(ecsmachine.__file__).resolve().parent
     try:
         distribution = metadata.distribution("ecsmachine")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,56 +105,70 @@ def examples_in(text: str) -> list[Example]:
 
 
 def printed_by(
-    examples: Sequence[Example], environment: Mapping[str, str], home: Path
+    examples: Sequence[Example], environment: Mapping[str, str], home: Path, started: bool = False
 ) -> list[tuple[int, str]]:
-    """Run commands in ``home``; return the exit code and the output of each."""
+    """Run commands in ``home``; return the exit code and the output of each.
+
+    The program is a fork of one that is loaded, unless it is ``started`` each time.
+    """
     script = "exec 2>&1\n" + "".join(
         f"{example.command}\nprintf '{_END}%d{_END}' $?\n" for example in examples
     )
-    done = subprocess.run(
-        ["bash", "-c", script],
-        stdout=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        timeout=280,
-        cwd=home,
-        env={
-            **{name: value for name, value in environment.items() if name not in _NOT_THERE},
-            "HOME": str(home),
-            "PATH": f"{Path(sys.executable).parent}:{environment['PATH']}",
-        },
-    )
+    from tests.loaded_program import write_starter  # which Windows cannot import
+
+    with tempfile.TemporaryDirectory() as folder:
+        if not started:
+            write_starter(Path(folder, "ecsmachine"))
+        done = subprocess.run(
+            ["bash", "-c", script],
+            stdout=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            timeout=280,
+            cwd=home,
+            env={
+                **{name: value for name, value in environment.items() if name not in _NOT_THERE},
+                "HOME": str(home),
+                "PATH": f"{folder}:{Path(sys.executable).parent}:{environment['PATH']}",
+            },
+        )
     parts = done.stdout.replace(str(home), "/home/me").split(_END)
     return [(int(code), text) for text, code in zip(parts[::2], parts[1::2], strict=False)]
 
 
-def check(page: str, environment: Mapping[str, str], home: Path) -> None:
+def check(page: str, environment: Mapping[str, str], home: Path, started: bool = False) -> None:
     """Run the examples of a page. Fails where one prints something else than the page shows.
 
     A command may fail only if the page shows its error.
     """
-    check_examples(page, examples_of(page), environment, home)
+    check_examples(page, examples_of(page), environment, home, started)
 
 
-def check_both_ways(page: str, environment: Mapping[str, str], home: Path) -> None:
+def check_both_ways(
+    page: str, environment: Mapping[str, str], home: Path, started: bool = False
+) -> None:
     """Do what :func:`check` does, where the table of plain forms reads the commands; then by typer.
 
     Fails where one prints something else the other way, but for what differs from run to run.
     """
     examples = examples_of(page)
-    plainly = check_examples(page, examples, environment, home)
+    plainly = check_examples(page, examples, environment, home, started)
     # a variable that may change how a command runs leaves it to typer, even where it says no
-    by_typer = printed_by(examples, {**environment, "MACHINE_NATIVE_SSH": "false"}, home)
+    by_typer = printed_by(examples, {**environment, "MACHINE_NATIVE_SSH": "false"}, home, started)
     for example, *ways in zip(examples, plainly, by_typer, strict=True):
         one, other = ([code, *map(_plain, text.splitlines())] for code, text in ways)
         assert one == other, f"{page}.md: $ {example.command}"
 
 
 def check_examples(
-    page: str, examples: Sequence[Example], environment: Mapping[str, str], home: Path
+    page: str,
+    examples: Sequence[Example],
+    environment: Mapping[str, str],
+    home: Path,
+    started: bool = False,
 ) -> list[tuple[int, str]]:
     """Run examples of any page, as :func:`check` does; return the exit code and output of each."""
-    results = printed_by(examples, environment, home)
+    results = printed_by(examples, environment, home, started)
     for example, (code, text) in zip(examples, results, strict=True):
         told = f"{page}.md: $ {example.command}\n{text}"
         fails = any(line.startswith("Error: ") for line in example.shown)

@@ -3,7 +3,8 @@
 Its imports take several times as long as most commands work. How it starts is tested where it is
 started as a user does, by its script or by ``python -m ecsmachine``.
 
-``python -m tests.loaded_program DESCRIPTOR`` is that process; it ends when its socket closes.
+``python -m tests.loaded_program DESCRIPTOR LISTENER`` is that process; it ends when the socket
+closes that the first is of. What it runs is asked for there, or by whoever connects to the other.
 """
 
 from __future__ import annotations
@@ -33,6 +34,48 @@ _LIBRARIES = ("requests", "tenacity", "ecsmachine.http_client.session")
 
 _one_at_a_time = threading.Lock()
 _loaded: list[tuple[socket.socket, subprocess.Popen[bytes]]] = []
+
+_STARTER = """#!{python} -IS
+# a loaded program is asked for a run, which is told of the signals that this process gets
+import os, sys
+import _signal, _socket
+from _json import encode_basestring_ascii as text
+
+connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+connection.connect("\\0{address}")
+streams = b"".join(number.to_bytes(4, sys.byteorder) for number in range(3))
+connection.sendmsg([b"."], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, streams)])
+words = ",".join(map(text, sys.argv[1:]))
+environment = ",".join(f"{{text(name)}}:{{text(value)}}" for name, value in os.environ.items())
+asked = f"[[{{words}}],{{{{{{environment}}}}}},{{text(os.getcwd())}},{{text(sys.argv[0])}},null]"
+connection.sendall(asked.encode() + b"\\n")
+
+
+def tell(number, frame):
+    try:
+        os.kill(process, number)
+    except OSError:  # it has ended
+        pass
+
+
+lines = b""
+while lines.count(b"\\n") < 2:
+    data = connection.recv(100)
+    if not data:
+        sys.exit("the loaded program is gone")
+    if b"\\n" not in lines and b"\\n" in lines + data:
+        process = int((lines + data).partition(b"\\n")[0])
+        for number in (_signal.SIGHUP, _signal.SIGINT, _signal.SIGTERM):
+            _signal.signal(number, tell)
+        for number in range(3):
+            os.close(number)
+    lines += data
+code = int(lines.split()[1])
+if code < 0:
+    _signal.signal(-code, _signal.SIG_DFL)
+    os.kill(os.getpid(), -code)
+os._exit(code)
+"""
 
 
 class Process:
@@ -92,6 +135,18 @@ class Process:
                 os.killpg(self._pid, signal.SIGKILL)
 
 
+def write_starter(path: Path) -> None:
+    """Write a program that is ``ecsmachine`` for a shell: each run of it is a fork as well."""
+    _control()
+    path.write_text(_STARTER.format(python=sys.executable, address=_address()))
+    path.chmod(0o755)
+
+
+def _address() -> str:
+    """Return the name, which is no file, where the process that is loaded can be asked."""
+    return f"ecsmachine of tests {os.getpid()}"
+
+
 def _content(file: IO[bytes]) -> bytes:
     file.seek(0)
     return file.read()
@@ -102,10 +157,13 @@ def _control() -> socket.socket:
     with _one_at_a_time:
         if not _loaded:
             ours, theirs = socket.socketpair()
-            with theirs:
+            with theirs, socket.socket(socket.AF_UNIX) as listener:
+                listener.bind(f"\0{_address()}")
+                listener.listen()
+                descriptors = [theirs.fileno(), listener.fileno()]
                 process = subprocess.Popen(
-                    [sys.executable, "-m", "tests.loaded_program", str(theirs.fileno())],
-                    pass_fds=[theirs.fileno()],
+                    [sys.executable, "-m", "tests.loaded_program", *map(str, descriptors)],
+                    pass_fds=descriptors,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     cwd=Path(__file__).parents[1],
@@ -115,11 +173,11 @@ def _control() -> socket.socket:
         return _loaded[0][0]
 
 
-def _serve(control: socket.socket) -> list[int] | None:
+def _serve(control: socket.socket, listener: socket.socket) -> list[int] | None:
     """Fork for each request. Return its descriptors in the process that is forked; None at the end.
 
     ``control`` brings standard input, output and error, and the socket that is told the number of
-    the process, and what it has left with.
+    the process, and what it has left with; who connects to ``listener`` is told so there.
     """
     ended, wakes = socket.socketpair()
     for each in (ended, wakes):
@@ -128,7 +186,7 @@ def _serve(control: socket.socket) -> list[int] | None:
     signal.set_wakeup_fd(wakes.fileno())
     running: dict[int, socket.socket] = {}
     while True:
-        ready, _, _ = select.select([control, ended], [], [])
+        ready, _, _ = select.select([control, listener, ended], [], [])
         if ended in ready:
             ended.recv(4096)
             for process in [*running]:
@@ -136,21 +194,29 @@ def _serve(control: socket.socket) -> list[int] | None:
                 if found:
                     with running.pop(process) as told, contextlib.suppress(BrokenPipeError):
                         told.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+        asked = []
         if control in ready:
             data, descriptors, _, _ = socket.recv_fds(control, 1, 4)
             if not data:
                 return None
+            asked.append(descriptors)
+        if listener in ready:
+            connection, _ = listener.accept()
+            _, descriptors, _, _ = socket.recv_fds(connection, 1, 3)
+            asked.append([*descriptors, connection.detach()])
+        for descriptors in asked:
             process = os.fork()
             if not process:
                 signal.set_wakeup_fd(-1)
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                for each in (control, ended, wakes, *running.values()):
+                for each in (control, listener, ended, wakes, *running.values()):
                     each.close()
                 return descriptors
             for descriptor in descriptors[:3]:
                 os.close(descriptor)
             running[process] = socket.socket(fileno=descriptors[3])
-            running[process].sendall(f"{process}\n".encode())
+            with contextlib.suppress(BrokenPipeError):
+                running[process].sendall(f"{process}\n".encode())
 
 
 def _run(descriptors: list[int]) -> NoReturn:
@@ -169,7 +235,12 @@ def _run(descriptors: list[int]) -> NoReturn:
     sys.argv[1:] = arguments
     code: object = 0
     try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        if Path(module).is_absolute():  # a script's name, as it is installed
+            sys.argv[0] = module
+            module = "ecsmachine.__main__"
+            importlib.import_module(module).main()
+        else:
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as end:
         code = end.code
     # as the interpreter ends, but for the thousand modules that it would take apart
@@ -190,8 +261,9 @@ def main() -> None:
     for name in _LIBRARIES:
         importlib.import_module(name)
     gc.freeze()
-    with socket.socket(fileno=int(sys.argv[1])) as control:
-        descriptors = _serve(control)
+    control, listener = (socket.socket(fileno=int(number)) for number in sys.argv[1:])
+    with control, listener:
+        descriptors = _serve(control, listener)
     if descriptors is not None:
         _run(descriptors)
 

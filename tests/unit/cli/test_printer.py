@@ -18,11 +18,9 @@ from ecsmachine.cli.display.shells import lines, option
 from ecsmachine.cli.display.terminal import coloured, with_colour_codes
 from ecsmachine.errors import MachineError
 
-EVERYTHING = [chr(point) for point in range(sys.maxunicode + 1)]
-
 
 def test_every_character_that_a_terminal_obeys_is_written_as_json_writes_it() -> None:
-    for character in EVERYTHING:
+    for character in map(chr, range(sys.maxunicode + 1)):
         obeyed = unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
         if obeyed and character not in "\n\t":
             assert clean(character) == json.dumps(character)[1:-1]

@@ -104,11 +104,29 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """
     from xdist.scheduler import LoadScopeScheduling
 
+    class Collected(list[str]):
+        """The tests of a worker; where one is among thousands is known, not looked for."""
+
+        def __init__(self, tests: list[str]):
+            super().__init__(tests)
+            self._places = {test: place for place, test in enumerate(tests)}
+
+        def index(self, test: str, *_: Any) -> int:
+            return self._places[test]
+
     class Sharing(LoadScopeScheduling):  # type: ignore[misc]
+        def add_node_collection(self, node: Any, collection: list[str]) -> None:
+            super().add_node_collection(node, collection)
+            if node in self.registered_collections:
+                self.registered_collections[node] = Collected(collection)
+
         def _split_scope(self, nodeid: str) -> str:
             return unit_of_work(nodeid)
 
         def _assign_work_unit(self, node: Any) -> None:
+            assigned = self.assigned_work.get(node, {})
+            for unit in [unit for unit, tests in assigned.items() if all(tests.values())]:
+                del assigned[unit]  # or what is done is counted after each test
             if int(node.gateway.id.removeprefix("gw")) < self.numnodes * 2 // 5:
                 without = (unit for unit in self.workqueue if not unit.startswith(GUESTS))
                 if unit := next(without, ""):

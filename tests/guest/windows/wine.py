@@ -27,6 +27,7 @@ from packaging.requirements import Requirement
 
 from ecsmachine.localcloud.host.paths import default_cache
 from tests.guest.windows.forwarding_dll import forwarding_dll
+from tests.guest.windows.packed_modules import PACK
 
 CHECKOUT = Path(__file__).parents[3]
 WINE = Path("/usr/lib/wine/wine64")
@@ -45,9 +46,14 @@ _ON_WINDOWS = {
     "python_version": _VERSION,
     "extra": "local",
 }
+# Where Python has libraries: of others, hypothesis would read each source.
+_SITE = Path("Lib/site-packages")
+_PACKED = Path(__file__).with_name("packed_modules.py").read_text(encoding="utf-8")
 # What Wine 8 lacks and would die of; `platform` and `shutil` do without them.
-_WITHOUT = """import _winapi, sys
-del _winapi.CopyFile2
+_AT_START = f"""{_PACKED}
+
+import _winapi
+vars(_winapi).pop("CopyFile2", None)
 sys.modules["_wmi"] = None
 """
 _OURS = "ecsmachine-"
@@ -115,12 +121,18 @@ def windows_python(say: Callable[[str], None]) -> Iterator[WindowsPython]:
         fcntl.flock(in_use, fcntl.LOCK_SH)
         with (cache / "being-made").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            python = _python(cache, say)
             ours = _ours(cache, say)
-            libraries = _libraries(cache, ours, say)
-            made = WindowsPython(python / "python.exe", cache / "prefix", (ours, libraries))
+            python = _python(cache, ours, say)
+            folders = (ours, python / _SITE, python / _SITE.parent)
+            made = WindowsPython(python / "python.exe", cache / "prefix", folders)
             _make_prefix(made, say)
-        services = _begin(made)
+            services = _begin(made)
+            try:
+                for folder in made.libraries:
+                    _pack_modules(made, folder, say)
+            except BaseException:
+                _end(services)
+                raise
         try:
             yield made
         finally:
@@ -128,13 +140,14 @@ def windows_python(say: Callable[[str], None]) -> Iterator[WindowsPython]:
             _tidy(made, in_use.fileno())
 
 
-def _python(cache: Path, say: Callable[[str], None]) -> Path:
-    """Return the folder of python.exe."""
-    kind = hashlib.sha256(f"{_PYTHON_SHA256} {_WITHOUT}".encode()).hexdigest()[:8]
-    folder = cache / f"python-{kind}"
+def _python(cache: Path, ours: Path, say: Callable[[str], None]) -> Path:
+    """Return the folder of python.exe, with the libraries that our package and its tests need."""
+    wanted = sorted((*_requirements(ours), *_OF_TESTS))
+    state = "\n".join((_PYTHON_SHA256, _AT_START, *wanted))
+    folder = cache / f"python-{hashlib.sha256(state.encode()).hexdigest()[:8]}"
     if folder.exists():
         return folder
-    say("fetching Python for Windows")
+    say("fetching Python and libraries for Windows")
     with tempfile.TemporaryDirectory(dir=cache) as made:
         got = Path(made)
         _pip("download", "--no-deps", "--no-binary", ":all:", "--dest", made, _PYTHON)
@@ -146,28 +159,19 @@ def _python(cache: Path, say: Callable[[str], None]) -> Path:
             content.extractall(made)
         python = got / _FOLDER
         (python / "python313._pth").unlink()  # with it, PYTHONPATH is not heard
-        (python / "sitecustomize.py").write_text(_WITHOUT)
+        with zipfile.ZipFile(python / "python313.zip") as library:
+            library.extractall(python / _SITE.parent)
+        _pip(
+            *("install", "--target", str(python / _SITE), "--no-compile"),
+            *("--platform", "win_amd64", "--python-version", _VERSION),
+            *("--only-binary=:all:", *wanted),
+        )
+        (python / "sitecustomize.py").write_text(_AT_START)
         needed = {"ProcessPrng": "advapi32.SystemFunction036"}
         (python / "bcryptprimitives.dll").write_bytes(
             forwarding_dll("bcryptprimitives.dll", needed)
         )
         python.rename(folder)
-    return folder
-
-
-def _libraries(cache: Path, ours: Path, say: Callable[[str], None]) -> Path:
-    """Return the folder of the libraries that our package and its tests need."""
-    wanted = "\n".join(sorted((*_requirements(ours), *_OF_TESTS)))
-    folder = cache / f"libraries-{hashlib.sha256(wanted.encode()).hexdigest()[:8]}"
-    if not folder.exists():
-        say("fetching libraries for Windows")
-        with tempfile.TemporaryDirectory(dir=cache) as made:
-            _pip(
-                *("install", "--target", f"{made}/site", "--no-compile"),
-                *("--platform", "win_amd64", "--python-version", _VERSION),
-                *("--only-binary=:all:", *wanted.split("\n")),
-            )
-            Path(made, "site").rename(folder)
     return folder
 
 
@@ -243,6 +247,22 @@ def _begin(python: WindowsPython) -> subprocess.Popen[str]:
     if process.stdout.readline().strip() != "ready":
         raise CannotPrepareError("Windows' Python does not run under Wine")
     return process
+
+
+def _pack_modules(python: WindowsPython, folder: Path, say: Callable[[str], None]) -> None:
+    """Pack the modules of a folder of libraries, once."""
+    if (folder / PACK).exists():
+        return
+    say("compiling for Windows")
+    done = subprocess.run(
+        python.command("-m", "sitecustomize", windows_path(folder)),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **python.environment},
+    )
+    if done.returncode:
+        raise CannotPrepareError(f"packing modules failed: {done.stderr}")
 
 
 def _end(process: subprocess.Popen[str]) -> None:

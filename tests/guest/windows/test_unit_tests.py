@@ -99,6 +99,7 @@ def test_unit_tests(
     done = subprocess.run(
         python.command(
             *("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=short"),
+            "--capture=sys",  # to look at files of what is printed costs much under Wine
             # ours is the installed wheel, not the checkout
             *("--import-mode=append", f"--basetemp={windows_path(tmp_path / 'there')}"),
             *(f"tests/unit/{name}" for name in RUN[part]),

@@ -391,12 +391,17 @@ def test_an_environment_that_is_broken(store: Path, environment: dict[str, str |
 
 def test_nohup_is_heeded(store: Path) -> None:
     script = (
-        "import os, signal, sys\n"
+        "import os, signal, sys, threading\n"
         "from ecsmachine.cli import app\n"
         "hung_up = []\n"
+        "heeded, set_handler = threading.Event(), signal.signal\n"
+        "def heeding(number, handler):\n"  # by the main thread, and the work is in another
+        "    return set_handler(number, lambda *told: (handler(*told), heeded.set()))\n"
+        "signal.signal = heeding\n"
         "def checkpoint(point):\n"
         "    if not hung_up:\n"  # a second time would leave at once
         "        hung_up.append(os.kill(os.getpid(), signal.SIGHUP))\n"
+        "        signal.getsignal(signal.SIGHUP) == signal.SIG_IGN or heeded.wait()\n"
         "sys.exit(app.run(sys.argv[1:], os.environ, checkpoint))\n"
     )
 

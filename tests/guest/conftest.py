@@ -135,30 +135,31 @@ class Cloud:
 
 
 @pytest.fixture(scope="session")
-def engine_image(local_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The id of an image with the engine, for machines of which installing it is not tested.
-
-    One worker makes it. To the others' clouds it is brought as the file of a snapshot.
-    """
+def engine_snapshot(local_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The file of the snapshot of an image with the engine: one worker makes it for all."""
+    own = tmp_path_factory.mktemp("engine") / "snapshot"
     run = tmp_path_factory.getbasetemp()
     run = run.parent if "PYTEST_XDIST_WORKER" in os.environ else run
-    kept = run / "engine-snapshot"  # a file of each cloud's, under a name for all
+    kept = run / "engine-snapshot"
     with (run / "engine-lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if kept.exists():
-            image_id, snapshot = _image_of_a_bare_instance(local_cloud)
-            snapshot.unlink()
-            snapshot.hardlink_to(kept)
-        else:
-            store = tmp_path_factory.mktemp("image") / "machines"
-            image_id, snapshot = _image_with_an_engine(local_cloud, store)
-            kept.hardlink_to(snapshot)
-    yield image_id
+        if not kept.exists():
+            image_id, made = _image_with_an_engine(local_cloud, own.with_name("machines"))
+            kept.hardlink_to(made)
+            local_cloud.account.ecs("DeleteImage", ImageId=image_id)
+        own.hardlink_to(kept)
+    yield own
     with (run / "engine-lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        snapshot.unlink()
-        if kept.stat().st_nlink == 1:  # no other cloud has it
+        own.unlink()
+        if not [*run.glob("engine?/snapshot"), *run.glob("*/engine?/snapshot")]:
             kept.unlink()
+
+
+@pytest.fixture(scope="session")
+def engine_image(local_cloud: Cloud, engine_snapshot: Path) -> str:
+    """The id of an image with the engine, for machines of which installing it is not tested."""
+    return image_from(local_cloud, engine_snapshot)
 
 
 def _image_with_an_engine(cloud: Cloud, store: Path) -> tuple[str, Path]:
@@ -171,24 +172,35 @@ def _image_with_an_engine(cloud: Cloud, store: Path) -> tuple[str, Path]:
     return made
 
 
-def _image_of_a_bare_instance(cloud: Cloud) -> tuple[str, Path]:
+def image_from(cloud: Cloud, snapshot: Path) -> str:
+    """Bring a snapshot of another cloud into one, in place of that of a host as it is delivered."""
     ecs = cloud.account
     group = {"VpcId": cloud.running.vpc_id, "Description": MADE_BY_A_TEST}
+    group_id = ecs.ecs("CreateSecurityGroup", **group)["SecurityGroupId"]
     (system,) = ecs.ecs("DescribeImages", ImageOwnerAlias="system")["Images"]["Image"][:1]
-    wanted = {"ImageId": system["ImageId"], "InstanceType": "ecs.g6.large"}
-    instance_id = str(
-        ecs.ecs(
-            "CreateInstance",
-            **wanted,
-            SecurityGroupId=ecs.ecs("CreateSecurityGroup", **group)["SecurityGroupId"],
-            VSwitchId=cloud.running.vswitch_id,
-        )["InstanceId"]
-    )
+    instance_id = ecs.ecs(
+        "CreateInstance",
+        ImageId=system["ImageId"],
+        InstanceType="ecs.g6.large",
+        SecurityGroupId=group_id,
+        VSwitchId=cloud.running.vswitch_id,
+    )["InstanceId"]
     there = {"InstanceIds": json.dumps([instance_id]), "Status": "Stopped"}
     wait_for(lambda: ecs.ecs("DescribeInstances", **there)["TotalCount"] == 1, "it to be made")
-    made = _image_of(cloud, instance_id)
-    ecs.ecs("DeleteInstance", InstanceId=instance_id)
-    return made
+    image_id, replaced = _image_of(cloud, str(instance_id))
+    remove(ecs, [f"instance {instance_id}", f"security group {group_id}"])
+    put_snapshot(snapshot, replaced)
+    return image_id
+
+
+def put_snapshot(snapshot: Path, place: Path) -> None:
+    """Put the file of a snapshot among those of another cloud."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.unlink(missing_ok=True)
+    try:
+        place.hardlink_to(snapshot)
+    except OSError:  # on another file system
+        shutil.copyfile(snapshot, place)
 
 
 def _image_of(cloud: Cloud, instance_id: str) -> tuple[str, Path]:
@@ -390,6 +402,14 @@ def ground(session_ground: GuestGround) -> Iterator[GuestGround]:
         for disk in spec.disks:
             session_ground.guests.delete_disk(disk.disk_id)
     session_ground.specs.clear()
+
+
+@pytest.fixture(scope="session")
+def engine_root(session_ground: GuestGround, engine_snapshot: Path) -> Iterator[str]:
+    """The ``root_snapshot_id`` of guests with the engine."""
+    put_snapshot(engine_snapshot, session_ground.paths.snapshots / "s-engine")
+    yield "s-engine"
+    session_ground.guests.delete_snapshot("s-engine")
 
 
 @pytest.fixture

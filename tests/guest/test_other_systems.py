@@ -164,9 +164,9 @@ def test_every_system_that_no_guest_runs_is_in_the_table() -> None:
 
 
 def test_the_commands_of_every_system_are_taken_and_bring_an_engine(
-    boot: Callable[..., Host], tmp_path: Path
+    boot: Callable[..., Host], engine_root: str, tmp_path: Path
 ) -> None:
-    host = boot()
+    host = boot(root_snapshot_id=engine_root)
     host.provision()
     key = signing_key(tmp_path / "key.pem", "the test")
     stand_in = STAND_IN.replace("SOURCE", SOURCE)

@@ -201,9 +201,11 @@ def test_other_releases_of_debian(release: str, ground: GuestGround, tmp_path: P
     assert host.labels() == ["a=b", "provider=test"]
 
 
-def test_an_engine_that_was_there_before_is_configured_our_way(boot: Callable[..., Host]) -> None:
-    host = boot()
-    host.run(f"curl -fsS {host.install_url} | sh")
+def test_an_engine_that_was_there_before_is_configured_our_way(
+    boot: Callable[..., Host], engine_root: str
+) -> None:
+    host = boot(root_snapshot_id=engine_root)
+    host.run("systemctl enable --now containerd docker")
     old = host.run(PID)
     host.run("docker network create theirs")
     result = host.provision()
@@ -275,6 +277,11 @@ def test_a_data_disk_with_other_data_is_left_alone(boot: Callable[..., Host]) ->
         assert raised.value.step == "data disk"
         assert host.run(hashed) == before
     host.run("command -v dockerd", status=1)  # nothing was installed either
+    with (
+        host.connected() as connection,
+        pytest.raises(ProvisionError, match="no engine is installed"),
+    ):
+        upgrade_engine(connection, host.lines.append)
 
     # a disk of another size is not the one that was ordered
     host.run("dd if=/dev/zero of=/dev/vdb bs=1M count=2 conv=notrunc")
@@ -288,8 +295,10 @@ def test_a_data_disk_with_other_data_is_left_alone(boot: Callable[..., Host]) ->
     assert host.run("cat /srv/file") == "precious"
 
 
-def test_an_xfs_data_disk_is_there_after_a_boot(boot: Callable[..., Host]) -> None:
-    host = boot(disks=(disk(1),))
+def test_an_xfs_data_disk_is_there_after_a_boot(
+    boot: Callable[..., Host], engine_root: str
+) -> None:
+    host = boot(root_snapshot_id=engine_root, disks=(disk(1),))
     xfs = DataDisk(20, "xfs")
     assert "data disk" in host.provision(data_disk=xfs).changed
     assert host.run(MOUNTED) == "/dev/vdb xfs"
@@ -424,8 +433,8 @@ def test_a_mirror_that_hangs_is_given_up_and_a_lock_is_waited_for(
     assert host.engine_version()
 
 
-def test_options_are_changed_and_taken_back(boot: Callable[..., Host]) -> None:
-    host = boot()
+def test_options_are_changed_and_taken_back(boot: Callable[..., Host], engine_root: str) -> None:
+    host = boot(root_snapshot_id=engine_root)
     host.provision()
     assert host.labels() == ["provider=test"]
 
@@ -493,16 +502,14 @@ echo "$old $new"
 """
 
 
-def test_the_engine_is_upgraded(boot: Callable[..., Host]) -> None:
-    host = boot()
+def test_the_engine_is_upgraded(boot: Callable[..., Host], engine_root: str) -> None:
+    host = boot(root_snapshot_id=engine_root)
 
     def upgrade() -> tuple[str, str]:
         host.lines.clear()
         with host.connected() as connection:
             return upgrade_engine(connection, host.lines.append)
 
-    with pytest.raises(ProvisionError, match="no engine is installed"):
-        upgrade()
     host.provision()
     there = host.engine_version()
     assert upgrade() == (there, there)

@@ -51,7 +51,7 @@ def plan_of(public: str) -> AddressPlan:
     """Return the plan that belongs to a public range, such as ``198.18.7.0/24``."""
     network = IPv4Network(public)
     slot = network.network_address.packed[2]
-    return AddressPlan(network, list(_PRIVATE.subnets(new_prefix=17))[slot])
+    return AddressPlan(network, IPv4Network((int(_PRIVATE.network_address) + (slot << 15), 17)))
 
 
 def _is_public(network: IPv4Network) -> bool:

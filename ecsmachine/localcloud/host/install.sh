@@ -4,7 +4,7 @@
 set -eu
 
 url=@URL@
-# Release, SHA256 and name of each package: those that Debian has signed, without compression.
+# Release, SHA256 and name of each package: those that Debian has signed, repacked.
 all_packages='@PACKAGES@'
 suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
 packages=$(echo "$all_packages" | sed -n "s/^$suite //p")

@@ -8,13 +8,18 @@ import subprocess
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from ecsmachine.localcloud.host.repack import repack
+from ecsmachine.localcloud.host.repack import Compression, repack
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 
+pytestmark = pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="needs dpkg")
+
 CONTROL = b"Package: a\nVersion: 1\nArchitecture: all\nMaintainer: A <a@b.c>\nDescription: a\n"
+SCRIPT = b"#!/bin/sh\n"
+PROGRAM = b"what is in it" * 9999
 COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
     ".xz": lzma.compress,
     ".gz": gzip.compress,
@@ -22,12 +27,19 @@ COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-def tar(name: str, content: bytes) -> bytes:
+def tar(**files: tuple[bytes, int]) -> bytes:
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
-        entry = tarfile.TarInfo(name)
-        entry.size = len(content)
-        archive.addfile(entry, io.BytesIO(content))
+        top = tarfile.TarInfo("./")
+        top.type, top.mode = tarfile.DIRTYPE, 0o755
+        archive.addfile(top)
+        for name, (content, mode) in files.items():
+            entry = tarfile.TarInfo(f"./{name}")
+            entry.size, entry.mode, entry.mtime = len(content), mode, 1_000_000_000
+            archive.addfile(entry, io.BytesIO(content))
+        link = tarfile.TarInfo("./link")
+        link.type, link.linkname = tarfile.SYMTYPE, "program"
+        archive.addfile(link)
     return stream.getvalue()
 
 
@@ -41,41 +53,52 @@ def deb(members: dict[str, bytes]) -> bytes:
 
 def package(suffix: str) -> bytes:
     compress = COMPRESSIONS[suffix]
+    control = tar(control=(CONTROL, 0o644), postinst=(SCRIPT, 0o755))
+    data = tar(program=(PROGRAM, 0o4755), file=(b"text", 0o640))
     return deb(
         {
             "debian-binary": b"2.0\n",
-            f"control.tar{suffix}": compress(tar("./control", CONTROL)),
-            f"data.tar{suffix}": compress(tar("./etc/file", b"what is in it" * 9999)),
+            f"control.tar{suffix}": compress(control),
+            f"data.tar{suffix}": compress(data),
         }
     )
 
 
+def content(file: Path, *argv: str) -> dict[str, tuple[bytes, int, bytes, str, float]]:
+    """Return what is in a package: of each name its type, mode, content, target and time."""
+    done = subprocess.run(["dpkg-deb", *argv, file], capture_output=True, check=True)
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+        found = {}
+        for entry in archive:
+            stream = archive.extractfile(entry) if entry.isfile() else None
+            data = b"" if stream is None else stream.read()
+            mode = 0 if entry.issym() else entry.mode  # that of a link is nobody's
+            mtime = entry.mtime if entry.isfile() else 0
+            found[entry.name] = (entry.type, mode, data, entry.linkname, mtime)
+        return found
+
+
+@pytest.mark.parametrize("compression", get_args(Compression))
 @pytest.mark.parametrize("suffix", list(COMPRESSIONS))
-def test_the_members_are_what_they_were_without_compression(suffix: str, tmp_path: Path) -> None:
+def test_what_is_in_it_stays_the_same(
+    suffix: str, compression: Compression, tmp_path: Path
+) -> None:
     source, target = tmp_path / "a.deb", tmp_path / "b.deb"
     source.write_bytes(package(suffix))
-    repack(source, target)
-    assert target.read_bytes() == package("")
+    repack(source, target, compression)
+    for part in ("--ctrl-tarfile", "--fsys-tarfile"):
+        assert content(target, part) == content(source, part)
+    assert sorted(tmp_path.iterdir()) == [source, target]
 
 
-@pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="needs dpkg")
-def test_dpkg_reads_it(tmp_path: Path) -> None:
+def test_its_members_have_the_compression(tmp_path: Path) -> None:
     source, target = tmp_path / "a.deb", tmp_path / "b.deb"
     source.write_bytes(package(".xz"))
-    repack(source, target)
-    run = subprocess.run(
-        ["dpkg-deb", "--field", target, "Package"], capture_output=True, check=True
-    )
-    assert run.stdout == b"a\n"
-    subprocess.run(["dpkg-deb", "--extract", target, tmp_path / "root"], check=True)
-    assert (tmp_path / "root/etc/file").read_bytes() == b"what is in it" * 9999
-
-
-def test_another_compression_is_left_as_it_is(tmp_path: Path) -> None:
-    source, target = tmp_path / "a.deb", tmp_path / "b.deb"
-    source.write_bytes(deb({"debian-binary": b"2.0\n", "data.tar.zst": b"(odd) bytes"}))
-    repack(source, target)
-    assert target.read_bytes() == source.read_bytes()
+    repack(source, target, "zstd")
+    assert b"data.tar.zst " in target.read_bytes()
+    repack(source, target, "none")
+    assert b"data.tar " in target.read_bytes()
+    assert PROGRAM in target.read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -87,11 +110,14 @@ def test_another_compression_is_left_as_it_is(tmp_path: Path) -> None:
         package(".gz")[:200],
         package(".xz")[:100],
         deb({"data.tar.xz": b"not xz"}),
+        deb({"debian-binary": b"2.0\n", "data.tar.zst": b"(odd) bytes"}),
         package("").replace(b"`\n", b"''", 1),
         package("").replace(b"4         `", b"four      `", 1),
     ],
 )
 def test_what_is_damaged_is_one_line(damaged: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.deb").write_bytes(damaged)
-    with pytest.raises(LocalCloudError, match=r"a\.deb"):
-        repack(tmp_path / "a.deb", tmp_path / "b.deb")
+    with pytest.raises(LocalCloudError, match=r"a\.deb") as caught:
+        repack(tmp_path / "a.deb", tmp_path / "b.deb", "zstd")
+    assert "\n" not in caught.value.message
+    assert not (tmp_path / "b.deb").exists()

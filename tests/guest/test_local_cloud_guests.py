@@ -369,6 +369,11 @@ def test_the_mirror_installs_an_engine_that_runs_containers(
         )
         limited = guest.check(f"docker run --rm -m 64m busybox cat /sys/fs/cgroup/{limit}")
         assert limited.strip() == str(64 * 2**20)
+        # containerd has the host's own configuration, and seldom looks for garbage
+        command = "tr '\\0' ' ' < /proc/$(pgrep -x containerd)/cmdline"
+        used = guest.check(f"$({command}) config dump")
+        assert "pause_threshold = 0.0002" in used
+        assert 'bin_dir = "/usr/lib/cni"' in used
         again = guest.check(f"curl -sSL {mirror.url}/install.sh | sh")
         assert "installed already" in again
         assert guest.check("systemctl --failed --no-legend") == ""

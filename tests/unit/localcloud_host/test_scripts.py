@@ -41,6 +41,5 @@ def test_every_unit_is_enabled_and_every_script_can_run() -> None:
     files = {name: mode for name, mode, _ in image._own_files()}
     units = {Path(name).stem for name in files if name.endswith(".service")}
     assert units == set(image._WANTED_BY)
-    assert {mode for name, mode in files.items() if name.startswith("usr/lib/ecs-guest/")} == {
-        0o755
-    }
+    own = {Path(name): mode for name, mode in files.items() if "/ecs-guest/" in name}
+    assert {mode for path, mode in own.items() if not path.suffix} == {0o755}

@@ -117,12 +117,13 @@ def write_script(path: str, mode: int) -> str:
     whole.
     """
     folder, _, name = path.rpartition("/")
+    quoted = shlex.quote(folder)
     return f"""\
 set -e
-mkdir -p {shlex.quote(folder)}
+[ -d {quoted} ] || mkdir -p {quoted}
 umask 077
 trap 'exit 1' HUP INT TERM
-trap 'rm -f "$new"' EXIT
+trap '[ ! -e "$new" ] || rm -f "$new"' EXIT
 new=$(mktemp {shlex.quote(f"{folder}/.{name}.XXXXXX")})
 base64 -d > "$new"
 chmod {mode:04o} "$new"

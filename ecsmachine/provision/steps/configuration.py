@@ -31,7 +31,10 @@ _BARE_NAMES_SINCE = 239  # systemd looks up a command without a path from this v
 
 
 def look(request: ProvisionRequest) -> str:
-    """Return the commands that show the drop-in, daemon.json, and what the unit needs."""
+    """Return the commands that show the drop-in, daemon.json, and what the unit needs.
+
+    ``$unit`` has the unit's properties then, for the looks that come after.
+    """
     return f"""\
 mark dockerd; command -v dockerd
 mark drop_in; cat {DROP_IN_PATH} 2>/dev/null
@@ -39,8 +42,8 @@ mark command_lines; grep -ls '^ *ExecStart *=' {_DROP_INS} 2>/dev/null
 mark registry_mirrors; cat {MIRRORS_PATH} 2>/dev/null
 mark daemon_json; cat {DAEMON_JSON_PATH} 2>/dev/null
 mark docker_root; path=/var/lib/docker; [ -d $path ] || path=/var/lib; stat -f -c %T $path
-mark unit; systemctl show docker.service -p ActiveState -p MainPID -p UnitFileState \\
-    -p Requires -p NeedDaemonReload 2>/dev/null
+mark unit; unit=$(systemctl show docker.service -p ActiveState -p MainPID -p UnitFileState \\
+    -p Requires -p NeedDaemonReload 2>/dev/null); printf '%s\\n' "$unit"
 """
 
 

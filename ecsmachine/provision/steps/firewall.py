@@ -14,11 +14,11 @@ def look(request: ProvisionRequest) -> str:
     port = f"{request.engine_port}/tcp"
     return f"""\
 mark firewall
-if systemctl -q is-active firewalld.service 2>/dev/null; then
+if command -v firewall-cmd >/dev/null 2>&1 && systemctl -q is-active firewalld.service; then
     firewall-cmd -q --query-port={port} && firewall-cmd -q --permanent --query-port={port} ||
         echo firewalld
 fi
-if systemctl -q is-active SuSEfirewall2.service 2>/dev/null; then
+if [ -e {_SUSE_SETTINGS} ] && systemctl -q is-active SuSEfirewall2.service; then
     grep -Eq '^{_SUSE_NAME}=.*[" ]{request.engine_port}[" ]' {_SUSE_SETTINGS} || echo SuSEfirewall2
 fi
 if command -v ufw >/dev/null 2>&1 && ufw status 2>/dev/null | grep -q '^Status: active'; then

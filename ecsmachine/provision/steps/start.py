@@ -31,9 +31,11 @@ pid=$(systemctl show docker.service -p MainPID); pid=${pid#MainPID=}
 
 
 def look(request: ProvisionRequest) -> str:
-    """Return the commands that show with what the running engine was started."""
+    """Return the commands that show with what the running engine was started: the process that
+    the look at its unit has seen.
+    """
     return """\
-pid=$(systemctl show docker.service -p MainPID 2>/dev/null); pid=${pid#MainPID=}
+pid=${unit##*MainPID=}; pid=${pid%%[!0-9]*}
 mark command_line
 [ "${pid:-0}" -gt 0 ] && tr '\\0' '\\n' </proc/"$pid"/cmdline
 mark environment

@@ -72,7 +72,7 @@ class Machines:
             ended = Process(arguments, environment=environment).wait(_AT_MOST_S)
             said = (ended.stdout.decode(), ended.stderr.decode())
             done = subprocess.CompletedProcess(ended.args, ended.returncode, *said)
-        assert not check or done.returncode == 0, (arguments, done.stdout, done.stderr)
+        assert not check or done.returncode == 0, done
         return done
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:

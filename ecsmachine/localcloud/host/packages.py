@@ -174,6 +174,7 @@ def _fetch(image: Path, work: Path, report: Report, wanted: PackageSet) -> None:
     names = [name.partition("_")[0] for name in sizes]
     hashes = parse_hashes(_apt(["apt-cache", "show", *names], apt))
     report("unpacking")
+    compression = compression_for(image)
     packages = []
     for name, size in sorted(sizes.items()):
         source = work / "cache/archives" / name
@@ -184,16 +185,17 @@ def _fetch(image: Path, work: Path, report: Report, wanted: PackageSet) -> None:
         # Plain names: they become part of an address and of a shell script.
         file = "".join(c if c.isalnum() or c in "._-" else "-" for c in unquote(name))
         target = work / "files" / file
-        repack(source, target, _compression(image))
+        repack(source, target, compression)
         source.unlink()
         packages.append(package_of(target, signed=expected))
     manifest = json.dumps([asdict(package) for package in packages], indent=1)
     manifest_path(work / "files").write_text(manifest)
 
 
-def _compression(image: Path) -> Compression:
-    # dpkg knows zstd since Debian 12
-    return "none" if image.name.startswith(SUITES["debian_11"]) else "zstd"
+def compression_for(image: Path) -> Compression:
+    """Return a compression that the dpkg of the guest and of this host know."""
+    known = "zstd" in run(["dpkg-deb", "--help"])  # since Debian 12
+    return "zstd" if known and not image.name.startswith(SUITES["debian_11"]) else "none"
 
 
 def _configuration(image: Path, work: Path, sources: Path) -> str:

@@ -12,6 +12,7 @@ from typing import get_args
 
 import pytest
 
+from ecsmachine.localcloud.host import packages
 from ecsmachine.localcloud.host.repack import Compression, repack
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 
@@ -99,6 +100,21 @@ def test_its_members_have_the_compression(tmp_path: Path) -> None:
     repack(source, target, "none")
     assert b"data.tar " in target.read_bytes()
     assert PROGRAM in target.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("image", "types", "compression"),
+    [
+        ("bookworm-1", "gzip, xz, zstd, none", "zstd"),
+        ("bullseye-1", "gzip, xz, zstd, none", "none"),
+        ("bookworm-1", "gzip, xz, none", "none"),  # on a host with Debian 11
+    ],
+)
+def test_both_sides_know_the_compression(
+    image: str, types: str, compression: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packages, "run", lambda argv: f"-Z<type> Allowed types: {types}.")
+    assert packages.compression_for(Path(image)) == compression
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import json
 import math
 import re
 
-from ecsmachine.documents.rules import BASE64, CONTROLS, LINE, PROSE, Rule, has_controls
+from ecsmachine.documents.rules import BASE64, CONTROLS, LINE, PROSE, Rule
 from ecsmachine.documents.text import Fault, parse_json
 from ecsmachine.errors import MachineError
 
@@ -87,9 +87,7 @@ class Fields:
 
     def prose(self, name: str) -> str:
         """Return a text of any form on one line: what people or programs wrote for people."""
-        text = self.text(name, PROSE)
-        if has_controls(text):
-            text = re.sub(f"[{CONTROLS}]", " ", text)
+        text = re.sub(f"[{CONTROLS}]", " ", self.text(name, PROSE))
         return " ".join(text.split())
 
     def time(self, name: str) -> datetime:

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.aliyunecs.life.driver import AliyunEcsDriver
 from ecsmachine.drivers.aliyunecs.resources.placement import Plan
 from ecsmachine.drivers.base import Checkpoint, DriverContext, no_checkpoint
-from ecsmachine.localcloud.protocol.wire import parse_query
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from ecsmachine.localcloud.state.settings import Delays, Settings
 from ecsmachine.machine.journal import FileJournal
@@ -47,7 +47,7 @@ class Front:
         self.close = self._server.close
 
     def _answer(self, head: bytes, body: bytes, ask: Ask) -> bytes:
-        parameters = dict(parse_query(body.decode()))
+        parameters = dict(parse_qsl(body.decode(), keep_blank_values=True))
         if "Action" not in parameters:  # a look at the clock, which any answer tells
             return b"".join(ask())
         action = parameters["Action"]

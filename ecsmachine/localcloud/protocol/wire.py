@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
 from ecsmachine.localcloud.protocol.errors import ApiError
@@ -49,21 +48,13 @@ def parse_query(query: str) -> list[tuple[str, str]]:
             "InvalidParameter", f"A request can have at most {_MOST_PARAMETERS} parameters."
         )
     try:
-        pairs = [_pair(part) for part in query.split("&") if part]
+        pairs = parse_qsl(query, keep_blank_values=True, errors="strict")
     except ValueError:
         raise _not_utf8() from None
     for name, _ in pairs:
         if len(name) > _LONGEST_NAME or name.count(".") >= _MOST_PARTS:
             raise ApiError("InvalidParameter", "The name of a parameter is too long.")
     return pairs
-
-
-def _pair(part: str) -> tuple[str, str]:
-    if "%" in part or "+" in part:
-        name, _, value = part.replace("+", " ").partition("=")
-        return unquote(name, errors="strict"), unquote(value, errors="strict")
-    name, _, value = part.partition("=")
-    return name, value
 
 
 def parse_body(body: bytes, content_type: str) -> list[tuple[str, str]]:
@@ -136,10 +127,6 @@ def _dump(value: Any) -> bytes:
     return _ENCODER.encode(value).encode()
 
 
-_name = lru_cache(maxsize=1024)(_dump)
-"""The name of a field as JSON: the same few come in all answers."""
-
-
 def _write_json(value: Any, pieces: list[bytes]) -> None:
     # Only the few levels above the rendered parts are walked in Python.
     if isinstance(value, Rendered):
@@ -147,7 +134,7 @@ def _write_json(value: Any, pieces: list[bytes]) -> None:
     elif isinstance(value, dict):
         before = b"{"
         for key, item in value.items():
-            pieces.append(before + _name(key) + b":")
+            pieces.append(before + _dump(key) + b":")
             _write_json(item, pieces)
             before = b","
         pieces.append(b"}" if value else b"{}")

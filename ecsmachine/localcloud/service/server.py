@@ -166,14 +166,13 @@ def create_app(
         ]
     app = Starlette(
         routes=[
-            # As an ASGI application it gets every method, to answer all of them in the API's form.
-            Route("/", endpoint),  # first, as nearly all requests are for it
             *own_routes(state, log, faults, view, partial(endpoint.begin_anew, seed)),
             *page,
             Route(triggers.PATH, recorded(container_service.fire), methods=["GET", "POST"]),
             Route("/clusters{rest:path}", recorded(container_service.respond), methods=METHODS),
             Route("/images", recorded(container_service.respond), methods=METHODS),
             Route("/version", recorded(container_service.respond), methods=METHODS),
+            # As an ASGI application it gets every method, to answer all of them in the API's form.
             Route("/{path:path}", endpoint),
         ],
         middleware=[Middleware(Gate, names=names)],

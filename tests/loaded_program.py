@@ -243,12 +243,16 @@ def _run(descriptors: list[int]) -> NoReturn:
             runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as end:
         code = end.code
-    # as the interpreter ends, but for the thousand modules that it would take apart
-    threading._shutdown()  # type: ignore[attr-defined]
-    atexit._run_exitfuncs()
+    finalize_interpreter()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(code if isinstance(code, int) else 0 if code is None else 1)
+
+
+def finalize_interpreter() -> None:
+    """Do what the interpreter does at its end, but for taking apart what was imported."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
 
 
 def main() -> None:

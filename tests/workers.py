@@ -6,15 +6,15 @@ it. ``--tx "5*popen//python=python -m tests.workers SOCKET"`` makes pytest-xdist
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import gc
 import os
 import signal
 import socket
 import sys
-import threading
 from pathlib import Path
+
+from tests.loaded_program import finalize_interpreter
 
 
 def _serve(listening: socket.socket, for_process: int) -> socket.socket | None:
@@ -40,9 +40,7 @@ def _work(asked: socket.socket) -> None:
     sys.argv = ["-c"]
     sys.stdin = os.fdopen(0, closefd=False)
     exec(eval(sys.stdin.readline()), {"__name__": "__main__"})
-    # as the interpreter ends, but for the thousands of modules that it would take apart
-    threading._shutdown()  # type: ignore[attr-defined]
-    atexit._run_exitfuncs()
+    finalize_interpreter()
     os._exit(0)
 
 

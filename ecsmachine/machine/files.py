@@ -120,13 +120,13 @@ def make_private_directory(path: Path) -> None:
         if path.is_dir():
             return
         missing = [folder for folder in (path, *path.parents) if not folder.exists()]
-        if not missing:
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         # mkdir(parents=True) would leave the parents open to all
         for folder in reversed(missing):
-            with contextlib.suppress(FileExistsError):
+            with contextlib.suppress(FileExistsError):  # another command has made it meanwhile
                 system_files.make_folder(folder)
             system_files.sync_folder(folder.parent)
+        if not path.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
     except OSError as error:
         raise not_writable(path, error) from error
 

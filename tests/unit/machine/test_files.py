@@ -1,17 +1,20 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import files
 from ecsmachine.ssh.private_files import NotWrittenError
+from ecsmachine.system import files as system_files
 from ecsmachine.system import locks
 from tests.unit.machine.conftest import other_process
 
@@ -46,6 +49,38 @@ def test_a_folder_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
     assert mode(shared) == 0o755
     assert mode(shared / "private") == 0o700
     assert (shared / "kept").exists()
+
+
+def test_a_folder_that_another_command_makes_meanwhile_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before each look and each making in turn, another command has made it."""
+    step = 0
+
+    def with_another(action: Callable[[Path], Any]) -> Callable[[Path], Any]:
+        def done(path: Path) -> Any:
+            nonlocal step
+            step += 1
+            if step == made_at:
+                with contextlib.suppress(FileExistsError):
+                    folder.mkdir(parents=True)
+            return action(path)
+
+        return done
+
+    for made_at in range(1, 20):
+        step, folder = 0, tmp_path / str(made_at) / "store" / "certs"
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "is_dir", with_another(Path.is_dir))
+            patch.setattr(Path, "exists", with_another(Path.exists))
+            patch.setattr(system_files, "make_folder", with_another(system_files.make_folder))
+            files.make_private_directory(folder)
+        assert folder.is_dir(), made_at
+        if step < made_at:
+            break
+    else:
+        pytest.fail("more looks than were tried")
+    assert made_at > 5
 
 
 def test_json_is_indented_by_four(tmp_path: Path) -> None:

@@ -56,6 +56,12 @@ class Swarm:
     id: str
     environment: dict[str, str]
     folder: Path
+    image: str
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The options of new nodes, which begin with an engine."""
+        return ("--image", self.image, "--data-disk-size", "20", "--wait")
 
     @property
     def applications(self) -> ApplicationClient:
@@ -140,7 +146,9 @@ class Swarm:
 
 
 @pytest.fixture(scope="module")
-def swarm(local_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swarm]:
+def swarm(
+    local_cloud: Cloud, engine_image: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Swarm]:
     home = tmp_path_factory.mktemp("home")
     environment = {
         **local_cloud.environment,
@@ -156,8 +164,10 @@ def swarm(local_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Itera
         FixedCredentials("test", key),
         endpoint=environment["ECS_API_ENDPOINT"],
     )
-    swarm = Swarm(local_cloud, clusters, "", environment, home / ".docker/aliyun/shop")
-    swarm.run("cluster", "create", "shop", "--size", "2", "--data-disk-size", "20", "--wait")
+    swarm = Swarm(
+        local_cloud, clusters, "", environment, home / ".docker/aliyun/shop", engine_image
+    )
+    swarm.run("cluster", "create", "shop", "--size", "2", *swarm.nodes)
     swarm.id = clusters.find("shop").id
     swarm.run("cluster", "certs", "shop")
     yield swarm
@@ -438,11 +448,8 @@ def test_a_reset_master_is_made_anew_and_a_removed_node_is_gone(swarm: Swarm) ->
     applications = swarm.applications
     swarm.shop_is("4.0", "etc")
     first, second = swarm.clusters.nodes(swarm.id)
-    (image, *_) = [
-        one.id for one in swarm.clusters.images() if one.region == swarm.clusters.roa.region
-    ]
     host_key = _host_key(first.address)
-    reset = ResetRequest(PASSWORD, image)
+    reset = ResetRequest(PASSWORD, swarm.image)
     swarm.clusters.reset_node(swarm.id, first.instance_id, reset)
     swarm.clusters.wait(swarm.id, timeout_s=180)
     assert swarm.clusters.log(swarm.id) == []
@@ -464,7 +471,11 @@ def test_a_reset_master_is_made_anew_and_a_removed_node_is_gone(swarm: Swarm) ->
     assert not _reaches(second.address, 2376)
     assert _reaches(second.address, 22)
 
-    # its instance is still there, and becomes a node again, and is released with that
+    # its instance is still there, and becomes a node again, for which it is given an engine, and
+    # is released with that
+    (image, *_) = [
+        one.id for one in swarm.clusters.images() if one.region == swarm.clusters.roa.region
+    ]
     attached, _ = swarm.clusters.attach(
         swarm.id, AttachRequest((second.instance_id,), PASSWORD, image)
     )
@@ -523,7 +534,7 @@ def _host_key(address: str) -> str:
 def test_containers_move_off_a_node_that_fails(swarm: Swarm) -> None:
     """The one that fails is the first, which manages."""
     swarm.shop_is("4.0", "etc")
-    swarm.run("cluster", "scale", "shop", "--size", "3", "--data-disk-size", "20", "--wait")
+    swarm.run("cluster", "scale", "shop", "--size", "3", *swarm.nodes)
     applications = swarm.applications
     applications.create_project(
         ProjectRequest(

@@ -13,9 +13,8 @@ from ecsmachine.localcloud.actions.snapshots import (
     check_source,
     copy_of_snapshot,
     snapshot_of_disk,
-    snapshots_of,
 )
-from ecsmachine.localcloud.catalog.images import Image, ImageDisk, all_images
+from ecsmachine.localcloud.catalog.images import Image, ImageDisk
 from ecsmachine.localcloud.catalog.regions import find_region
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
@@ -32,13 +31,12 @@ from ecsmachine.localcloud.protocol.names import (
 from ecsmachine.localcloud.protocol.paging import page_by_number
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.refusals import Refusal
+from ecsmachine.localcloud.state.images import own_status, snapshots_of
 from ecsmachine.localcloud.state.model import CustomImage, Snapshot
-from ecsmachine.localcloud.state.resources import attached_disks, forget_snapshot, image_with_id
+from ecsmachine.localcloud.state.resources import attached_disks, forget_snapshot
 from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
 
 BOOT_MODES = ("BIOS", "UEFI", "UEFI-Preferred")
-_STATUS = {"progressing": "Creating", "accomplished": "Available", "failed": "CreateFailed"}
-"""The status of an image, by that of its snapshot."""
 
 
 def create_image(call: Call) -> Answer:
@@ -110,52 +108,15 @@ def delete_image(call: Call) -> None:
     call.state.custom_images.remove(image.id)
 
 
-def images_of_account(call: Call) -> list[Image]:
-    """Return the custom images that instances can be created from now, newest first."""
-    usable = ("Available", "Deprecated")
-    return [image for image in own_images(call) if own_status(call, image) in usable]
-
-
-def own_images(call: Call) -> list[Image]:
-    """Return all custom images in the region of the request, newest first."""
-    found = []
-    for image in reversed(call.state.custom_images.in_region(call.region_id)):
-        base = image_with_id(all_images(), image.base_image_id)
-        if base is not None:
-            found.append(
-                replace(
-                    base,
-                    id=image.id,
-                    family=image.family,
-                    version=image.version,
-                    created=image.created,
-                    size_gib=image.size_gib,
-                    base_id=base.id,
-                    snapshot_id=image.snapshot_id,
-                    data_disks=image.data_disks,
-                )
-            )
-    return found
-
-
 def own_name(call: Call, image: Image) -> str:
     """Return the name of a custom image."""
     return call.find(call.state.custom_images, image.id).name
 
 
-def own_status(call: Call, image: Image | CustomImage) -> str:
-    """Return Creating, Available, Deprecated or CreateFailed."""
-    own = call.state.custom_images.get(image.id)
-    found = [call.state.snapshots.get(snapshot_id) for snapshot_id in snapshots_of(image)]
-    statuses = {"CreateFailed" if each is None else _STATUS[each.status] for each in found}
-    status = next(each for each in ("CreateFailed", "Creating", "Available") if each in statuses)
-    return "Deprecated" if status == "Available" and own and own.deprecated else status
-
-
 def own_view(call: Call, image: Image) -> dict[str, Any]:
     """Return the fields of DescribeImages in which a custom image differs from a public one."""
     own = call.find(call.state.custom_images, image.id)
-    status = own_status(call, own)
+    status = own_status(call.state, own)
     return {
         "ImageName": own.name,
         "ImageOwnerAlias": "self",
@@ -297,7 +258,7 @@ def copy_image(call: Call) -> Answer:
     name = checked_text(parameters, "DestinationImageName", valid_image_name)
     description = checked_text(parameters, "DestinationDescription", valid_description)
     tags = tags_of_request(parameters)
-    if own_status(call, image) != "Available":
+    if own_status(call.state, image) != "Available":
         raise _IMAGE_STATUS()
     check_new_image(call, name, region.id)
     image_id = new_id("m", region.id)
@@ -336,7 +297,7 @@ def cancel_copy_image(call: Call) -> None:
     image = call.required(call.state.custom_images, "ImageId")
     if not image.copied_from:
         raise refusals.of("ImageCreatedNotFromCopy")
-    if own_status(call, image) != "Creating":
+    if own_status(call.state, image) != "Creating":
         raise ApiError("IncorrectImageStatus", "The image is copied finished.")
     call.state.custom_images.remove(image.id)
     for snapshot_id in snapshots_of(image):
@@ -351,7 +312,7 @@ def modify_image_share_permission(call: Call) -> None:
     """
     image = call.required(call.state.custom_images, "ImageId")
     added, removed = _accounts(call, "AddAccount"), _accounts(call, "RemoveAccount")
-    if own_status(call, image) != "Available":
+    if own_status(call.state, image) != "Available":
         raise _IMAGE_STATUS()
     snapshots = (call.state.snapshots.get(snapshot_id) for snapshot_id in snapshots_of(image))
     if added and any(snapshot is not None and snapshot.encrypted for snapshot in snapshots):

@@ -7,11 +7,8 @@ from typing import Any
 from ecsmachine.localcloud.actions import listing as by
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.custom_images import (
-    images_of_account,
     own_features,
-    own_images,
     own_name,
-    own_status,
     own_view,
 )
 from ecsmachine.localcloud.actions.listing import Filter, Listing, Test
@@ -22,6 +19,7 @@ from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.names import matches
 from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.state.images import images_of_account, own_images, own_status
 from ecsmachine.localcloud.state.records import api_fields
 from ecsmachine.localcloud.state.resources import image_with_id
 
@@ -76,7 +74,7 @@ def describe_image_support_instance_types(call: Call) -> Answer:
 
 def usable_images(call: Call) -> list[Image]:
     """Return the images that instances can be made from now: one's own, then the system's."""
-    return [*images_of_account(call), *call.images]
+    return [*images_of_account(call.state, call.region_id), *call.images]
 
 
 def find_image(call: Call, image_id: str) -> Image:
@@ -152,7 +150,7 @@ def _by_name(call: Call) -> Test[Image] | None:
 
 
 def _status(call: Call, image: Image) -> str:
-    return own_status(call, image) if _is_own(image) else "Available"
+    return own_status(call.state, image) if _is_own(image) else "Available"
 
 
 def _by_status(call: Call) -> Test[Image]:
@@ -191,7 +189,7 @@ def _by_instance_type(call: Call) -> Test[Image] | None:
 _IMAGES = Listing(
     Image,
     "Images.Image",
-    lambda call: [*own_images(call), *call.images],
+    lambda call: [*own_images(call.state, call.region_id), *call.images],
     image_view,
     (
         by.one_of("ImageId", "id", Parameters.separated),

@@ -9,7 +9,6 @@ from typing import Any
 from ecsmachine.localcloud.actions import listing as by
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.listing import Filter, Listing, Test
-from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import minutes, timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError
@@ -18,7 +17,8 @@ from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import checked_description, checked_text, valid_name
 from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
-from ecsmachine.localcloud.state.model import CustomImage, Disk, Snapshot
+from ecsmachine.localcloud.state.images import snapshots_of
+from ecsmachine.localcloud.state.model import Disk, Snapshot
 from ecsmachine.localcloud.state.records import api_fields
 from ecsmachine.localcloud.state.resources import attached_disks, forget_snapshot
 from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
@@ -144,11 +144,6 @@ def reset_disk(call: Call) -> None:
     call.lifecycle.storage.wipe_disk(
         call.state.disks.put(replace(disk, wipe=True, restore_from=snapshot.id))
     )
-
-
-def snapshots_of(image: Image | CustomImage) -> list[str]:
-    """Return the ids of the snapshots of a custom image."""
-    return [image.snapshot_id, *(disk.snapshot_id for disk in image.data_disks)]
 
 
 def check_accomplished(snapshot: Snapshot) -> None:

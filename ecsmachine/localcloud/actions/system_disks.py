@@ -12,11 +12,9 @@ from ecsmachine.localcloud.actions.instance_creation import (
 )
 from ecsmachine.localcloud.actions.instance_disks import system_disk_of_request
 from ecsmachine.localcloud.catalog.disk_categories import supported_categories
-from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.catalog.instance_types import known_instance_type
 from ecsmachine.localcloud.protocol import refusals
-from ecsmachine.localcloud.protocol.clock import timestamp
-from ecsmachine.localcloud.protocol.identifiers import new_id
+from ecsmachine.localcloud.state.images import from_image, new_system_disk
 from ecsmachine.localcloud.state.model import Instance
 from ecsmachine.localcloud.state.resources import attached_disks, check_status
 
@@ -42,24 +40,17 @@ def replace_system_disk(call: Call) -> Answer:
     request = system_disk_of_request(
         parameters.with_values(values).struct("SystemDisk"), supported_categories(kind), image
     )
-    disk_id = new_id("d", instance.region)
-    call.state.disks.remove(old.id)
-    call.state.disks.put(
-        replace(
-            old,
-            id=disk_id,
-            size_gib=request.size_gib,
-            performance_level=request.performance_level,
-            image_id=image.id,
-            created=timestamp(),
-            attached=timestamp(),
-            serial_number=disk_id[2:],
-            encrypted=parameters.boolean("Encrypted"),
-            kms_key_id=parameters.text("KMSKeyId"),
-        )
+    disk = new_system_disk(
+        call.state,
+        old,
+        image,
+        size_gib=request.size_gib,
+        performance_level=request.performance_level,
+        encrypted=parameters.boolean("Encrypted"),
+        kms_key_id=parameters.text("KMSKeyId"),
     )
-    _give_new_system_disk(call, instance, image)
-    return {"DiskId": disk_id}
+    _give_new_system_disk(call, from_image(instance, image))
+    return {"DiskId": disk.id}
 
 
 def reinit_disk(call: Call) -> None:
@@ -72,7 +63,7 @@ def reinit_disk(call: Call) -> None:
     if disk.kind == "system":
         if instance.root_snapshot_id:
             call.find(call.state.snapshots, instance.root_snapshot_id)
-        _give_new_system_disk(call, instance, None)
+        _give_new_system_disk(call, instance)
     else:
         if disk.snapshot_id:
             call.find(call.state.snapshots, disk.snapshot_id)
@@ -84,16 +75,13 @@ def reinit_disk(call: Call) -> None:
         call.lifecycle.instances.start(instance.id)
 
 
-def _give_new_system_disk(call: Call, instance: Instance, image: Image | None) -> None:
+def _give_new_system_disk(call: Call, instance: Instance) -> None:
     call.parameters.choice("SecurityEnhancementStrategy", ("Active", "Deactive"))
     password = password_of_request(call.parameters)
     public_key = public_key_of_request(call, instance.region)
     call.state.instances.put(
         replace(
             instance,
-            image_id=instance.image_id if image is None else image.id,
-            base_image_id=instance.base_image_id if image is None else image.base_id,
-            root_snapshot_id=instance.root_snapshot_id if image is None else image.snapshot_id,
             key_pair=call.parameters.text("KeyPairName"),
             public_key=public_key,
             has_password=password is not None,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import get_args
 
+from ecsmachine.localcloud.actions.images import MACHINE_OF
 from ecsmachine.localcloud.catalog.disk_categories import supported_categories
 from ecsmachine.localcloud.catalog.images import Image
-from ecsmachine.localcloud.catalog.instance_types import find_instance_type
+from ecsmachine.localcloud.catalog.instance_types import find_instance_type, known_instance_type
 from ecsmachine.localcloud.container_service.fields import Fields, check_cluster_name, invalid
+from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.names import valid_password
 from ecsmachine.localcloud.state.clusters import Cluster, NetworkMode
@@ -26,14 +29,19 @@ _NETWORK_MODES: tuple[NetworkMode, ...] = get_args(NetworkMode)
 
 @dataclass(frozen=True)
 class NodeRequest:
-    """The properties of new nodes. Disk size in GiB; ``image_id`` "" leaves the choice open."""
+    """The properties of new nodes. Disk size in GiB; without an image the choice is open."""
 
     password: str = field(repr=False)
-    image_id: str = ""
+    image: Image | None = None
     instance_type: str = ""
     data_disk_category: str = ""
     data_disk_size: int = 0
     public_address: bool = True
+
+    def fits(self, instance_type: str) -> bool:
+        """Return whether an instance of this type can have a system disk made of the image."""
+        architecture = known_instance_type(instance_type).architecture
+        return self.image is None or self.image.architecture == MACHINE_OF[architecture]
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,7 @@ class SwarmPlan:
     nodes: NodeRequest
 
 
-def swarm_plan(fields: Fields, state: State, images: tuple[Image, ...], bare: Cluster) -> SwarmPlan:
+def swarm_plan(fields: Fields, state: State, images: Sequence[Image], bare: Cluster) -> SwarmPlan:
     """Read the body of a Swarm cluster's creation into a ``bare`` one. Raises ``ApiError``."""
     name = check_cluster_name(fields.require("name"))
     size = fields.integer("size", least=1, most=MOST_NODES)
@@ -74,7 +82,7 @@ def swarm_plan(fields: Fields, state: State, images: tuple[Image, ...], bare: Cl
     return SwarmPlan(cluster, fields.boolean("need_slb", True), node_request(fields, images))
 
 
-def node_request(fields: Fields, images: tuple[Image, ...]) -> NodeRequest:
+def node_request(fields: Fields, images: Sequence[Image]) -> NodeRequest:
     """Read what creating and scaling say alike about nodes."""
     kind = fields.require("instance_type")
     known = find_instance_type(kind)
@@ -89,21 +97,24 @@ def node_request(fields: Fields, images: tuple[Image, ...]) -> NodeRequest:
             f"{kind} supports {', '.join(fitting) or 'none of the categories of clusters'}",
         )
     least, most = _DATA_DISK_SIZES[category]
-    return NodeRequest(
+    request = NodeRequest(
         password=_password(fields, "password"),
-        image_id=_image(fields, images, required=False),
+        image=_image(fields, images, required=False),
         instance_type=kind,
         data_disk_category=category,
         data_disk_size=fields.integer("data_disk_size", least=least, most=most),
         public_address=not fields.boolean("release_eip_flag"),
     )
+    if not request.fits(kind):
+        raise refusals.IMAGE_OF_TYPE()
+    return request
 
 
-def disk_request(fields: Fields, images: tuple[Image, ...]) -> NodeRequest:
+def disk_request(fields: Fields, images: Sequence[Image]) -> NodeRequest:
     """Read what attaching and resetting say: a password, and the image of the new disk."""
     return NodeRequest(
         password=_password(fields, "password"),
-        image_id=_image(fields, images, required=True),
+        image=_image(fields, images, required=True),
         public_address=not fields.boolean("release_eip_flag"),
     )
 
@@ -214,14 +225,16 @@ def _password(fields: Fields, name: str) -> str:
     return password
 
 
-def _image(fields: Fields, images: tuple[Image, ...], *, required: bool) -> str:
-    """Return the id of an image that there is; the guide writes ids with and without ``.vhd``."""
+def _image(fields: Fields, images: Sequence[Image], *, required: bool) -> Image | None:
+    """Return an image that there is; the guide writes ids with and without ``.vhd``."""
     given = fields.require("ecs_image_id") if required else fields.text("ecs_image_id")
     if not given:
-        return ""
+        return None
     for image in images:
         if given.removesuffix(".vhd") == image.id.removesuffix(".vhd"):
-            return image.id
+            return image
     raise ApiError(
-        "InvalidImageId.NotFound", f"There is no image {given}: GET /images lists them.", 404
+        "InvalidImageId.NotFound",
+        f"There is no image {given}: GET /images lists them, and the account's own can be used.",
+        404,
     )

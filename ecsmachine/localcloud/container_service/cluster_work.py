@@ -34,6 +34,8 @@ from ecsmachine.localcloud.container_service.serving import ClusterServing
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.relays import ADDRESS
 from ecsmachine.localcloud.state.clusters import Cluster, ClusterState, Node
+from ecsmachine.localcloud.state.images import from_image, new_system_disk
+from ecsmachine.localcloud.state.resources import attached_disks
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.state.tables import Table
 from ecsmachine.localcloud.work.balancers import BalancerWork
@@ -233,7 +235,7 @@ class ClusterWork:
         names = self._new_names(cluster_id, len(instance_ids))
         for name, instance_id in zip(names, instance_ids, strict=True):
             group = self._cluster(cluster_id).security_group_id
-            instance = await self._remake(instance_id, request.password, public_key, group)
+            instance = await self._remake(instance_id, request, public_key, group)
             node = Node(name, instance_id, instance, attached=True)
             try:
                 node = await self._threads.run(
@@ -269,7 +271,7 @@ class ClusterWork:
         public_key = await self._threads.run(self._nodes.public_key, folder, node)
         await self._threads.run(partial(self._nodes.leave, folder, node, rest, for_good=False))
         self._change(cluster_id, nodes=rest)
-        await self._remake(node.instance_id, request.password, public_key, "")
+        await self._remake(node.instance_id, request, public_key, "")
         node = await self._threads.run(self._nodes.prepare, self._cluster(cluster_id), folder, node)
         # The data disk is the same: remove the data of a former engine now at the latest.
         await self._remove_containers(cluster_id, node)
@@ -318,20 +320,26 @@ class ClusterWork:
 
     # The parts that the work is made of.
 
-    async def _remake(self, instance_id: str, password: str, public_key: str, group: str) -> str:
+    async def _remake(
+        self, instance_id: str, request: NodeRequest, public_key: str, group: str
+    ) -> str:
         """Replace an instance's system disk; return its private address once it runs."""
         with self._state.transaction():
             instance = self._state.instances.get(instance_id)
             if instance is None:
                 raise NodeError(f"There is no instance {instance_id} any more.")
             groups = instance.security_group_ids
+            if request.image is not None:
+                instance = from_image(instance, request.image)
+                (old, *_) = attached_disks(self._state, instance_id)
+                new_system_disk(self._state, old, request.image)
             wanted = replace(
                 instance,
                 has_password=not public_key,
                 public_key=public_key or instance.public_key,
                 security_group_ids=groups if not group or group in groups else (*groups, group),
             )
-            self._instances.remake(wanted, password)
+            self._instances.remake(wanted, request.password)
         for _ in range(int(_RUNNING_TIMEOUT_S / 0.05)):
             await asyncio.sleep(0.05)
             instance = self._state.instances.get(instance_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from ecsmachine.localcloud.catalog.regions import find_region, regions
 from ecsmachine.localcloud.container_service.certificates import read_certificates
 from ecsmachine.localcloud.container_service.cluster_requests import (
     MOST_NODES,
+    NodeRequest,
     disk_request,
     kubernetes_cluster,
     node_request,
@@ -25,6 +26,7 @@ from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.state.clusters import Cluster, Node
+from ecsmachine.localcloud.state.images import images_of_account
 from ecsmachine.localcloud.state.records import api_fields
 from ecsmachine.localcloud.state.state import State
 
@@ -46,6 +48,10 @@ class ClusterCall:
     endpoint: str
     name: str = ""
     part: str = ""
+
+    def usable_images(self, region: str) -> Sequence[Image]:
+        """Return the images that nodes in a region can be made of: the system's, and one's own."""
+        return [*self.images, *images_of_account(self.state, region)]
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,7 @@ def create_cluster(call: ClusterCall) -> Result:
         call.state.clusters.put(kubernetes_cluster(body, call.state, cluster))
         call.work.launch_without_guests(cluster.id)
         return _accepted(call, cluster.id)
-    swarm = swarm_plan(body, call.state, call.images, cluster)
+    swarm = swarm_plan(body, call.state, call.usable_images(region), cluster)
     call.state.clusters.put(swarm.cluster)
     call.work.launch(cluster.id, swarm.nodes, balanced=swarm.load_balancer)
     return _accepted(call, cluster.id)
@@ -106,7 +112,7 @@ def scale_cluster(call: ClusterCall) -> Result:
         call.work.launch_without_guests(cluster.id)
         return _accepted(call, cluster.id)
     size = call.body.integer("size", least=1, most=MOST_NODES)
-    request = node_request(call.body, call.images)
+    request = node_request(call.body, call.usable_images(cluster.region))
     number = size - len(cluster.nodes)
     if number < 1:
         raise invalid("size", f"it must be larger than the present {len(cluster.nodes)}")
@@ -118,13 +124,13 @@ def scale_cluster(call: ClusterCall) -> Result:
 def attach_instances(call: ClusterCall) -> Result:
     """Attach existing instances; the answer has the outcome for each."""
     cluster = _of_swarm_kind(_running(call))
-    request = disk_request(call.body, call.images)
+    request = disk_request(call.body, call.usable_images(cluster.region))
     ids = list(dict.fromkeys(call.body.texts("instances")))
     if not ids:
         raise ApiError("MissingParameter", "The field instances is required.")
     results, fitting = [], []
     for instance_id in ids:
-        code, message = _attachable(call.state, cluster, instance_id)
+        code, message = _attachable(call.state, cluster, instance_id, request)
         results.append({"code": code, "instanceId": instance_id, "message": message})
         if code == "200":
             fitting.append(instance_id)
@@ -153,8 +159,11 @@ def remove_node(call: ClusterCall) -> Result:
 def reset_node(call: ClusterCall) -> Result:
     """Reset a node; its system disk is replaced."""
     cluster = _of_swarm_kind(_running(call))
-    request = disk_request(call.body, call.images)
+    request = disk_request(call.body, call.usable_images(cluster.region))
     node = _node(cluster, lambda n: n.instance_id == call.part, call.part)
+    instance = call.state.instances.get(node.instance_id)
+    if instance is not None and not request.fits(instance.instance_type):
+        raise refusals.IMAGE_OF_TYPE()
     _change(call, cluster, state="updating")
     call.work.reset_node(cluster.id, node, request)
     return _accepted(call, cluster.id)
@@ -276,7 +285,9 @@ def _node(cluster: Cluster, chosen: Any, named: str) -> Node:
     raise ApiError("ErrorNodeNotFound", f"{cluster.name} has no node {named}.", 404)
 
 
-def _attachable(state: State, cluster: Cluster, instance_id: str) -> tuple[str, str]:
+def _attachable(
+    state: State, cluster: Cluster, instance_id: str, request: NodeRequest
+) -> tuple[str, str]:
     """Return "200" if the instance can become a node, else another code, and why."""
     instance = state.instances.get(instance_id)
     if instance is None:
@@ -287,6 +298,8 @@ def _attachable(state: State, cluster: Cluster, instance_id: str) -> tuple[str, 
         return "400", "it is not in the cluster's VPC"
     if instance.status not in ("Running", "Stopped"):
         return "409", f"it is {instance.status}"
+    if not request.fits(instance.instance_type):
+        return "400", "the image is of another architecture"
     return "200", "successful"
 
 

@@ -109,7 +109,7 @@ class GuestlessNodes:
                 "RunInstances",
                 {
                     **place,
-                    "ImageId": request.image_id or images[0]["ImageId"],
+                    "ImageId": request.image.id if request.image else images[0]["ImageId"],
                     "InstanceType": request.instance_type,
                     "SecurityGroupId": self._group(cluster),
                     "VSwitchId": cluster.vswitch_id,

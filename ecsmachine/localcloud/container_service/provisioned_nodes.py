@@ -59,7 +59,7 @@ class ProvisionedNodes:
             "vswitch-id": cluster.vswitch_id,
             "security-group": f"cs-{cluster.id}",
             "instance-type": request.instance_type,
-            "image-id": request.image_id,
+            "image-id": request.image.id if request.image else "",
             "disk-size": str(request.data_disk_size),
             "disk-category": request.data_disk_category,
         }

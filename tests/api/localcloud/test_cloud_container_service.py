@@ -45,6 +45,7 @@ from ecsmachine.localcloud.container_service.nodes import GuestlessNodes
 from ecsmachine.localcloud.container_service.project_work import ProjectWork
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from ecsmachine.localcloud.state.balancers import LoadBalancer
+from ecsmachine.localcloud.state.resources import attached_disks
 from tests.api.localcloud.api_client import SLB, Api, until
 from tests.unit.localcloud.recording_guests import RecordingGuests
 
@@ -242,6 +243,63 @@ def test_a_server_that_stops_while_a_disk_is_made_anew_loses_no_instance(tmp_pat
         Api(cloud).wait(node.instance_id, "Running")
         calls = [what for what, whom in guests.calls if whom == node.instance_id]
         assert calls[-2:] == ["create", "start"]
+
+
+def test_nodes_are_made_of_the_image_that_is_asked_for(
+    cloud: EmbeddedCloud, client: ClusterClient
+) -> None:
+    """Of the system's, or the account's own: at first, with an attached instance, at a reset."""
+    api = Api(cloud)
+    group = api.group()
+    source = api.run(group)
+    api.wait(source, "Running")
+    own = str(api.call("CreateImage", InstanceId=source)["ImageId"])
+    until(lambda: api.call("DescribeImages", ImageId=own)["TotalCount"] == 1)
+    other, arm = (
+        next(one.id for one in client.images() if one.id.startswith(start))
+        for start in ("debian_13", "debian_12_8_arm64")
+    )
+
+    def made_of(instance_id: str) -> tuple[str, str, str]:
+        instance = cloud.state.instances.get(instance_id)
+        assert instance is not None
+        (system, *_) = attached_disks(cloud.state, instance_id)
+        assert system.image_id == instance.image_id
+        return instance.image_id, instance.base_image_id, instance.root_snapshot_id
+
+    request = replace(small_swarm(cloud), name="own", ecs_image_id=own)
+    cluster = client.create(request).cluster_id
+    client.wait(cluster)
+    (node,) = client.nodes(cluster)
+    kept = cloud.state.custom_images.get(own)
+    assert kept is not None
+    of_own = (own, kept.base_image_id, kept.snapshot_id)
+    assert made_of(node.instance_id) == of_own
+    former = attached_disks(cloud.state, node.instance_id)
+
+    of_arm = ResetRequest(PASSWORD, arm)
+    for wrong in (
+        lambda: client.reset_node(cluster, node.instance_id, of_arm),
+        lambda: client.create(replace(request, name="arm", ecs_image_id=arm)),
+    ):
+        assert refusal(wrong) == "403 ImageNotSupportInstanceType"
+    client.reset_node(cluster, node.instance_id, ResetRequest(PASSWORD, other))
+    client.wait(cluster)
+    assert made_of(node.instance_id) == (other, "", "")
+    system, *data = attached_disks(cloud.state, node.instance_id)
+    assert system.id != former[0].id and data == former[1:]
+
+    ids = (source,)
+    refused, _ = client.attach(cluster, AttachRequest(ids, PASSWORD, arm))
+    assert [one.code for one in refused] == ["400"]
+    client.attach(cluster, AttachRequest(ids, PASSWORD, own))
+    client.wait(cluster)
+    assert client.log(cluster) == []
+    assert made_of(source) == of_own
+    client.delete(cluster)
+    client.wait_gone(cluster)
+    api.call("DeleteInstance", InstanceId=source, Force="true")
+    api.call("DeleteImage", ImageId=own)
 
 
 def test_what_nobody_has_thought_of_leaves_a_cluster_that_can_be_worked_on(

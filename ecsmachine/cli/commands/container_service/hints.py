@@ -26,7 +26,7 @@ _HINTS = {
     "ErrorClusterState": '"ecsmachine cluster ls" shows the states; --wait waits for their end.',
     "ErrorLastNode": '"ecsmachine cluster rm" removes the cluster.',
     "ErrorNodeNotFound": '"ecsmachine cluster nodes" lists them.',
-    "InvalidImageId.NotFound": '"ecsmachine cluster images" lists them.',
+    "InvalidImageId.NotFound": '"ecsmachine cluster images" lists the system images.',
     "MasterMissing": 'See its state with "ecsmachine cluster ls".',
     "ProjectAlreadyExists": '"ecsmachine project update" replaces its version.',
     "ProjectBusy": '"ecsmachine project ls" shows the states; --wait waits for their end.',

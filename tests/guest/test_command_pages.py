@@ -30,7 +30,7 @@ def home(
     environment["ECSMACHINE_LOCAL_ROOT"] = str(local_cloud.root)
     machines = Machines({**environment, "HOME": str(folder)})
     try:
-        command_pages.check("create", environment, folder, started=True)
+        command_pages.check("create", environment, folder)
         yield machines
     finally:
         if shutil.which("fusermount3"):
@@ -48,13 +48,12 @@ def test_the_examples_run(page: str, home: Machines) -> None:
     folder = Path(home.environment["HOME"])
     everyday = page in command_pages.EVERYDAY
     check = command_pages.check_both_ways if everyday else command_pages.check
-    check(page, home.environment, folder, started=True)
+    check(page, home.environment, folder)
 
 
 def test_the_chinese_quick_start(machines: Machines, tmp_path: Path) -> None:
     page = command_pages.COMMANDS.parent / "zh" / "quick-start.md"
     environment = {**machines.environment, "HOME": str(tmp_path)}
     command_pages.check_examples(
-        *("quick-start", command_pages.examples_in(page.read_text()), environment, tmp_path),
-        started=True,
+        "quick-start", command_pages.examples_in(page.read_text()), environment, tmp_path
     )

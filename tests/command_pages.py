@@ -105,11 +105,11 @@ def examples_in(text: str) -> list[Example]:
 
 
 def printed_by(
-    examples: Sequence[Example], environment: Mapping[str, str], home: Path, started: bool = False
+    examples: Sequence[Example], environment: Mapping[str, str], home: Path
 ) -> list[tuple[int, str]]:
     """Run commands in ``home``; return the exit code and the output of each.
 
-    The program is a fork of one that is loaded, unless it is ``started`` each time.
+    The program is a fork of one that is loaded.
     """
     script = "exec 2>&1\n" + "".join(
         f"{example.command}\nprintf '{_END}%d{_END}' $?\n" for example in examples
@@ -117,8 +117,7 @@ def printed_by(
     from tests.loaded_program import write_starter  # which Windows cannot import
 
     with tempfile.TemporaryDirectory() as folder:
-        if not started:
-            write_starter(Path(folder, "ecsmachine"))
+        write_starter(Path(folder, "ecsmachine"))
         done = subprocess.run(
             ["bash", "-c", script],
             stdout=subprocess.PIPE,
@@ -136,25 +135,23 @@ def printed_by(
     return [(int(code), text) for text, code in zip(parts[::2], parts[1::2], strict=False)]
 
 
-def check(page: str, environment: Mapping[str, str], home: Path, started: bool = False) -> None:
+def check(page: str, environment: Mapping[str, str], home: Path) -> None:
     """Run the examples of a page. Fails where one prints something else than the page shows.
 
     A command may fail only if the page shows its error.
     """
-    check_examples(page, examples_of(page), environment, home, started)
+    check_examples(page, examples_of(page), environment, home)
 
 
-def check_both_ways(
-    page: str, environment: Mapping[str, str], home: Path, started: bool = False
-) -> None:
+def check_both_ways(page: str, environment: Mapping[str, str], home: Path) -> None:
     """Do what :func:`check` does, where the table of plain forms reads the commands; then by typer.
 
     Fails where one prints something else the other way, but for what differs from run to run.
     """
     examples = examples_of(page)
-    plainly = check_examples(page, examples, environment, home, started)
+    plainly = check_examples(page, examples, environment, home)
     # a variable that may change how a command runs leaves it to typer, even where it says no
-    by_typer = printed_by(examples, {**environment, "MACHINE_NATIVE_SSH": "false"}, home, started)
+    by_typer = printed_by(examples, {**environment, "MACHINE_NATIVE_SSH": "false"}, home)
     for example, *ways in zip(examples, plainly, by_typer, strict=True):
         one, other = ([code, *map(_plain, text.splitlines())] for code, text in ways)
         assert one == other, f"{page}.md: $ {example.command}"
@@ -165,10 +162,9 @@ def check_examples(
     examples: Sequence[Example],
     environment: Mapping[str, str],
     home: Path,
-    started: bool = False,
 ) -> list[tuple[int, str]]:
     """Run examples of any page, as :func:`check` does; return the exit code and output of each."""
-    results = printed_by(examples, environment, home, started)
+    results = printed_by(examples, environment, home)
     for example, (code, text) in zip(examples, results, strict=True):
         told = f"{page}.md: $ {example.command}\n{text}"
         fails = any(line.startswith("Error: ") for line in example.shown)

@@ -9,7 +9,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -34,11 +34,6 @@ ODD = [
     'it\'s "quoted" \\ back%n %% $HOME ${HOME} ~ * ?',
     "ünï ☃",
 ]
-
-
-@pytest.fixture(scope="module")
-def bare_machines(bare_machines: Machines) -> Machines:
-    return replace(bare_machines, started=True)
 
 
 @dataclass

@@ -505,7 +505,7 @@ def wait_for(
             instead = "" if there is None else f"\nthere is: {there()}"
             pytest.fail(f"not within {timeout_s:g} s: {what}{instead}")
         # a look costs the cloud and its guests CPU: what takes long is looked at less often
-        time.sleep(min(max(0.05, waited_s / 20), 0.5))
+        time.sleep(min(max(0.1, waited_s / 8), 0.5))
 
 
 def wait_for_login(machines: Machines, name: str) -> None:

@@ -149,14 +149,14 @@ class Api:
 
 def until(condition: Callable[[], Any], timeout_s: float = 60.0) -> Any:
     """Return what ``condition`` returns once it is true."""
-    end = time.monotonic() + timeout_s
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
+    begun = time.monotonic()
+    while not (value := condition()):
+        waited_s = time.monotonic() - begun
+        if waited_s > timeout_s:
             raise TimeoutError("it did not come to be")
-        time.sleep(0.01)
+        # a look costs CPU: what takes long is looked at less often
+        time.sleep(min(0.01 + waited_s / 10, 0.1))
+    return value
 
 
 def _text(value: Any) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ecsmachine.cli.app import run
+from ecsmachine.drivers.aliyunecs.resources import instance, network
 from ecsmachine.machine import several
 from ecsmachine.machine.removal import Removal
 from ecsmachine.machine.store import Store
@@ -103,6 +104,32 @@ def test_a_forced_removal_that_the_cloud_refuses_drops_the_machines(
     assert len(list((rig.store / ".abandoned").glob("web-*.json"))) == 3
     rig.front.faults.clear()
     assert run(["sweep", "-y"], rig.program_environment()) == 0
+    assert rig.left() == {}
+
+
+def test_a_network_goes_with_the_last_machine_that_has_something_in_it(rig: Rig) -> None:
+    """As a create leaves it that was killed: one machine has but the VPC, one is to be looked for.
+
+    The other one tries to remove the VPC while the group of this one is still in it.
+    """
+    words = ["--aliyunecs-region", "eu-central-1", "web", "--count", "2"]
+    create(rig, *words)
+    store = Store(rig.store, rig.environment)
+    journal = store.journal("web-2")
+    for resource in journal.resources():
+        if resource.kind == instance.KIND:
+            rig.driver(region="eu-central-1")._cloud.ecs.delete_instance(resource.id or "")
+        if resource.kind != network.VPC_KIND:
+            journal.removed(resource)
+    (vpc,) = journal.resources()
+    store.journal("web-1").intend(
+        network.VSWITCH_KIND,
+        region="eu-central-1",
+        vpc=vpc.id or "",
+        zone="eu-central-1b",
+        name=vpc.details["name"],
+    )
+    remove(store, ("web-1", "web-2"), rig)
     assert rig.left() == {}
 
 

@@ -85,8 +85,8 @@ def _remove_resource(
     patience_s = 0.0 if journal.complete else UNSEEN_S
     if resource.kind in SHARED_KINDS:
 
-        def remove_shared() -> None:
-            _remove_shared(cloud, context, resource, patience_s)
+        def remove_shared() -> bool:
+            return _remove_shared(cloud, context, resource, patience_s)
 
         if cloud.removed_once is None or resource.id is None:
             remove_shared()
@@ -119,16 +119,17 @@ def _remove_resource(
 
 def _remove_shared(
     cloud: Cloud, context: DriverContext, resource: Resource, patience_s: float
-) -> None:
+) -> bool:
+    """Remove what several machines use, unless it is in use; return whether it is gone."""
     match resource.kind:
         case key_pair.SHARED_KIND:
-            key_pair.remove_shared_key_pair(cloud, resource, patience_s=patience_s)
+            return key_pair.remove_shared_key_pair(cloud, resource, patience_s=patience_s)
         case security_group.KIND:
-            security_group.remove_group(cloud, resource, context, patience_s=patience_s)
+            return security_group.remove_group(cloud, resource, context, patience_s=patience_s)
         case network.VSWITCH_KIND:
-            network.remove_vswitch(cloud, resource, patience_s=patience_s)
-        case network.VPC_KIND:
-            network.remove_vpc(cloud, resource, patience_s=patience_s)
+            return network.remove_vswitch(cloud, resource, patience_s=patience_s)
+        case _:
+            return network.remove_vpc(cloud, resource, patience_s=patience_s)
 
 
 def _remove_instance(

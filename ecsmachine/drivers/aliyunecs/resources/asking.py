@@ -115,8 +115,10 @@ def delete_together(
 
 def delete_unused(
     ask: Callable[[], None], is_used: Callable[[float], bool], patience_s: float
-) -> None:
+) -> bool:
     """Have something removed unless it is in use; gone already is success, as with :func:`delete`.
+
+    Returns whether it is gone.
 
     ``is_used`` is told how long it was tried, and may look at what keeps it. Raises the refusal of
     what is used by nothing, and cannot be removed.
@@ -125,17 +127,18 @@ def delete_unused(
     for spent_s in polls(_UNUSED_TIMEOUT_S):
         try:
             ask()
-            return
+            return True
         except ApiError as error:
             if error.meaning is not Meaning.IN_USE:
                 if is_gone(error, spent_s, patience_s):
-                    return
+                    return True
                 continue
             refusal = error
         if is_used(spent_s):
-            return
+            return False
     if refusal is not None:
         raise refusal
+    return True
 
 
 def ids_of(resource: Resource, look: Callable[[], list[str]]) -> list[str]:

@@ -89,18 +89,20 @@ def remove_key_pair(cloud: Cloud, resource: Resource, *, patience_s: float) -> N
     _remove(cloud, _name_of(resource), lambda spent_s: False, patience_s)
 
 
-def remove_shared_key_pair(cloud: Cloud, resource: Resource, *, patience_s: float) -> None:
-    """Remove a key pair unless instances have it: the journal of whoever has it lists it too."""
+def remove_shared_key_pair(cloud: Cloud, resource: Resource, *, patience_s: float) -> bool:
+    """Remove a key pair unless instances have it: the journal of whoever has it lists it too.
+
+    Returns whether it is gone.
+    """
     name = _name_of(resource)
 
     def is_used(spent_s: float) -> bool:
         return any(cloud.ecs.instances(key_pair=name))
 
-    if not is_used(0):
-        _remove(cloud, name, is_used, patience_s)
+    return not is_used(0) and _remove(cloud, name, is_used, patience_s)
 
 
-def _remove(cloud: Cloud, name: str, is_used: Callable[[float], bool], patience_s: float) -> None:
+def _remove(cloud: Cloud, name: str, is_used: Callable[[float], bool], patience_s: float) -> bool:
     def ask() -> None:
         delete_together(
             cloud.released_key_pairs,
@@ -109,7 +111,7 @@ def _remove(cloud: Cloud, name: str, is_used: Callable[[float], bool], patience_
             cloud.ecs.delete_key_pairs,
         )
 
-    delete_unused(ask, is_used, patience_s)
+    return delete_unused(ask, is_used, patience_s)
 
 
 def _name_of(resource: Resource) -> str:

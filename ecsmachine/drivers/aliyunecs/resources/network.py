@@ -180,25 +180,33 @@ def _ensure_vswitch(making: Making, details: dict[str, str]) -> str:
     return chosen
 
 
-def remove_vswitch(cloud: Cloud, resource: Resource, *, patience_s: float) -> None:
-    """Remove our VSwitch if nothing is in it any more; else another machine's journal has it."""
+def remove_vswitch(cloud: Cloud, resource: Resource, *, patience_s: float) -> bool:
+    """Remove our VSwitch if nothing is in it any more; else another machine's journal has it.
+
+    Returns whether it is gone.
+    """
 
     def look() -> list[str]:
         vpc_id, zone, name = (resource.details[key] for key in ("vpc", "zone", "name"))
         return [each.id for each in _vswitches(cloud, vpc_id, zone) if each.name == name]
 
-    for vswitch_id in asking.ids_of(resource, look):
-        _delete_unused(cloud, vswitch_id, is_vpc=False, patience_s=patience_s)
+    ids = asking.ids_of(resource, look)
+    gone = [_delete_unused(cloud, each, is_vpc=False, patience_s=patience_s) for each in ids]
+    return all(gone)
 
 
-def remove_vpc(cloud: Cloud, resource: Resource, *, patience_s: float) -> None:
-    """Remove our VPC if nothing is in it any more; else another machine's journal has it."""
+def remove_vpc(cloud: Cloud, resource: Resource, *, patience_s: float) -> bool:
+    """Remove our VPC if nothing is in it any more; else another machine's journal has it.
+
+    Returns whether it is gone.
+    """
 
     def look() -> list[str]:
         return [vpc.id for vpc in cloud.vpc.vpcs() if vpc.name == resource.details["name"]]
 
-    for vpc_id in asking.ids_of(resource, look):
-        _delete_unused(cloud, vpc_id, is_vpc=True, patience_s=patience_s)
+    ids = asking.ids_of(resource, look)
+    gone = [_delete_unused(cloud, each, is_vpc=True, patience_s=patience_s) for each in ids]
+    return all(gone)
 
 
 def shared_name(store_id: str) -> str:
@@ -335,8 +343,8 @@ def _tag(cloud: Cloud, kind: str, resource_id: str, context: DriverContext) -> N
     asking.when_not_busy(lambda: cloud.vpc.tag(kind, resource_id, shared_tags(context)))
 
 
-def _delete_unused(cloud: Cloud, resource_id: str, *, is_vpc: bool, patience_s: float) -> None:
-    """Remove a VPC or VSwitch; one that is in use stays, one that is gone is success."""
+def _delete_unused(cloud: Cloud, resource_id: str, *, is_vpc: bool, patience_s: float) -> bool:
+    """Remove a VPC or VSwitch unless it is in use; return whether it is gone."""
 
     def is_used(spent_s: float) -> bool:
         used = (
@@ -349,6 +357,6 @@ def _delete_unused(cloud: Cloud, resource_id: str, *, is_vpc: bool, patience_s: 
         return used is not None and spent_s > 1
 
     delete = cloud.vpc.delete_vpc if is_vpc else cloud.vpc.delete_vswitch
-    asking.delete_unused(
+    return asking.delete_unused(
         lambda: asking.when_not_busy(lambda: delete(resource_id)), is_used, patience_s
     )

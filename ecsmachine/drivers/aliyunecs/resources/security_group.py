@@ -101,13 +101,15 @@ def forget_group(making: Making) -> None:
 
 def remove_group(
     cloud: Cloud, resource: Resource, context: DriverContext, *, patience_s: float
-) -> None:
+) -> bool:
     """Remove the security group if it is ours and no other machine uses it.
 
-    One that is in use stays: the journal of whoever uses it lists it too.
+    One that is in use stays: the journal of whoever uses it lists it too. Returns whether it is
+    gone.
     """
-    for group_id in asking.ids_of(resource, lambda: _made_without_answer(cloud, resource, context)):
-        _delete_unused(cloud, group_id, patience_s)
+    ids = asking.ids_of(resource, lambda: _made_without_answer(cloud, resource, context))
+    gone = [_delete_unused(cloud, group_id, patience_s) for group_id in ids]
+    return all(gone)
 
 
 def wanted_permissions(settings: Settings) -> list[Permission]:
@@ -282,7 +284,7 @@ def _made_without_answer(cloud: Cloud, resource: Resource, context: DriverContex
     ]
 
 
-def _delete_unused(cloud: Cloud, group_id: str, patience_s: float) -> None:
+def _delete_unused(cloud: Cloud, group_id: str, patience_s: float) -> bool:
     """Remove a group; one that instances use stays, one that is gone is success.
 
     Raises :class:`ApiError` if it can be neither: somebody's rule names it.
@@ -299,7 +301,9 @@ def _delete_unused(cloud: Cloud, group_id: str, patience_s: float) -> None:
                 raise
         return False
 
-    asking.delete_unused(lambda: cloud.ecs.delete_security_group(group_id), is_used, patience_s)
+    return asking.delete_unused(
+        lambda: cloud.ecs.delete_security_group(group_id), is_used, patience_s
+    )
 
 
 def _revoke_references(cloud: Cloud, group_id: str) -> None:

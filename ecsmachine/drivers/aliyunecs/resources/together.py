@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from ecsmachine.errors import MachineError
@@ -72,28 +73,41 @@ class Gathered(Generic[T]):
         return seen.get(item)
 
 
+@dataclass
+class _Tried:
+    """How often something was begun, and how it ended the last time."""
+
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    begun: int = 0
+    is_done: bool = False
+    failure: MachineError | None = None
+
+
 class Once:
-    """What several threads want done, and need be done only once."""
+    """What several threads want done, each once it is ready for it, and need be done only once."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._done: dict[str, MachineError | None] = {}
-        self._locks: dict[str, threading.Lock] = {}
+        self._tried: dict[str, _Tried] = {}
 
-    def do(self, what: str, do: Callable[[], None]) -> None:
-        """Do it unless it was done; wait for who is at it. Raises its error, each time anew."""
+    def do(self, what: str, do: Callable[[], bool]) -> None:
+        """Do it unless it was done; wait for who is at it. Raises its error, each time anew.
+
+        ``do`` returns whether it is done. If not, because of what another thread is still about to
+        do, it is tried again for who comes later: a try that began before does not count for it.
+        """
         with self._guard:
-            lock = self._locks.setdefault(what, threading.Lock())
-        with lock:
-            if what not in self._done:
+            tried = self._tried.setdefault(what, _Tried())
+            begun_before = tried.begun
+        with tried.turn:
+            if not tried.is_done and tried.begun <= begun_before:
+                tried.begun += 1
                 try:
-                    do()
-                    self._done[what] = None
+                    tried.is_done = do()
                 except MachineError as error:
-                    self._done[what] = error
-            failure = self._done[what]
-        if failure is not None:
-            raise _own(failure)
+                    tried.is_done, tried.failure = True, error
+        if tried.failure is not None:
+            raise _own(tried.failure)
 
 
 def by_halves(

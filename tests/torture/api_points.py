@@ -168,7 +168,10 @@ def try_point(ground: Ground, point: Point) -> Outcome:
     log = [first.output]
     problems: list[str] = []
     if struck and point.fault in KILLS and first.status != -9:
-        problems.append(f"it was to be killed, but left with {first.status}")
+        if first.status:
+            problems.append(f"it was to be killed, but left with {first.status}")
+        else:  # it had come to its end: a price that is late is not waited for
+            struck = False
     if first.status == -1:
         problems.append("it hung")
     if point.then == "create":

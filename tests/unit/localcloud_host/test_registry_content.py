@@ -59,7 +59,7 @@ def layout(platforms: tuple[str, ...] = (HERE,), nested: bool = False) -> dict[s
     manifests = []
     for name in platforms:
         config = blob(json.dumps({"architecture": name}).encode(), "application/config")
-        layer = blob(gzip.compress(LAYER), "application/layer")
+        layer = blob(gzip.compress(LAYER, mtime=0), "application/layer")
         manifest = {"schemaVersion": 2, "config": config, "layers": [layer]}
         data = json.dumps(manifest).encode()
         manifests.append(blob(data, OCI_MANIFEST, platform={"architecture": name}))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ecsmachine.drivers.aliyunecs.resources.together import Once
+from ecsmachine.drivers.aliyunecs.resources.together import Once, _Tried
 from ecsmachine.errors import MachineError
 
 
@@ -37,6 +38,26 @@ def test_a_try_that_began_before_does_not_count() -> None:
         may_end.set()
         first.result(60)
         second.result(60)
+    assert tries == 2
+
+
+def test_nobody_counts_on_a_try_that_broke_off() -> None:
+    once, tries = Once(), 0
+
+    def remove() -> bool:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise ValueError
+        return True
+
+    once._tried["network"] = tried = _Tried()
+    with ThreadPoolExecutor(2) as pool:
+        with tried.turn:  # both have come before the first try begins
+            both = [pool.submit(once.do, "network", remove) for _ in range(2)]
+            time.sleep(0.05)
+        ends = [type(each.exception(60)) for each in both]
+    assert sorted(ends, key=str) == [type(None), ValueError]
     assert tries == 2
 
 

@@ -106,6 +106,9 @@ class Once:
                     tried.is_done = do()
                 except MachineError as error:
                     tried.is_done, tried.failure = True, error
+                except BaseException:
+                    tried.begun -= 1  # nobody may count on it
+                    raise
         if tried.failure is not None:
             raise _own(tried.failure)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
-from ecsmachine.localcloud.actions.images import MACHINE_OF
 from ecsmachine.localcloud.actions.stock import sold_out
 from ecsmachine.localcloud.catalog.disk_categories import CATEGORIES, supported_categories
 from ecsmachine.localcloud.catalog.instance_types import (
@@ -115,7 +114,7 @@ def _types(call: Call, only: InstanceType | None) -> list[InstanceType]:
         and memory in (0.0, kind.memory_gib)
         and categories.issubset(supported_categories(kind))
         and (io_optimized == "optimized" or kind.generation == "ecs-1")
-        and MACHINE_OF[kind.architecture] in architectures
+        and kind.image_architecture in architectures
     ]
 
 

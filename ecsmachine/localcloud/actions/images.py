@@ -19,12 +19,10 @@ from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.names import matches
 from ecsmachine.localcloud.protocol.parameters import Parameters
-from ecsmachine.localcloud.state.images import images_of_account, own_images, own_status
+from ecsmachine.localcloud.state.images import own_images, own_status, usable_images
 from ecsmachine.localcloud.state.records import api_fields
 from ecsmachine.localcloud.state.resources import image_with_id
 
-MACHINE_OF = {"X86": "x86_64", "ARM": "arm64"}
-"""An instance type's architecture, in the words of images."""
 _FEATURES = {
     "NetworkType": "vpc",
     "CpuOnlineUpgrade": "unsupported",
@@ -66,20 +64,15 @@ def describe_image_support_instance_types(call: Call) -> Answer:
                     "MemorySize": kind.memory_gib,
                 }
                 for kind in instance_types()
-                if image is None or MACHINE_OF[kind.architecture] == image.architecture
+                if image is None or kind.image_architecture == image.architecture
             ]
         },
     }
 
 
-def usable_images(call: Call) -> list[Image]:
-    """Return the images that instances can be made from now: one's own, then the system's."""
-    return [*images_of_account(call.state, call.region_id), *call.images]
-
-
 def find_image(call: Call, image_id: str) -> Image:
     """Return an image that instances can be made from; raises ``InvalidImageId.NotFound``."""
-    image = image_with_id(usable_images(call), image_id)
+    image = image_with_id(usable_images(call.state, call.images, call.region_id), image_id)
     if image is None:
         raise refusals.IMAGE_NOT_FOUND()
     return image
@@ -97,7 +90,11 @@ def image_of_request(call: Call) -> Image:
 
 
 def _newest_of(call: Call, family: str) -> Image | None:
-    images = (image for image in usable_images(call) if image.family == family)
+    images = (
+        image
+        for image in usable_images(call.state, call.images, call.region_id)
+        if image.family == family
+    )
     return next((image for image in images if _status(call, image) == "Available"), None)
 
 
@@ -182,7 +179,7 @@ def _by_instance_type(call: Call) -> Test[Image] | None:
     kind = find_instance_type(type_id)
     if kind is None:
         raise ApiError("InvalidInstanceType.NotFound", "The specified InstanceType does not exist.")
-    machine = MACHINE_OF[kind.architecture]
+    machine = kind.image_architecture
     return lambda image: image.architecture == machine
 
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
-from ecsmachine.localcloud.actions.images import MACHINE_OF
 from ecsmachine.localcloud.actions.instance_charge import only_ordered
 from ecsmachine.localcloud.actions.instance_creation import user_data_of_request
 from ecsmachine.localcloud.actions.instance_options import cpu_options_of_request
@@ -106,7 +105,7 @@ def modify_instance_spec(call: Call) -> Answer:
         check_status(instance, "Stopped")
         before = known_instance_type(instance.instance_type)
         fits = all(disk.category in supported_categories(kind) for disk in disks)
-        if MACHINE_OF[kind.architecture] != MACHINE_OF[before.architecture] or not fits:
+        if kind.image_architecture != before.image_architecture or not fits:
             raise refusals.of("InvalidInstanceType.NotSupported")
         check_interfaces_of(call, instance, kind)
         hour = call.state.offer.instance_hour

@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 
 from ecsmachine.localcloud.actions import interface_requests
 from ecsmachine.localcloud.actions.call import Answer, Call
-from ecsmachine.localcloud.actions.images import MACHINE_OF, image_of_request
+from ecsmachine.localcloud.actions.images import image_of_request
 from ecsmachine.localcloud.actions.instance_charge import (
     charge_of_request,
     only_ordered,
@@ -206,7 +206,7 @@ def _instance_type(call: Call, image: Image) -> InstanceType:
     kind = find_instance_type(call.parameters.require("InstanceType"))
     if kind is None:
         raise refusals.INSTANCE_TYPE()
-    if MACHINE_OF[kind.architecture] != image.architecture:
+    if kind.image_architecture != image.architecture:
         raise refusals.IMAGE_OF_TYPE()
     return kind
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ecsmachine.localcloud.actions.call import Answer, Call
-from ecsmachine.localcloud.actions.images import MACHINE_OF, image_of_request
+from ecsmachine.localcloud.actions.images import image_of_request
 from ecsmachine.localcloud.actions.instance_creation import (
     password_of_request,
     public_key_of_request,
@@ -26,7 +26,7 @@ def replace_system_disk(call: Call) -> Answer:
     check_status(instance, "Stopped")
     image = image_of_request(call)
     kind = known_instance_type(instance.instance_type)
-    if MACHINE_OF[kind.architecture] != image.architecture:
+    if kind.image_architecture != image.architecture:
         raise refusals.IMAGE_OF_TYPE()
     old = attached_disks(call.state, instance.id)[0]
     least = max(old.size_gib, image.size_gib)

@@ -29,6 +29,11 @@ class InstanceType:
     old_disks: bool = False
 
     @property
+    def image_architecture(self) -> str:
+        """The architecture of the images that it runs, in their words: x86_64 or arm64."""
+        return "arm64" if self.architecture == "ARM" else "x86_64"
+
+    @property
     def threads_per_core(self) -> int:
         """How many threads a core has."""
         return 1 if self.architecture == "ARM" or self.cpu == 1 else 2

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import get_args
 
-from ecsmachine.localcloud.actions.images import MACHINE_OF
 from ecsmachine.localcloud.catalog.disk_categories import supported_categories
 from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.catalog.instance_types import find_instance_type, known_instance_type
@@ -40,8 +39,8 @@ class NodeRequest:
 
     def fits(self, instance_type: str) -> bool:
         """Return whether an instance of this type can have a system disk made of the image."""
-        architecture = known_instance_type(instance_type).architecture
-        return self.image is None or self.image.architecture == MACHINE_OF[architecture]
+        kind = known_instance_type(instance_type)
+        return self.image is None or self.image.architecture == kind.image_architecture
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.state.clusters import Cluster, Node
-from ecsmachine.localcloud.state.images import images_of_account
+from ecsmachine.localcloud.state.images import usable_images
 from ecsmachine.localcloud.state.records import api_fields
 from ecsmachine.localcloud.state.state import State
 
@@ -50,8 +50,8 @@ class ClusterCall:
     part: str = ""
 
     def usable_images(self, region: str) -> Sequence[Image]:
-        """Return the images that nodes in a region can be made of: the system's, and one's own."""
-        return [*self.images, *images_of_account(self.state, region)]
+        """Return the images that nodes in a region can be made of."""
+        return usable_images(self.state, self.images, region)
 
 
 @dataclass(frozen=True)

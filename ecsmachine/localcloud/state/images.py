@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,10 +17,11 @@ _STATUS = {"progressing": "Creating", "accomplished": "Available", "failed": "Cr
 """The status of an image, by that of its snapshot."""
 
 
-def images_of_account(state: State, region_id: str | None) -> list[Image]:
-    """Return the custom images that instances can be created from now, newest first."""
+def usable_images(state: State, system: Sequence[Image], region_id: str | None) -> list[Image]:
+    """Return the images that instances can be made from now: one's own, then the system's."""
     usable = ("Available", "Deprecated")
-    return [each for each in own_images(state, region_id) if own_status(state, each) in usable]
+    own = [each for each in own_images(state, region_id) if own_status(state, each) in usable]
+    return [*own, *system]
 
 
 def own_images(state: State, region_id: str | None) -> list[Image]:

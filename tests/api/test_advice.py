@@ -233,6 +233,8 @@ def ground(
     yield Ground(rig, Store(tmp_path / "store", environment), environment, capsys)
     if names := Store(tmp_path / "store", {}).names():
         run(["rm", "-f", *names], environment)
+    if rig.cloud.state.clusters:
+        run(["cluster", "rm", "-y", "--wait", "dev1"], environment)
 
 
 @pytest.mark.parametrize(

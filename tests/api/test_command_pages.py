@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,12 @@ from ecsmachine.localcloud.service.embedded import embedded_cloud
 from tests import command_pages
 
 
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The variables that lead to the cloud, with a home folder of its own."""
-    home = tmp_path_factory.mktemp("home")
-    with embedded_cloud(tmp_path_factory.mktemp("pages") / "cloud") as cloud:
+@contextmanager
+def a_cloud(folder: Path) -> Iterator[dict[str, str]]:
+    """Give the variables that lead to a new cloud, with a home folder of its own."""
+    home = folder / "home"
+    home.mkdir()
+    with embedded_cloud(folder / "cloud") as cloud:
         yield {
             "PATH": os.environ["PATH"],
             "HOME": str(home),
@@ -31,6 +33,13 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
             "ECS_VSWITCH_ID": cloud.state.default_vswitch_id,
             "ECS_SSH_PASSWORD": "TestPwd124",
         }
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The variables that lead to the cloud of the pages of what runs on a cluster."""
+    with a_cloud(tmp_path_factory.mktemp("pages")) as environment:
+        yield environment
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +73,9 @@ def test_the_page_of_local(tmp_path: Path) -> None:
         daemon.reset(root)
 
 
-def test_the_page_of_cluster(environment: dict[str, str]) -> None:
-    command_pages.check("cluster", environment, Path(environment["HOME"]))
+def test_the_page_of_cluster(tmp_path: Path) -> None:
+    with a_cloud(tmp_path) as environment:
+        command_pages.check("cluster", environment, Path(environment["HOME"]))
 
 
 @pytest.mark.parametrize("page", command_pages.WITHOUT_GUESTS[1:])

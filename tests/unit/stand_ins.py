@@ -111,13 +111,19 @@ class ToldDriver:
             raise MachineError(self._config["Refusal"])
 
 
-def register_told_driver(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the registry know the driver ``told``, beside all others."""
+def register_told_driver(
+    monkeypatch: pytest.MonkeyPatch, driver: type[ToldDriver] = ToldDriver
+) -> None:
+    """Make the registry know the driver ``told``, beside all others.
+
+    One that can do more is a class of its own: whether a class has what a protocol wants is looked
+    at once and remembered, also when a test is over.
+    """
     load = registry.load
 
     def load_with_told(name: str, context: DriverContext, config: Mapping[str, Any]) -> Any:
         if name == "told":
-            return ToldDriver(context.directory, config)
+            return driver(context.directory, config)
         return load(name, context, config)
 
     monkeypatch.setattr(registry, "load", load_with_told)

@@ -17,9 +17,16 @@ from tests.ports import refusing_port
 from tests.unit.cli.conftest import Program
 from tests.unit.cli.test_connect import add_host
 from tests.unit.ssh.conftest import LoopbackServer
-from tests.unit.stand_ins import ToldDriver, add_machine
+from tests.unit.stand_ins import ToldDriver, add_machine, register_told_driver
 
 NATIVE = {"MACHINE_NATIVE_SSH": "1"}
+
+
+class ToldWithReason(ToldDriver):
+    """A driver that knows why a machine stopped: it was stopped."""
+
+    def state_reason(self) -> str:
+        return ""
 
 
 @pytest.fixture(
@@ -265,7 +272,7 @@ def test_a_copy_that_fails_as_the_machine_has_stopped_says_so(
     here: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(ToldDriver, "state_reason", lambda driver: "", raising=False)
+    register_told_driver(monkeypatch, ToldWithReason)
     add_host(store, server, State="Stopped")
     result = program("scp", "-q", "dev1:/nowhere/at all", str(here))
     assert result.code == 1

@@ -20,7 +20,7 @@ from ecsmachine.ssh.private_files import write_private
 from tests.unit.cli.conftest import Program
 from tests.unit.cli.test_json import documented, fields
 from tests.unit.ssh.conftest import LoopbackServer
-from tests.unit.stand_ins import ToldDriver, add_machine
+from tests.unit.stand_ins import ToldDriver, add_machine, register_told_driver
 
 HOSTILE = "\\033[2J\\033]0;title\\007\\nError: forged\\r\\nlast"
 
@@ -50,8 +50,7 @@ def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def hosts(store: Store, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch) -> Store:
     """Machines ``a`` and ``bb`` whose host is the SSH server of the tests."""
-    monkeypatch.setattr(ToldDriver, "provisions", True)
-    monkeypatch.setattr(ToldDriver, "console", ToldHost.console, raising=False)
+    register_told_driver(monkeypatch, ToldHost)
     for name in ("a", "bb"):
         made = add_machine(
             store, name, SSHPort=server.port, SSHUser="root", URL="tcp://127.0.0.1:2376"
@@ -143,7 +142,7 @@ def test_a_line_without_an_end(program: Program, hosts: Store, journal: Path) ->
 
 def test_the_console(program: Program, hosts: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "_CONSOLE_EVERY_S", 0.01)
-    monkeypatch.setattr(ToldDriver, "shown", ["1\n2\n3\x1b[2J\n"], raising=False)
+    monkeypatch.setattr(ToldHost, "shown", ["1\n2\n3\x1b[2J\n"], raising=False)
     assert program("logs", "--console", "a").lines == ["1", "2", "3\\u001b[2J"]
     assert program("logs", "--console", "-n", "1", "a").lines == ["3\\u001b[2J"]
     assert program("logs", "--console", "-n", "0", "a").lines == []

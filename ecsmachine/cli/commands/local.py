@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -193,25 +194,24 @@ def up(
             report=lambda step: report(f"{step}..."),
         )
     running = started.running
-    for note in started.notes:
-        say(session(ctx).as_called(note))
-    if listen and parse(listen).from_outside:
-        warn(
-            f"Whoever reaches {listen} and has the access key is root on the guests, and the "
-            "traffic is not encrypted. Use this only in a network that you trust."
-        )
-    say(f"The local cloud is {'already ' if started.already else ''}up: {running.endpoint}")
-    print_result({"Already": started.already, **_running_as_data(running)})
-    this = session(ctx)
-    if running.page_token:
-        # what is printed in the foreground, or to a file, is a log
-        told = not foreground and sys.stdout.isatty() and sys.stderr.isatty()
-        page = local_open.page_of(running) if told else "ecsmachine local open"
-        say(this.as_called(f"Watch it in a browser: {page}"))
-    say("To use it in this shell, run:")
-    say(f'eval "$({_as_invoker(this, "ecsmachine local env")})"')
-    if foreground:
-        local_foreground.run_in_foreground(folder, running)
+    with local_foreground.lasting(folder, running) if foreground else nullcontext():
+        for note in started.notes:
+            say(session(ctx).as_called(note))
+        if listen and parse(listen).from_outside:
+            warn(
+                f"Whoever reaches {listen} and has the access key is root on the guests, and the "
+                "traffic is not encrypted. Use this only in a network that you trust."
+            )
+        say(f"The local cloud is {'already ' if started.already else ''}up: {running.endpoint}")
+        print_result({"Already": started.already, **_running_as_data(running)})
+        this = session(ctx)
+        if running.page_token:
+            # what is printed in the foreground, or to a file, is a log
+            told = not foreground and sys.stdout.isatty() and sys.stderr.isatty()
+            page = local_open.page_of(running) if told else "ecsmachine local open"
+            say(this.as_called(f"Watch it in a browser: {page}"))
+        say("To use it in this shell, run:")
+        say(f'eval "$({_as_invoker(this, "ecsmachine local env")})"')
 
 
 @app.command()

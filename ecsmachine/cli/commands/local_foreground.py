@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +20,11 @@ if TYPE_CHECKING:
 _LOOK_S = 0.2
 
 
-def run_in_foreground(folder: Path, running: Running) -> None:
-    """Print the daemon's log until an interrupt, SIGTERM or SIGHUP comes; then stop the cloud.
+@contextmanager
+def lasting(folder: Path, running: Running) -> Iterator[None]:
+    """Let a cloud last as long as the command: print the daemon's log after what the block prints.
 
+    An interrupt, SIGTERM or SIGHUP stops the cloud, and so does whatever else ends the command.
     Raises :class:`MachineError` if the daemon ends by itself.
     """
     from ecsmachine.localcloud.host.paths import CloudPaths
@@ -31,19 +35,23 @@ def run_in_foreground(folder: Path, running: Running) -> None:
     told = threading.Event()
     before = {number: signal.signal(number, lambda *_: told.set()) for number in signals.that_end()}
     try:
-        with CloudPaths.of(folder).log.open(encoding="utf-8", errors="replace") as log:
-            log.seek(0, os.SEEK_END)
-            finish()
-            while not told.wait(_LOOK_S) and is_alive(running.process):
-                show(log.read(), end="")
+        try:
+            yield
+            with CloudPaths.of(folder).log.open(encoding="utf-8", errors="replace") as log:
+                log.seek(0, os.SEEK_END)
                 finish()
-            show(log.read(), end="")
+                while not told.wait(_LOOK_S) and is_alive(running.process):
+                    show(log.read(), end="")
+                    finish()
+                show(log.read(), end="")
+        finally:
+            if told.is_set() or is_alive(running.process):
+                with as_machine_errors():
+                    daemon.down(folder)
         if not told.is_set():
             raise MachineError(
                 "The local cloud has stopped.", hint="Its log says why: ecsmachine local logs -n 20"
             )
-        with as_machine_errors():
-            daemon.down(folder)
         say("The local cloud is down.")
     finally:
         for number, handler in before.items():

@@ -245,6 +245,37 @@ def test_in_the_foreground(root: Path, foreground: subprocess.Popen[str]) -> Non
     assert daemon.find(root) is None
 
 
+def test_in_the_foreground_from_its_first_line_on(root: Path) -> None:
+    """SIGTERM comes while it says how the cloud is used; a reader of its lines goes."""
+    script = (
+        "import os, signal, sys\n"
+        "from ecsmachine.cli.commands import local\n"
+        "from ecsmachine.cli.app import run\n"
+        "def say(line):\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    tell(line)\n"
+        "tell, local.say = local.say, say\n"
+        "sys.exit(run(sys.argv[1:], dict(os.environ)))\n"
+    )
+    options = ["local", "up", "--foreground", "--guests", "none", "--root", str(root)]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *options], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "The local cloud is down.")
+    assert daemon.find(root) is None
+
+    program = subprocess.Popen(
+        [sys.executable, "-m", "ecsmachine", *options], stdout=subprocess.PIPE, text=True
+    )
+    assert program.stdout is not None
+    assert program.stdout.readline().startswith("The local cloud is up")
+    program.stdout.close()
+    with CloudPaths.of(root).log.open("a") as log:
+        log.write("There is more to show.\n")
+    assert program.wait(60) == 141
+    assert daemon.find(root) is None
+
+
 def test_in_the_foreground_its_end_is_told(root: Path, foreground: subprocess.Popen[str]) -> None:
     os.kill(json.loads((root / "daemon.json").read_text())["pid"], signal.SIGKILL)
     said, _ = foreground.communicate(timeout=60)

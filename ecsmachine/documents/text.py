@@ -40,6 +40,7 @@ def read_file(
 
     Anything else that is wrong is the ``fault``: it is no plain file (a pipe would be waited for,
     if that is not asked for with ``pipes``), cannot be read, or is longer than ``longest`` bytes.
+    If the system refuses to read it, the hint says what to do about that.
     ``accept`` raises what there is to say of a file by what is known of it.
     """
     try:
@@ -55,8 +56,14 @@ def read_file(
         if os.path.islink(path):
             raise fault("it is a broken link") from None
         raise
-    except (OSError, ValueError) as error:
-        raise fault(getattr(error, "strerror", None) or str(error)) from error
+    except ValueError as error:
+        raise fault(str(error)) from error
+    except OSError as error:
+        from ecsmachine.system import os_errors
+
+        refused = fault(error.strerror or str(error))
+        refused.hint = os_errors.unread(error, path) or refused.hint
+        raise refused from error
     if len(content) > longest:
         raise fault(f"it is longer than {longest >> 10} KiB")
     return content

@@ -50,7 +50,7 @@ class DamagedConfigError(MachineError):
 
     def __init__(self, name: str, directory: Path, reason: str):
         super().__init__(
-            f'The configuration of machine "{name}" is damaged: '
+            f'The configuration of machine "{name}" cannot be read: '
             f"{directory / 'config.json'}: {reason}",
             hint=f'Restore the file, or remove the machine with "ecsmachine rm -f {name}".',
         )

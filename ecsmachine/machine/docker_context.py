@@ -27,6 +27,7 @@ from ecsmachine.documents.text import read_file
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import files
 from ecsmachine.machine.model import Machine
+from ecsmachine.system import os_errors
 
 _OURS = "EcsmachineStore"
 """The field of a context's metadata that says which store its machine is in."""
@@ -167,7 +168,8 @@ def _certificate(machine: Machine, file: str) -> bytes:
     except OSError as error:
         raise MachineError(
             f"The client certificates of {machine.name} cannot be read: {path}: {error.strerror}",
-            hint=f'"ecsmachine regenerate-certs {machine.name}" makes them again.',
+            hint=os_errors.unread(error, path)
+            or f'"ecsmachine regenerate-certs {machine.name}" makes them again.',
         ) from error
 
 

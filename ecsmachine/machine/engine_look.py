@@ -165,8 +165,12 @@ def _client_paths(files: EngineFiles) -> list[str]:
 
 def unreadable(files: EngineFiles, error: OSError) -> EngineCertificateError:
     """Return the error for client certificates that cannot be read."""
+    from ecsmachine.system import os_errors
+
     name = os.path.basename(files.machine_dir)
+    refused = (path for path in _client_paths(files) if not os.access(path, os.R_OK))
     return EngineCertificateError(
         f"The client certificates in {files.machine_dir} cannot be read: {error.strerror or error}",
-        hint=f'"ecsmachine regenerate-certs {name}" copies them there again.',
+        hint=os_errors.unread(error, next(refused, files.machine_dir))
+        or f'"ecsmachine regenerate-certs {name}" copies them there again.',
     )

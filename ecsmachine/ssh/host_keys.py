@@ -38,7 +38,7 @@ def pinned(pin_path: Path) -> tuple[str, str] | None:
 
     def fault(reason: str) -> MachineError:
         return MachineError(
-            f"The host key file {pin_path} is damaged: {reason}",
+            f"The host key file {pin_path} cannot be read: {reason}",
             hint="Restore it; without it the host's identity cannot be checked.",
         )
 

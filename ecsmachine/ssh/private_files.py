@@ -22,13 +22,12 @@ class KeyFileError(MachineError):
 class NotWrittenError(MachineError):
     """A file, ``path``, cannot be written; the hint says what to do about it there.
 
-    ``remedy`` is that as a clause, to which whoever knows another way adds it (:meth:`or_else`).
+    Whoever knows another way adds it (:meth:`or_else`).
     """
 
     def __init__(self, path: str | os.PathLike[str], error: OSError):
         self.path = os.fspath(path)
         self.refusal = error
-        self.remedy = os_errors.remedy(error, path)
         super().__init__(
             f"{self.path} cannot be written: {error.strerror or error}",
             hint=os_errors.sentence(error, path) or None,
@@ -36,8 +35,7 @@ class NotWrittenError(MachineError):
 
     def or_else(self, other: str) -> NotWrittenError:
         """Add another way out, as a clause: ``name another file``. Returns the error itself."""
-        clauses = f"{self.remedy}, or {other}" if self.remedy else other
-        self.hint = f"{clauses[0].upper()}{clauses[1:]}."
+        self.hint = os_errors.sentence(self.refusal, self.path, other)
         return self
 
 

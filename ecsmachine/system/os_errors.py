@@ -32,6 +32,9 @@ _REMEDIES = {
     errno.ENOMEM: "end programs that use much memory",
     **dict.fromkeys(_IN_THE_WAY, "move away the file in its place"),
 }
+_UNREAD = (errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""Refusals to read that say nothing of what is there."""
+
 _TOLD = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """What programs tell in the system's words."""
 
@@ -51,10 +54,18 @@ def remedy(error: OSError, place: Place | None = None) -> str:
     return _REMEDIES.get(error.errno or 0, "")
 
 
-def sentence(error: OSError, place: Place | None = None) -> str:
-    """Return :func:`remedy` as a sentence, or ""."""
-    said = remedy(error, place)
+def sentence(error: OSError, place: Place | None = None, other: str = "") -> str:
+    """Return :func:`remedy` as a sentence, or ""; ``other`` is another way out, as a clause."""
+    said = ", or ".join(filter(None, [remedy(error, place), other]))
     return f"{said[0].upper()}{said[1:]}." if said else ""
+
+
+def unread(error: OSError, place: Place, other: str = "") -> str:
+    """Return :func:`sentence` for what cannot be read, whatever it is; of other errors, "".
+
+    It need be neither corrected nor restored.
+    """
+    return sentence(error, place, other) if error.errno in _UNREAD else ""
 
 
 def told_by(output: str) -> OSError | None:

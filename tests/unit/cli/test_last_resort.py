@@ -9,11 +9,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
+from ecsmachine.documents import text
+from ecsmachine.machine import names
 from ecsmachine.machine.store import Store
+from ecsmachine.system.files import open_file
 from tests.unit.cli.conftest import Program
 from tests.unit.stand_ins import add_machine
 
@@ -90,6 +93,31 @@ def test_a_machine_of_which_a_file_cannot_be_read(
         assert listing == []
     assert program("ls", "-q").lines == ["other"]
     assert program("sweep", "--help").code == 0
+
+
+@pytest.mark.parametrize("file", ["config.json", "journal.json", ".store-id"])
+def test_what_the_system_refuses_to_read_is_not_taken_for_damaged(
+    store: Store, program: Program, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed(store, "dev1")
+
+    def refuse_all(path: Any) -> NoReturn:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    def refuse(path: Any, *arguments: Any, **options: Any) -> int:
+        if str(path).endswith(file):
+            refuse_all(path)
+        return open_file(path, *arguments, **options)
+
+    monkeypatch.setattr(text, "open_file", refuse)
+    refused = program("rm", "-y", "dev1")
+    assert refused.code == 1
+    assert "Permission denied. Correct the permissions of " in refused.err
+    assert not any(word in refused.err.lower() for word in ("damaged", "restore", "rm -f"))
+    monkeypatch.setattr(names, "entries", refuse_all)
+    listing = program("ls", "-q").err
+    assert "Permission denied. Correct the permissions of " in listing
+    assert "or choose another folder with --storage-path" in listing
 
 
 @pytest.mark.parametrize("damage", [emptied, a_dangling_link, a_loop])

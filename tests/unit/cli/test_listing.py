@@ -91,7 +91,7 @@ def test_ls_shows_what_is_wrong_in_the_row_of_that_machine(program: Program, sto
     rows = {line.split()[0]: line for line in result.lines[1:]}
     assert list(rows) == ["damaged", "denied", "refuses", "silent"]
     assert rows["damaged"].split()[:4] == ["damaged", "not", "found", "Error"]
-    assert "damaged: " in rows["damaged"]
+    assert "cannot be read: " in rows["damaged"]
     assert rows["denied"].split()[:4] == ["denied", "-", "told", "Error"]
     assert rows["denied"].endswith("the token has expired")
     assert "Running" in rows["refuses"]

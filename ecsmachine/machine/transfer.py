@@ -8,6 +8,7 @@ archive holds files of known names alone: what a machine's folder has, without t
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 import os
@@ -50,6 +51,9 @@ _ENTRIES = {
 }
 """The files of a machine that travel, and the permissions that they get."""
 
+_CLIENT = {"ca.pem", "cert.pem", "key.pem"}
+"""Those without which nobody gets at the engine."""
+
 _LONGEST_ENTRY = 256 << 10
 _SCRYPT = {"n": 1 << 17, "r": 8, "p": 1}
 _MOST_SCRYPT = {"n": 1 << 18, "r": 16, "p": 4}
@@ -79,17 +83,19 @@ def export_machine(store: Store, name: str, passphrase: str) -> bytes:
                 f'Machine "{name}" is incomplete: its create was interrupted',
                 hint=f'Finish it with "ecsmachine create --resume {name}" first.',
             )
-        contents = {
-            entry: (machine.directory / entry).read_bytes()
+        paths = {
+            entry: (machine.auth.client_dir if entry in _CLIENT else machine.directory) / entry
             for entry in _ENTRIES
-            if (machine.directory / entry).is_file()
         }
+        contents = {entry: path.read_bytes() for entry, path in paths.items() if path.is_file()}
         contents["config.json"] = json.dumps(without_secrets(store.config(name))).encode()
-        if "id_rsa" not in contents and machine.driver.address():
-            key_path = machine.ssh_target().key_path
+        if "id_rsa" not in contents:
+            key_path = None
+            with contextlib.suppress(MachineError):  # no login is known, or no address
+                key_path = machine.ssh_target().key_path
             if key_path is not None and key_path.is_file():
                 contents["id_rsa"] = key_path.read_bytes()
-    missing = {"ca.pem", "cert.pem", "key.pem"} - set(contents)
+    missing = _CLIENT - set(contents)
     if missing:
         raise MachineError(
             f'Machine "{name}" has no {", ".join(sorted(missing))} in {machine.directory}',
@@ -195,7 +201,7 @@ def _entries(archive: bytes) -> dict[str, bytes]:
 
 
 def _checked_config(entries: Mapping[str, bytes]) -> Fields:
-    if not {"config.json", "ca.pem", "cert.pem", "key.pem"} <= set(entries):
+    if not {"config.json", *_CLIENT} <= set(entries):
         raise _unreadable("something is missing")
     config = read_object(
         entries["config.json"], lambda reason: _unreadable(f"config.json: {reason}")

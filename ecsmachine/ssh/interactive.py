@@ -196,7 +196,7 @@ def _stream(channel: Channel) -> int:
                 channel.shutdown_write()
                 open_input = False
         # asked before the outputs are emptied: what comes with the end is in them by then
-        ended, closed = channel.exit_status_ready() and channel.eof_received, channel.closed
+        ended = channel.closed or (channel.exit_status_ready() and channel.eof_received)
         moved = False
         if unsent and channel.send_ready():
             unsent, open_input = _sent(channel, unsent)
@@ -208,9 +208,9 @@ def _stream(channel: Channel) -> int:
             _write(errors, channel.recv_stderr(_CHUNK))
             moved = True
         if not moved and ended:
-            return channel.recv_exit_status()
-        if not moved and closed:
-            return CONNECTION_FAILED
+            status = channel.recv_exit_status()
+            # none comes if a signal has ended the command, or the connection is lost
+            return status if status >= 0 else CONNECTION_FAILED
 
 
 def _sent(channel: Channel, content: bytes) -> tuple[bytes, bool]:

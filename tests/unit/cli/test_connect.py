@@ -219,8 +219,9 @@ def test_ssh_leaves_with_the_code_of_the_command(
     client: dict[str, str], program: Program, store: Store, server: LoopbackServer
 ) -> None:
     add_host(store, server)
-    for code in (0, 3, 255):
-        result = program("ssh", "dev1", f"echo out; echo err >&2; exit {code}", **client)
+    ends = {"exit 0": 0, "exit 3": 3, "exit 255": 255, "kill -9 $$": 255}
+    for end, code in ends.items():
+        result = program("ssh", "dev1", f"echo out; echo err >&2; {end}", **client)
         assert (result.code, result.out, result.err) == (code, "out\n", "err\n")
 
 

@@ -77,7 +77,8 @@ def _serve_command(command: bytes, channel: paramiko.Channel) -> None:
     errors.start()
     pass_on(process.stdout, channel.sendall)
     errors.join()
-    channel.send_exit_status(process.wait())
+    if process.wait() >= 0:  # as servers do: there is none if a signal has ended it
+        channel.send_exit_status(process.returncode)
     channel.close()
 
 

@@ -19,7 +19,7 @@ from ecsmachine.machine.stored import (
     certificate_paths,
     given,
 )
-from ecsmachine.provision.base import EngineOptions
+from ecsmachine.provision.base import AUTO, EngineOptions
 from ecsmachine.ssh.host_keys import alias
 from ecsmachine.ssh.target import Jump, SSHTarget
 from ecsmachine.system.names import why_no_folder
@@ -173,7 +173,9 @@ def to_config(machine: Machine) -> dict[str, Any]:
             "Memory": 0,
             "Disk": 0,
             "EngineOptions": {
-                json_name: getattr(engine, name) for name, json_name, _ in ENGINE_FIELDS
+                **{json_name: getattr(engine, name) for name, json_name, _ in ENGINE_FIELDS},
+                # Docker Machine gives them to the engine, which takes URLs alone
+                "RegistryMirror": [each for each in engine.registry_mirror if each != AUTO],
             },
             "SwarmOptions": {
                 json_name: getattr(swarm, name) for name, json_name, _ in SWARM_FIELDS

@@ -50,6 +50,7 @@ ENGINE_FIELDS: tuple[tuple[str, str, _Read], ...] = (
     ("registry_mirror", "RegistryMirror", Fields.texts),
     ("install_url", "InstallURL", Fields.text),
     # not Docker Machine's, which passes over what it does not know
+    ("registry_mirror", "Mirrors", Fields.texts),
     ("source", "Source", Fields.texts),
     ("source_key", "SourceKey", Fields.text),
     ("version", "Version", Fields.text),

@@ -16,6 +16,7 @@ from ecsmachine.errors import MachineError
 from ecsmachine.machine import removal
 from ecsmachine.machine.store import Store
 from ecsmachine.machine.stored import without_secrets
+from ecsmachine.provision.base import AUTO, EngineOptions
 from ecsmachine.system.files import openness
 
 RELEASES = ("0.2", "0.3", "0.5.0-beta", "0.16")
@@ -180,8 +181,10 @@ def test_docker_machine_can_read_what_we_make(driver_name: str, tmp_path: Path) 
     driver = store.new_driver(driver_name, "dev1", values)
     if driver_name == "aliyunecs":
         driver._record.public_key = "ssh-rsa AAAA me"  # type: ignore[attr-defined]
-    store.save(Machine("dev1", driver, auth_options(tmp_path, "dev1")))
+    engine = EngineOptions(source=[AUTO], registry_mirror=["https://a.example", AUTO])
+    store.save(Machine("dev1", driver, auth_options(tmp_path, "dev1"), engine))
     assert_docker_machine_can_read(stored(store, "dev1"))
+    assert store.load("dev1").engine == engine
     context = DriverContext("dev1", tmp_path, store.directory("dev1"))
     loaded = registry.load(driver_name, context, stored(store, "dev1")["Driver"])
     assert loaded.config() == driver.config()
@@ -259,6 +262,8 @@ def assert_docker_machine_can_read(config: dict[str, Any]) -> None:
                 continue
             assert name in where, f"{name} is missing"
             assert _fits(where[name], kind), f"{name} is no {kind}: {where[name]!r}"
+    # it hands them to the engine, which does not start with one that is no URL
+    assert all("://" in each for each in host["EngineOptions"]["RegistryMirror"] or ())
 
 
 def _fits(value: Any, kind: str) -> bool:

@@ -278,7 +278,12 @@ class GenericDriver(ExistingHost):
 
     def unsupported(self, operation: str) -> UnsupportedOperationError:
         """Return the refusal, in Docker Machine's words."""
-        return UnsupportedOperationError(f"generic driver does not support {operation}")
+        name = self._fields.machine_name
+        hint = f'Start the host yourself; "ecsmachine doctor {name}" says why it does not answer.'
+        return UnsupportedOperationError(
+            f"generic driver does not support {operation}",
+            hint=hint if operation == "start" else None,
+        )
 
     def restart(self, report: Report) -> None:
         """Let the host shut down and boot again, and wait until it can be logged in to."""

@@ -127,9 +127,13 @@ class NotRunningError(MachineError):
     """The machine does not run, so that its host or engine cannot be used."""
 
     def __init__(self, machine: Machine, state: State, message: str):
+        from ecsmachine.drivers.existing_host import ExistingHost
+
         name = machine.name
         hint: str | None = f'"ecsmachine start {name}" starts it.'
-        if state is State.ERROR:
+        if state is State.STOPPED and isinstance(machine.driver, ExistingHost):
+            hint = machine.driver.unsupported("start").hint
+        elif state is State.ERROR:
             hint = f"It is {_reason(machine)}." if _reason(machine) else None
         elif state is State.STARTING:
             hint = "It is starting: try again in a moment."

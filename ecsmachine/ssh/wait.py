@@ -52,7 +52,8 @@ def wait_for_ssh(
             if time.monotonic() + pause_s >= deadline:
                 raise NeverAnsweredError(
                     f"Too many retries waiting for SSH to be available: {error.message}",
-                    hint="Check the instance's console, and port 22 of the security group.",
+                    hint=f"Check the host's console, and whether a firewall or security group "
+                    f"keeps port {target.port} closed.",
                 ) from error
         time.sleep(pause_s)
         pause_s = min(pause_s * 1.3, 1.0)

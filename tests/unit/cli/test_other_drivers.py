@@ -1,4 +1,4 @@
-"""Machines that Docker Machine made with drivers that are not here."""
+"""Machines of drivers that are not here, as Docker Machine made them, or that start no host."""
 
 from __future__ import annotations
 
@@ -10,15 +10,20 @@ from ecsmachine.machine.store import Store
 from tests.unit.cli.conftest import Program
 
 
+def silent_machine(store: Store, name: str, driver_name: str) -> str:
+    """Add a machine that does not answer, and return its name."""
+    folder = store.directory(name)
+    folder.mkdir(parents=True)
+    driver = {"MachineName": name, "IPAddress": "127.0.0.1", "SSHUser": "docker", "SSHPort": 1}
+    config = {"ConfigVersion": 3, "Driver": {**driver, "CPU": 1}, "DriverName": driver_name}
+    (folder / "config.json").write_text(json.dumps({**config, "Name": name}))
+    return name
+
+
 @pytest.fixture
 def desk(store: Store) -> str:
     """A machine of VirtualBox that does not answer."""
-    folder = store.directory("desk")
-    folder.mkdir(parents=True)
-    driver = {"MachineName": "desk", "IPAddress": "127.0.0.1", "SSHUser": "docker", "SSHPort": 1}
-    config = {"ConfigVersion": 3, "Driver": {**driver, "CPU": 1}, "DriverName": "virtualbox"}
-    (folder / "config.json").write_text(json.dumps({**config, "Name": "desk"}))
-    return "desk"
+    return silent_machine(store, "desk", "virtualbox")
 
 
 def test_it_is_listed(program: Program, desk: str) -> None:
@@ -55,3 +60,11 @@ def test_no_new_one_is_made(program: Program) -> None:
     result = program("create", "-d", "virtualbox", "dev1")
     assert result.code == 2
     assert 'Driver "virtualbox" not found' in result.err
+
+
+@pytest.mark.parametrize("command", ["env", "url", "provision", "start", "upgrade"])
+def test_a_host_that_only_its_owner_starts(command: str, program: Program, store: Store) -> None:
+    result = program(command, silent_machine(store, "rack", "generic"), SHELL="/bin/sh")
+    assert result.code == 1
+    assert "ecsmachine start" not in result.err
+    assert 'Start the host yourself; "ecsmachine doctor rack"' in result.err

@@ -38,7 +38,7 @@ def wait_for(store: Store, name: str, wanted: Wanted, timeout_s: float, report: 
         look = None
         try:
             with saving_new_addresses(store, [machine]):
-                if wanted == "ready" and machine.driver.provisions:
+                if wanted == "ready":
                     look = probe(machine, timeout_s=_ANSWER_S)
                 state = machine.driver.state() if look is None else look.state
             seen = (look.error if look else "") or state.value

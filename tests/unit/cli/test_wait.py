@@ -10,7 +10,7 @@ import pytest
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.store import Store
 from tests.unit.cli.conftest import Program
-from tests.unit.stand_ins import add_machine
+from tests.unit.stand_ins import add_machine, refusing_url
 
 
 def test_what_is_so_already_is_not_waited_for(
@@ -44,13 +44,14 @@ def test_a_machine_that_gets_there(program: Program, store: Store) -> None:
     [
         ("Stopped", "running", "is not running after 0 s: Stopped", "TimedOut"),
         ("Running", "stopped", "is not stopped after 0 s: Running", "TimedOut"),
+        ("Running", "ready", "is not ready after 0 s: The Docker engine does not", "TimedOut"),
         ("Not Found", "running", "does not exist", "NotRunning"),
     ],
 )
 def test_one_that_does_not(
     state: str, wanted: str, words: str, code: str, program: Program, store: Store
 ) -> None:
-    add_machine(store, "dev1", State=state)
+    add_machine(store, "dev1", State=state, URL=refusing_url())
     result = program("wait", "--json", "dev1", "--for", wanted, "--timeout", "0")
     (error,) = json.loads(result.out)["Errors"]
     assert (result.code, error["Code"], error["Machine"]) == (1, code, "dev1")

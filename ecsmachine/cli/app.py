@@ -290,7 +290,10 @@ def _hint_of_last_resort(error: MachineError, machine: str, session: Session) ->
     if type(error).__name__ == "MachineNotFoundError":
         from ecsmachine.suggestions import did_you_mean
 
-        return did_you_mean(machine, session.store.names())
+        try:
+            return did_you_mean(machine, session.store.names())
+        except MachineError as unread:
+            return f"{unread.message}. {unread.hint or ''}".rstrip()
     is_lost = type(error).__name__ in ("SSHError", "EngineConnectionError")
     if not is_lost or not machine or not os.path.isdir(f"{session.storage}/machines/{machine}"):
         return None

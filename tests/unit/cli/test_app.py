@@ -250,6 +250,15 @@ def test_a_store_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFi
     assert "--storage-path" in line
 
 
+def test_a_store_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a-file").touch()
+    assert run(["url", "dev1"], {"MACHINE_STORAGE_PATH": str(tmp_path / "a-file")}) == 1
+    line = one_error_line(capsys)
+    assert line.startswith('Error: Docker machine "dev1" does not exist.')
+    assert "The machine store cannot be read: " in line
+    assert "--storage-path" in line
+
+
 def test_an_install_url_that_is_none(
     environment: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -169,11 +169,35 @@ def configure(
         if given:
             from pathlib import Path
 
-            session.certificate_paths[name] = Path(given).absolute()
+            path = Path(given).absolute()
+            session.certificate_paths[name] = path
+            option = "--" + variable.removeprefix("MACHINE_").lower().replace("_", "-")
+            _check_path(str(path), f"{option} ({variable})", "Give another path.")
 
 
 def storage(given: Path | str | None, environment: Mapping[str, str]) -> str:
-    """Return where the machine store is. Raises :class:`UsageError` where nothing says so."""
+    """Return where the machine store is.
+
+    Raises :class:`UsageError` where nothing says so, or what says so is no path for it.
+    """
+    path = _storage(given, environment)
+    hint = "Choose another folder with --storage-path or MACHINE_STORAGE_PATH."
+    _check_path(path, "The machine store", hint)
+    return path
+
+
+def _check_path(path: str, what: str, hint: str) -> None:
+    """Raise :class:`UsageError` for a path that ``config.json`` cannot hold."""
+    if path.isascii() and path.isprintable():
+        return
+    from ecsmachine.documents.rules import PATH
+
+    if not PATH.fits(path):
+        reason = "has a control character, or is not UTF-8"
+        raise UsageError(f"{what}: the path {path!r} {reason}", hint=hint)
+
+
+def _storage(given: Path | str | None, environment: Mapping[str, str]) -> str:
     path = given or environment.get("MACHINE_STORAGE_PATH")
     if path:
         path = os.fspath(path).replace(os.altsep or os.sep, os.sep)

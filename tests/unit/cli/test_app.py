@@ -259,6 +259,21 @@ def test_a_store_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "--storage-path" in line
 
 
+@pytest.mark.parametrize("unfit", ["a\nb", "\udcff"])
+@pytest.mark.parametrize("variable", ["MACHINE_STORAGE_PATH", "MACHINE_TLS_CA_CERT"])
+def test_a_path_that_no_later_command_could_read(
+    variable: str,
+    unfit: str,
+    environment: dict[str, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command = ["create", "-d", "none", "--url", "tcp://127.0.0.1:1", "a"]
+    assert run(command, {**environment, variable: str(tmp_path / unfit)}) == 2
+    assert "has a control character, or is not UTF-8" in one_error_line(capsys)
+    assert not list(tmp_path.rglob("config.json"))
+
+
 def test_an_install_url_that_is_none(
     environment: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -200,7 +200,7 @@ def store_id(path: str | os.PathLike[str], fault: Fault) -> str:
     except FileNotFoundError:
         return ""
     if not ID.fits(text):
-        raise fault(f"it holds no {ID.what}")
+        raise fault(f"what it holds is not {ID.what}")
     return text
 
 

@@ -96,6 +96,8 @@ def test_a_store_without_its_name_is_left_to_the_store(store: Store) -> None:
     configuration(store, "generic")
     (store.path / ".store-id").write_text("two words")
     assert stored_machine(str(store.path), "dev1") is None
+    with pytest.raises(MachineError, match="what it holds is not an id: "):
+        store.load("dev1")
 
 
 def test_the_ends_of_certificates_are_looked_at(store: Store) -> None:

@@ -197,7 +197,7 @@ CASES: list[tuple[str, Callable[[Ground], str]]] = [
     ('"ecsmachine regenerate-certs --client-certs".', a_damaged_ca),
     ('"ecsmachine ls -q" lists all machines.', only("rm -y 'no-*'")),
     ('"ecsmachine ls -q" lists them.', only("rm")),
-    ('"ecsmachine ls -q" lists them.', only("credentials show 'no-*'")),
+    ('"ecsmachine ls -q" lists all machines.', only("credentials show 'no-*'")),
     ('Use "ecsmachine ls" to list machines.', only("stop")),
     ('"ecsmachine ls" lists all machines.', only("create --resume dev1")),
     ('"ecsmachine adopt" without a name lists those that can be', only("adopt dev1")),

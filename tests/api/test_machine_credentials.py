@@ -138,7 +138,7 @@ def test_show_and_check_tell_the_source_and_never_the_secret(
     assert run(["credentials", "show", "d*"], environment) == 0
     assert "dev1" in capsys.readouterr().out
     assert run(["credentials", "show", "x*"], environment) == 1
-    assert 'No machine fits "x*"' in capsys.readouterr().err
+    assert 'No machine matches "x*"' in capsys.readouterr().err
 
 
 def test_keys_of_docker_machine_are_used_until_others_are_named(

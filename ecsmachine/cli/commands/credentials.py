@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +10,7 @@ import typer
 from ecsmachine.cli.arguments.context import Session, existing_machine_names, session
 from ecsmachine.cli.arguments.groups import AsJson, command_group
 from ecsmachine.cli.display import printer
+from ecsmachine.cli.display.progress import about
 from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
@@ -125,42 +125,29 @@ def set_(
             'rights of the account. "ecsmachine credentials set --forget NAME" takes them out.'
         )
 
-    def change(name: str) -> None:
+    def changed(name: str) -> str:
         if forget:
             use = forget_keys(this.store, name)
-            printer.say(
+            return (
                 f'Machine "{name}" has no keys in config.json any more; it takes its credentials '
                 f"from {_source(use.recorded or 'environment')}."
             )
-            return
         use = use_credentials(
             this.store, name, reference, check=not no_check, store_keys=store_keys
         )
         account = f" (account {use.account})" if use.account else ""
-        printer.say(
-            f'Machine "{name}" takes its credentials from {_source(use.recorded)}{account} now.'
-        )
+        return f'Machine "{name}" takes its credentials from {_source(use.recorded)}{account} now.'
+
+    def change(name: str) -> None:
+        with about(name):
+            printer.say(changed(name))
 
     several.for_each(_selected(this, names), change)
 
 
 def _selected(this: Session, names: list[str] | None) -> list[str]:
     """Return the machines that are named or that a pattern fits; all, if nothing is named."""
-    known = this.store.names()
-    if not names:
-        return known
-    chosen: list[str] = []
-    for name in names:
-        if any(character in name for character in "*?["):
-            fitting = [each for each in known if fnmatchcase(each, name)]
-            if not fitting:
-                raise MachineError(
-                    f'No machine fits "{name}"', hint='"ecsmachine ls -q" lists them.'
-                )
-            chosen += fitting
-        else:
-            chosen += existing_machine_names(this, [name])
-    return list(dict.fromkeys(chosen))
+    return existing_machine_names(this, names) if names else this.store.names()
 
 
 def _print(

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from ecsmachine.cli.arguments.context import session
+from ecsmachine.cli.arguments.context import machine_names, one_machine_name, session
 from ecsmachine.cli.arguments.groups import AsJson, command_group
 from ecsmachine.cli.display.output import print_listing
-from ecsmachine.cli.display.progress import for_each, steps
+from ecsmachine.cli.display.progress import about, for_each, steps
 from ecsmachine.cli.display.terminal import coloured_state
 
 app = command_group(
@@ -57,7 +57,8 @@ def init(ctx: typer.Context, name: _Name, advertise: _Advertise = "") -> None:
     from ecsmachine.machine.swarm.join import init as init_swarm
 
     this = session(ctx)
-    with steps() as report:
+    name = one_machine_name(this, [name])
+    with steps() as report, about(name):
         init_swarm(this.store, name, report, advertise=advertise)
 
 
@@ -85,7 +86,7 @@ def join(
 
     this = session(ctx)
     for_each(
-        list(dict.fromkeys(names)),
+        list(dict.fromkeys(machine_names(this, names))),
         lambda name, report: join_swarm(
             this.store,
             name,
@@ -119,8 +120,9 @@ def leave(
 
     this = session(ctx)
     with steps() as report:
-        for name in dict.fromkeys(names):
-            leave_swarm(this.store, name, report, force=force)
+        for name in dict.fromkeys(machine_names(this, names)):
+            with about(name):
+                leave_swarm(this.store, name, report, force=force)
 
 
 @app.command()
@@ -142,7 +144,8 @@ def update(
     from ecsmachine.machine.swarm.nodes import update as update_member
 
     this = session(ctx)
-    with steps() as report:
+    name = one_machine_name(this, [name])
+    with steps() as report, about(name):
         update_member(
             this.store,
             name,
@@ -161,7 +164,8 @@ def rotate(ctx: typer.Context, manager: _Name) -> None:
     from ecsmachine.machine.swarm.nodes import rotate as rotate_tokens
 
     this = session(ctx)
-    with steps() as report:
+    manager = one_machine_name(this, [manager])
+    with steps() as report, about(manager):
         rotate_tokens(this.store, manager, report)
 
 

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from ecsmachine.cli.arguments.context import Session, session
+from ecsmachine.cli.arguments.context import Session, one_machine_name, session
 from ecsmachine.cli.display.confirmation import read_input, secret
 from ecsmachine.cli.display.printer import say, show_bytes, warn
+from ecsmachine.cli.display.progress import about
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.system.files import open_file, read_bytes
 
@@ -43,19 +44,21 @@ def export(
     from ecsmachine.ssh.private_files import NotWrittenError
 
     this = session(ctx)
+    name = one_machine_name(this, [name])
     target = Path(file or f"{name}.ecsmachine")
     if file != "-" and target.exists():
         raise MachineError(f"{target} exists already", hint="Remove it, or name another file.")
     this.store.config(name)  # nobody types a passphrase for a machine that is not there
     passphrase = _passphrase(this, passphrase_file, twice=True)
     content = transfer.export_machine(this.store, name, passphrase)
-    if file == "-":
-        show_bytes(content)
-    else:
-        try:
-            write_atomically(target.absolute(), content)
-        except NotWrittenError as error:
-            raise error.or_else("name another file") from error
+    with about(name):
+        if file == "-":
+            show_bytes(content)
+        else:
+            try:
+                write_atomically(target.absolute(), content)
+            except NotWrittenError as error:
+                raise error.or_else("name another file") from error
     others = transfer.others_of_the_same_ca(this.store, name)
     if others:
         warn(
@@ -86,14 +89,15 @@ def import_(
     transfer.check_exported(content)
     passphrase = _passphrase(this, passphrase_file)
     imported = transfer.import_machine(this.store, content, passphrase, name=name)
-    endpoint = this.store.config(imported)["Driver"].get("APIEndpoint")
-    if endpoint:
-        say(f"Its cloud endpoint is {endpoint}")
-    jump = this.store.auth(imported).jump
-    if jump:
-        say(f"ecsmachine reaches it through {jump.target.name}")
-    line = f'Machine "{imported}" was imported. To use it, run: ecsmachine env {imported}'
-    say(this.as_called(line))
+    with about(imported):
+        endpoint = this.store.config(imported)["Driver"].get("APIEndpoint")
+        if endpoint:
+            say(f"Its cloud endpoint is {endpoint}")
+        jump = this.store.auth(imported).jump
+        if jump:
+            say(f"ecsmachine reaches it through {jump.target.name}")
+        line = f'Machine "{imported}" was imported. To use it, run: ecsmachine env {imported}'
+        say(this.as_called(line))
 
 
 def _passphrase(this: Session, path: Path | None, *, twice: bool = False) -> str:

@@ -8,6 +8,7 @@ from ecsmachine.cli.arguments.context import one_machine_name, session
 from ecsmachine.cli.arguments.groups import MachineName, Yes
 from ecsmachine.cli.display.confirmation import confirmed
 from ecsmachine.cli.display.printer import say
+from ecsmachine.cli.display.progress import about
 from ecsmachine.documents.rules import address_of
 
 
@@ -30,14 +31,15 @@ def trust(
         known = host_keys.pinned(pin_path)
         key = shown_host_key(target, pin_path)
         kind, text = key.get_name(), key.get_base64()
-        if known == (kind, text):
-            say(f'The host key of "{machine.name}" is already pinned.')
-            return
-        if known:
-            say(f"Pinned: {known[0]} {host_keys.fingerprint(known[1])}")
-        shown_by = address_of(target.host, target.port)
-        say(f"Shown:  {kind} {host_keys.fingerprint(text)}, by {shown_by}")
-        if yes or confirmed("Is that the host's own key?"):
+        is_pinned = known == (kind, text)
+        if not is_pinned:
+            if known:
+                say(f"Pinned: {known[0]} {host_keys.fingerprint(known[1])}")
+            shown_by = address_of(target.host, target.port)
+            say(f"Shown:  {kind} {host_keys.fingerprint(text)}, by {shown_by}")
+            if not (yes or confirmed("Is that the host's own key?")):
+                return
             host_keys.pin(pin_path, key)
             sharing.close(pin_path)  # what the former key let in is not used again
-            say(f'The host key of "{machine.name}" is now pinned.')
+        with about(machine.name):
+            say(f'The host key of "{machine.name}" is {"already" if is_pinned else "now"} pinned.')

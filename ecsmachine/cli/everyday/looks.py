@@ -106,6 +106,7 @@ def version(this: Session, *, name: str = "", json: bool = False) -> None:
     from ecsmachine.machine.engine_api import ask_version
     from ecsmachine.machine.probe import engine_answers
 
+    name = one_machine_name(this, [name])
     machine = this.store.load(name)
     found = ask_version(_url(machine, engine_answers(machine)), machine.auth, timeout_s=20).version
     _print_one({"Name": name, "DockerVersion": found}, found, as_json=json)

@@ -12,7 +12,10 @@ import pytest
 
 from ecsmachine.cli.app import run
 from ecsmachine.cli.display.document import Document, form_of
+from ecsmachine.drivers import registry
+from ecsmachine.drivers.base import CredentialUse
 from ecsmachine.errors import MachineError
+from ecsmachine.machine import transfer
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.several import several_failures
 from ecsmachine.machine.store import Store
@@ -105,6 +108,48 @@ def test_what_was_done_to_machines(command: str, program: Program, store: Store)
     assert [each["Name"] for each in told["Machines"]] == ["b", "a"]
     assert fields(told["Machines"]) == MACHINE
     assert "Stopping" in result.err or "Killing" in result.err
+
+
+@pytest.mark.parametrize(
+    ("words", "work"),
+    [
+        ("swarm init b", "swarm.join.init"),
+        ("swarm join --manager c b a", "swarm.join.join"),
+        ("swarm leave [ab]", "swarm.leave.leave"),
+        ("swarm update --role worker b", "swarm.nodes.update"),
+        ("swarm rotate b", "swarm.nodes.rotate"),
+        ("credentials set --no-check --environment b a", "credentials.use_credentials"),
+    ],
+)
+def test_each_command_that_changes_machines_names_them(
+    words: str, work: str, program: Program, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b", "c"):
+        add_machine(store, name)
+    monkeypatch.setattr(f"ecsmachine.machine.{work}", lambda *_, **__: CredentialUse("x", "", ""))
+    several = any(word in words for word in ("join", "leave", "set"))
+    told = json.loads(program(*words.split(), "--json").out)
+    assert {each["Name"] for each in told["Machines"]} == ({"a", "b"} if several else {"b"})
+    assert {*program(*words.split(), "-q").lines} == ({"a", "b"} if several else {"b"})
+
+
+def test_a_machine_that_is_carried_in_a_file_is_named(
+    tmp_path: Path, program: Program, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "_SCRYPT", {"n": 1 << 4, "r": 8, "p": 1})
+    monkeypatch.setattr(registry, "driver_names", lambda: ("told",))
+    add_machine(store, "dev1", SSHPort=22, SSHUser="root")
+    file, secret = str(tmp_path / "file"), {"ECSMACHINE_PASSPHRASE": "correct horse"}
+    assert program("export", "-q", "dev1", file, **secret).lines == ["dev1"]
+    told = json.loads(program("import", "--json", "--name", "b", file, **secret).out)
+    assert [each["Name"] for each in told["Machines"]] == ["b"]
+
+
+def test_an_error_of_the_only_machine_names_it(program: Program, store: Store) -> None:
+    add_machine(store, "dev1", URL="tcp://127.0.0.1:1")
+    for words in ("version dev1", "swarm init dev1", "swarm leave dev1"):
+        (error,) = json.loads(program(*words.split(), "--json").out)["Errors"]
+        assert error["Machine"] == "dev1", words
 
 
 def test_create_and_remove_quietly_and_as_events(program: Program, store: Store) -> None:

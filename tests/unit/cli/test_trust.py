@@ -84,9 +84,10 @@ def test_a_key_is_only_pinned_when_it_is_confirmed(
     pin = store.directory(machine) / "known_hosts"
     before = pin.read_text()
     assert "is already pinned" in program("trust", machine).out
+    assert program("trust", "-q", machine).lines == [machine]
     server.host_key = paramiko.ECDSAKey.generate()
     monkeypatch.setattr("sys.stdin", Typed("n\n"))
-    assert program("trust", machine).code == 0
+    assert program("trust", "-q", machine).lines == []
     assert pin.read_text() == before
     assert pin.stat().st_mode & 0o777 == 0o600
 

@@ -150,7 +150,8 @@ def _referred_to(environment: Mapping[str, str], sts: StsAddress) -> CredentialP
     others = ("ALIBABA_CLOUD_PROFILE", "ALICLOUD_PROFILE", "ALIBABA_CLOUD_ECS_METADATA")
     if not reference or any(environment.get(name) for name in others):
         return None
-    if reference.partition(":")[0] not in ("profile", "ram-role"):
+    source, _, name = reference.partition(":")
+    if source != "ram-role" and not (source == "profile" and name):
         raise UsageError(
             f'ECSMACHINE_CREDENTIALS names no source of credentials: "{reference}"',
             hint="Use profile:NAME, ram-role:NAME, or ram-role.",

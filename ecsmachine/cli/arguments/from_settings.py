@@ -12,6 +12,7 @@ from ecsmachine.cli.arguments.context import Session
 from ecsmachine.cli.arguments.driver_options import values_given
 from ecsmachine.cli.arguments.parameters import choices_of, flags_of, takes_value, variable_of
 from ecsmachine.cli.display.printer import say
+from ecsmachine.cli.settings.keys import NEVER
 from ecsmachine.errors import UsageError
 from ecsmachine.suggestions import instead_of
 
@@ -119,7 +120,8 @@ def settings_of(
         elif not _is_of_another_driver(key):
             raise UsageError(
                 f'{one.where}: "{" ".join(path)}" has no option --{key}',
-                hint=instead_of(key, options),
+                hint=instead_of(key, [name for name in options if name not in NEVER])
+                or "Leave it out.",
             )
     return found
 
@@ -133,7 +135,7 @@ def _converted(option: Any, key: str, found: Found) -> Any:
         value = value if isinstance(value, list) else [value]
         what, fits = "a text, or a list of texts", not any(isinstance(each, bool) for each in value)
     else:
-        what, fits = "a text or a number", type(value) in (str, int)
+        what, fits = "a text or a number", type(value) in (str, int, float)
     if not fits:
         raise UsageError(f"{found.where}: --{key} is not {what}", hint="Correct it.")
     choices = choices_of(option)

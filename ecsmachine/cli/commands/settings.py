@@ -17,7 +17,7 @@ from ecsmachine.cli.arguments.parameters import variable_of
 from ecsmachine.cli.display.output import print_json, table
 from ecsmachine.cli.display.printer import say, show
 from ecsmachine.cli.settings import files
-from ecsmachine.cli.settings.keys import ACCESS_KEYS, VARIABLES, is_secret
+from ecsmachine.cli.settings.keys import ACCESS_KEYS, NEVER, VARIABLES, is_secret
 from ecsmachine.cli.settings.layers import PROFILE_VARIABLE, Found
 from ecsmachine.errors import UsageError
 from ecsmachine.suggestions import instead_of
@@ -142,7 +142,7 @@ def _options(this: Session, ctx: typer.Context, words: list[str]) -> Iterator[_R
     parameters = command.get_params(context)
     by_files, variables = settings_of(this, tuple(words), parameters), this.settings.variables()
     for name, option in options_of(parameters).items():
-        if getattr(option, "hidden", False) or name in ("help", "all", "json", "quiet", "like"):
+        if getattr(option, "hidden", False) or name in NEVER:
             continue
         variable = variable_of(option)
         if option.name in by_files:
@@ -179,10 +179,12 @@ def _check_commands(this: Session, ctx: typer.Context) -> None:
             given = layer.options(path)
             if command is None:
                 (_, above) = _command(ctx, list(path[:-1]))
-                known = above.command.list_commands(above) if above is not None else []
+                is_group = hasattr(getattr(above, "command", None), "list_commands")
+                known = above.command.list_commands(above) if is_group else []
                 raise UsageError(
                     f'{layer.where(path)}: there is no command "{" ".join(path)}"',
-                    hint=instead_of(path[-1], known),
+                    hint=instead_of(path[-1], known)
+                    or f"Write options into [{'.'.join(path[:-1])}].",
                 )
             if given:
                 settings_of(this, path, command.get_params(context), given)

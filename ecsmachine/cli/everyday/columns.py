@@ -42,7 +42,7 @@ def columns_of(text: str) -> list[str]:
     """
     if text.lower() == "wide":
         return [heading for heading in COLUMNS if heading not in _NOT_WIDE]
-    return [_heading(word, "-o") for word in text.split(",")]
+    return [_heading(word, "--output") for word in text.split(",")]
 
 
 def in_order(rows: list[dict[str, Any]], by: str) -> list[dict[str, Any]]:

@@ -39,7 +39,7 @@ def ls(
     """Print the machines: names alone, by a template, in chosen columns, or as JSON."""
     if (output or sort) and (quiet or (format_ and format_ != "json")):
         raise UsageError(
-            "-o and --sort are for tables and JSON", hint="Leave out --quiet and --format."
+            "--output and --sort are for tables and JSON", hint="Leave out --quiet and --format."
         )
     wanted = None
     if filters:

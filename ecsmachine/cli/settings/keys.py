@@ -70,7 +70,7 @@ Whoever wrote a file in a folder that somebody enters must not choose who is con
 rights are used, what is run, installed or trusted, or who may connect.
 """
 
-_NEVER = frozenset(("json", "quiet", "help", "all", "like", "orphans"))
+NEVER = frozenset(("json", "quiet", "help", "all", "like", "orphans"))
 """Options that are for the command line alone."""
 
 _SECRET_NAMES = ("secret", "password", "passphrase", "token", "access-key")
@@ -142,7 +142,9 @@ def _check_keys(
 
 def _check_value(path: tuple[str, ...], key: str, value: Any) -> None:
     kind: type = bool if key in _SWITCHES else int if key in _NUMBERS else str
-    if type(value) is not kind or value == "":
+    if value == "":
+        raise FaultError(path, f'"{key}" is empty', "Give it a value, or leave it out.")
+    if type(value) is not kind:
         what = {bool: "true or false", int: "a whole number", str: "a text in quotes"}[kind]
         raise FaultError(path, f'"{key}" is not {what}', "Correct it.")
     text = str(value)
@@ -150,7 +152,8 @@ def _check_value(path: tuple[str, ...], key: str, value: Any) -> None:
         raise FaultError(
             path, f'"{key}" is not an absolute path: "{text}"', "Begin it with / or ~/."
         )
-    if key == "credentials" and text.partition(":")[0] not in ("profile", "ram-role"):
+    source, _, name = text.partition(":")
+    if key == "credentials" and source != "ram-role" and not (source == "profile" and name):
         raise FaultError(
             path,
             f'"{key}" names no source of credentials: "{text}"',
@@ -162,7 +165,7 @@ def _check_options(path: tuple[str, ...], value: Any, *, project: bool) -> None:
     """Look at the options of a command, and of those below it."""
     for key, inner in _table(path, value).items():
         here = (*path, key)
-        if key in _NEVER:
+        if key in NEVER:
             raise FaultError(
                 here, f"--{key} can only be given on the command line", "Leave it out."
             )
@@ -176,8 +179,14 @@ def _check_options(path: tuple[str, ...], value: Any, *, project: bool) -> None:
                 else "Give it on the command line, or in your own file.",
             )
         if isinstance(inner, dict):
+            if path[0] == "sets" or path[-1] == "create":  # below which there are no commands
+                raise FaultError(
+                    here,
+                    f'"{key}" is a table, and no option of "create"',
+                    f"Write options into [{'.'.join(path)}].",
+                )
             _check_options(here, inner, project=project)
-        elif not isinstance(inner, (str, bool, int)) and not (
+        elif not isinstance(inner, (str, bool, int, float)) and not (
             isinstance(inner, list) and all(isinstance(each, str) for each in inner)
         ):
             raise FaultError(

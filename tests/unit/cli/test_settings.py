@@ -201,7 +201,10 @@ def test_options_of_other_commands(
     path.write_text('[ls]\noutput = "NAME,NOPE"\n')
     wrong = called("ls")
     assert wrong.code == 2
-    assert 'there is no column "NOPE"' in wrong.err
+    assert f'--output ({path}:2): there is no column "NOPE"' in wrong.err
+    path.write_text("[create]\nmax-price = 0.25\n")
+    assert "--max-price" not in called("create", "-d", "none", "--url", URL, "new").err
+    assert ["max-price", "0.25"] in [row.split()[:2] for row in called("settings", "create").lines]
     path.write_text("[ls]\ntimeout = 0\n")
     wrong = called("ls")
     assert wrong.code == 2
@@ -215,6 +218,13 @@ def test_options_of_other_commands(
         ("a = 1\n", 1, '"a" is not known', "Use one of: api-endpoint,"),
         ("[crate]\n", 1, '"crate" is not known', "Did you mean create?"),
         ("\n\nregion = 5", 3, '"region" is not a text in quotes', ""),
+        ("region = ''", 1, '"region" is empty', "leave it out"),
+        ("credentials = 'profile'", 1, "names no source of credentials", "profile:NAME"),
+        ("[sets.s.create]\na = 1", 1, '"create" is a table', "Write options into [sets.s]"),
+        ("[create.a]\nb = 1", 1, '"a" is a table', "Write options into [create]"),
+        ("[ls.a]\nb = 1", 1, 'there is no command "ls a"', "Write options into [ls]"),
+        ("[ip]\na = 1", 2, '"ip" has no option --a', "Leave it out"),
+        ("[swarm]\na = 1", 2, '"swarm" has no option --a', "Leave it out"),
         ("native-ssh = 'yes'", 1, '"native-ssh" is not true or false', ""),
         (
             "storage-path = 'here'",

@@ -266,7 +266,10 @@ def _show(error: MachineError, session: Session) -> None:
         from ecsmachine.cli.display.document import errors_of
 
         made.fail(errors_of(error, machine, session.as_called))
-    _complain(session, error.message, error.hint)
+    # of several machines, one that its error does not name could be any of them
+    is_named = len(session.named) < 2 or f'"{machine}"' in error.message or not machine
+    where = "" if is_named or session.is_docker_machine else f"{machine}: "
+    _complain(session, f"{where}{error.message}", error.hint)
 
 
 def _is_of_a_new_store(error: MachineError, session: Session) -> bool:

@@ -59,7 +59,9 @@ def for_each(
         raise fault
     in_order = [(name, failures[name]) for name in names if name in failures]
     if len(in_order) == 1:
-        raise in_order[0][1]
+        ((name, failure),) = in_order
+        failure.machine = failure.machine or name
+        raise failure
     if in_order:
         raise several_failures(in_order, len(names))
 

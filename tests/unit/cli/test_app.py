@@ -13,6 +13,8 @@ from ecsmachine import __version__
 from ecsmachine.cli.app import run
 from ecsmachine.cli.arguments.create_options import SSH
 from ecsmachine.cli.arguments.engine_options import ENGINE
+from ecsmachine.errors import MachineError
+from ecsmachine.machine.store import Store
 from tests.unit.terminals import Typed
 
 
@@ -112,6 +114,33 @@ def test_rm_of_several_of_which_one_is_not_there(
     assert capsys.readouterr().out == ""
     assert run(["ls", "-q"], environment) == 0
     assert capsys.readouterr().out == "c\n"
+
+
+def test_the_only_one_of_several_that_fails_is_named(
+    environment: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = ""
+
+    def stop(store: Store, name: str, *_: object) -> None:
+        if name != "c":
+            raise MachineError(said)
+
+    def told(*names: str) -> str:
+        capsys.readouterr()
+        assert run(["stop", *names], environment) == 1
+        return capsys.readouterr().err
+
+    for name in "abc":
+        run(["create", "-d", "none", "--url", "tcp://127.0.0.1:1", name], environment)
+    monkeypatch.setattr("ecsmachine.machine.operations.stop", stop)
+    said = "It is refused"
+    assert told("a", "c") == "Error: a: It is refused\n"
+    assert told("a") == "Error: It is refused\n"
+    assert "Error: 2 of 3 machines failed" in told("a", "b", "c")
+    said = 'Machine "a" is refused'
+    assert told("a", "c") == 'Error: Machine "a" is refused\n'
 
 
 @pytest.mark.parametrize("command", ["start", "stop", "kill", "restart", "rm"])

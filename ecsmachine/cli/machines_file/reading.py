@@ -270,7 +270,7 @@ def _check_circles(machines: list[Declared], problems: Problems) -> None:
         while at in joins and at not in way:
             way.append(at)
             at = joins[at]
-        if at == each.name:
+        if at and at == each.name:
             line = each.lines.get("swarm-join", each.line)
             problems.add(line, f"swarm-join forms a circle: {' → '.join([*way, at])}")
 

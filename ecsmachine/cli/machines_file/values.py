@@ -52,8 +52,7 @@ class Values:
         """Return a text, with its variables filled in."""
         text = text_in(node)
         if text is None:
-            what = "no value" if is_null(node) else "several values, and takes one"
-            self._problems.add(line_of(node), f"{key} has {what}", _advice(node))
+            self._problems.add(line_of(node), *_why_no_text(key, node))
             return None
         return self._variables.fill(text, line_of(node))
 
@@ -62,10 +61,13 @@ class Values:
         text = self.text(key, node)
         if text is None:
             return None
-        if not re.fullmatch(r"-?(0|[1-9][0-9]*)", text) or len(text) > _LONGEST_NUMBER:
+        if not re.fullmatch(r"-?(0|[1-9][0-9]*)", text):
             plain = text.lstrip("0")
             hint = f"Write {plain}." if plain.isdecimal() and plain.isascii() else ""
             self._problems.add(line_of(node), f'{key}: "{text}" is not a whole number', hint)
+            return None
+        if len(text) > _LONGEST_NUMBER:
+            self._problems.add(line_of(node), f"{key}: the number is too large")
             return None
         if least is not None and int(text) < least:
             self._problems.add(line_of(node), f"{key}: {text} is less than {least}")
@@ -107,8 +109,10 @@ class Values:
             items = items_in(node)
             given = []
             for each in [node] if items is None else items:
-                source, _, place = (self.text("copy", each) or "").rpartition(":")
-                given.append((source, place, line_of(each)))
+                text = self.text("copy", each)
+                if text is not None:
+                    source, _, place = text.rpartition(":")
+                    given.append((source or text, place if source else "", line_of(each)))
         copies = []
         for source, there, line in given:
             if there is None:
@@ -127,5 +131,10 @@ class Values:
         return tuple(copies)
 
 
-def _advice(node: Node) -> str:
-    return "Leave the line out, or give one." if is_null(node) else ""
+def _why_no_text(key: str, node: Node) -> tuple[str, str]:
+    """Return why a value is no text, and what to do about it."""
+    if is_null(node):
+        return f"{key} has no value", "Leave the line out, or give one."
+    if items_in(node) is not None:
+        return f"{key} has several values, and takes one", ""
+    return f"{key} has an object in place of a text", "Put a text that contains a colon in quotes."

@@ -142,7 +142,10 @@ machines:
         ("machines:\n  a: {disk-size: 1:30}", '"1:30" is not a whole number'),
         ("machines:\n  a: {disk-size: 20.5}", '"20.5" is not a whole number'),
         ("machines:\n  a: {disk-size: 2026-11-28}", '"2026-11-28" is not a whole number'),
-        ("machines:\n  a: {disk-size: " + "9" * 5000 + "}", "is not a whole number"),
+        ("machines:\n  a: {disk-size: " + "9" * 5000 + "}", "disk-size: the number is too large"),
+        ("machines:\n  a: {disk-size: {b: 1}}", "2: disk-size has an object in place of a text"),
+        ("machines:\n  a: {run: [echo a: b]}", "2: run has an object in place of a text | Put"),
+        ("machines:\n  a: {copy: [backup.sh]}", '2: copy: "backup.sh" has no target'),
         ("machines:\n  a: {disk-size: }", "2: disk-size has no value"),
         ("machines:\n  a: {disk-size: [20]}", "2: disk-size has several values, and takes one"),
         ("machines:\n  a: {open-ports: {a: 80}}", "2: open-ports is a list, not an object"),
@@ -184,6 +187,10 @@ machines:
 )
 def test_what_is_wrong_is_told_with_its_line(text: str | bytes, expected: str) -> None:
     assert expected in "\n".join(told(text))
+
+
+def test_a_name_that_is_none_is_no_circle_of_its_own() -> None:
+    assert [line.partition(":")[0] for line in told("machines:\n  '': {}")] == ["2"]
 
 
 def test_a_bomb_of_aliases_is_not_unfolded() -> None:

@@ -400,6 +400,14 @@ class NamedHost(Protocol):
 
 
 @runtime_checkable
+class FirstPassword(Protocol):
+    """What a driver adds whose hosts may know a password before they know the machine's key."""
+
+    def first_password(self) -> str | None:
+        """Return that password, which is never stored, if this process was given it."""
+
+
+@runtime_checkable
 class StateReason(Protocol):
     """What a driver adds whose machines get into states that nobody has put them in."""
 

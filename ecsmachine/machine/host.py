@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ecsmachine.drivers.base import Checkpoint, NamedHost, Report, no_checkpoint
+from ecsmachine.drivers.base import Checkpoint, FirstPassword, NamedHost, Report, no_checkpoint
 from ecsmachine.drivers.host_name import host_name_for
 from ecsmachine.machine import certificates as machine_certificates
 from ecsmachine.machine import engine_api
@@ -121,6 +121,9 @@ def logged_in(
     from ecsmachine.ssh.wait import wait_for_ssh
 
     interruption = interruption or Interruption()
+    target = machine.ssh_target()
+    if isinstance(machine.driver, FirstPassword) and target.password is None:
+        target = replace(target, password=machine.driver.first_password())
     with watching(machine) as watch:
 
         def check() -> None:
@@ -129,7 +132,7 @@ def logged_in(
 
         with (
             wait_for_ssh(
-                machine.ssh_target(),
+                target,
                 machine.known_hosts_path,
                 login_timeout_s=login_timeout_s,
                 before_each=check,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ecsmachine.drivers.base import State
+from ecsmachine.drivers import registry
+from ecsmachine.drivers.base import FirstPassword, State
 from ecsmachine.drivers.host_name import host_name_for
 from ecsmachine.drivers.tagged import tag_of
 from ecsmachine.ssh.keys import ensure_key_pair
@@ -159,6 +161,12 @@ def test_a_password_is_for_the_first_login_only(rig: Rig) -> None:
     assert loaded.ssh_target().password is None
     assert loaded.ssh_target().key_path == rig.store / "machines" / "dev1" / "id_rsa"
     assert loaded.authorized_key() is None
+    # until it is provisioned, the host knows no key: the password may be given again
+    given = replace(rig.context(), environment={**rig.environment, "ECS_SSH_PASSWORD": PASSWORD})
+    again = registry.load("aliyunecs", given, driver.config())
+    assert isinstance(again, FirstPassword)
+    assert (again.first_password(), again.authorized_key()) == (PASSWORD, key)
+    assert again.ssh_target().password is None
     loaded.remove(journal, rig.report)
     assert rig.left() == {}
     written = b"".join(path.read_bytes() for path in rig.store.rglob("*") if path.is_file())

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ecsmachine.machine.store import Store
+from tests.unit.ssh.conftest import key_pair, server  # noqa: F401  (fixtures)
 from tests.unit.stand_ins import register_told_driver
 
 

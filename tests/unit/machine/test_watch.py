@@ -18,6 +18,7 @@ from ecsmachine.provision.errors import ProvisionError
 from ecsmachine.ssh.connection import AuthenticationError, SSHError
 from ecsmachine.ssh.keys import ensure_key_pair
 from ecsmachine.ssh.wait import NeverAnsweredError
+from tests.unit.ssh.conftest import LoopbackServer
 from tests.unit.stand_ins import ToldDriver, add_machine, refusing_url
 
 
@@ -80,6 +81,21 @@ def test_a_host_of_a_machine_that_ends_is_not_waited_for(machine: Machine) -> No
     told(machine, (State.RUNNING, ""), (State.STOPPED, ""))
     with pytest.raises(EndedError, match="stopped"), host.logged_in(machine):
         pass
+
+
+def test_a_host_that_knows_no_key_yet_is_logged_in_to_by_password(
+    machine: Machine, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told(machine, (State.RUNNING, ""))
+    ensure_key_pair(machine.directory / "id_rsa", "test")
+    machine.driver.config()["URL"] = "tcp://127.0.0.1:2376"
+    machine.driver.config()["SSHPort"] = server.port
+    server.password = "Secret-123"
+    with pytest.raises(AuthenticationError), host.logged_in(machine, login_timeout_s=0):
+        pass
+    monkeypatch.setattr(ToldDriver, "first_password", lambda driver: "Secret-123", raising=False)
+    with host.logged_in(machine) as connection:
+        assert connection.user == "root"
 
 
 def test_one_bad_answer_is_not_believed(machine: Machine) -> None:

@@ -409,7 +409,13 @@ class AliyunEcsDriver(ChangeableInstance):
 
     def authorized_key(self) -> str | None:
         """Return our public key where the first login is by password."""
-        return self._record.public_key if self._password else None
+        return self._record.public_key if self.first_password() else None
+
+    def first_password(self) -> str | None:
+        """Return the password of the first login, if ECS has put no key on the host."""
+        if self._password or self._record.ssh_keypair:
+            return self._password or None
+        return self._context.environment.get("ECS_SSH_PASSWORD") or None
 
     def host_name(self) -> str:
         """Return the host name that was asked for, or ""."""

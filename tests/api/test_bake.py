@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
+from ecsmachine.cli.display.facts import facts
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.baking import BakedImage, validate_family
-from ecsmachine.errors import MachineError, UsageError
+from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
 from ecsmachine.machine import bake as baking
 from ecsmachine.machine import host, install_url, removal
 from ecsmachine.machine.bake import BakeRequest, bake
@@ -90,6 +91,14 @@ def test_the_image_stays_and_all_else_is_gone(ground: Bakery) -> None:
     assert ground.survey() == []
     ground.create("dev1", image_family="web")
     assert [each.image_id for each in ground.rig.cloud.state.instances] == [image.id]
+    assert facts(ground.store.load("dev1"))["Image"] == image.id
+    for values, meant in (
+        ({"image_family": "webb"}, "Did you mean web?"),
+        ({"image_id": f"{image.id}x"}, f"Did you mean {image.id}?"),
+    ):
+        with pytest.raises(PreCreateCheckError) as raised:
+            ground.rig.planned(**values)
+        assert meant in (raised.value.hint or "")
 
 
 @pytest.mark.parametrize("family", ["auto", "a" * 100, "A1", "x.y_z:1-2"])

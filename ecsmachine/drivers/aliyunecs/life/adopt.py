@@ -107,7 +107,6 @@ def _describe(cloud: Cloud, record: Record, found: Instance) -> None:
     """Fill in the record what the cloud knows of the instance."""
     record.instance_id = found.id
     record.instance_type = found.instance_type
-    record.image_id = found.image_id
     record.ssh_keypair = found.key_pair_name
     record.internet_charge_type = found.internet_charge_type or record.internet_charge_type
     record.bandwidth_mbps = found.internet_max_bandwidth_mbps

@@ -90,8 +90,9 @@ def note_charge(record: Record, found: Instance) -> None:
 
 
 def note(record: Record, found: Instance) -> None:
-    """Write the instance's place, addresses and charge into the record."""
+    """Write the instance's image, place, addresses and charge into the record."""
     note_charge(record, found)
+    record.image_id = found.image_id or record.image_id
     record.zone = found.zone or record.zone
     record.vpc_id = found.vpc_id or record.vpc_id
     record.vswitch_id = found.vswitch_id or record.vswitch_id

@@ -27,8 +27,8 @@ def choose_image(cloud: Cloud, settings: Settings) -> Image:
                 f'There is no image "{settings.image_id}" in region {cloud.region}',
                 hint=nearest(
                     settings.image_id,
-                    (image.id for image in _system_images(cloud, settings)),
-                    what="system images for this instance type",
+                    (image.id for image in _known_images(cloud, settings)),
+                    what="images for this instance type",
                 ),
             )
         return image
@@ -39,7 +39,7 @@ def choose_image(cloud: Cloud, settings: Settings) -> Image:
                 f'There is no image of family "{settings.image_family}" in region {cloud.region}',
                 hint=nearest(
                     settings.image_family,
-                    (image.family for image in _system_images(cloud, settings) if image.family),
+                    (image.family for image in _known_images(cloud, settings) if image.family),
                     what="image families for this instance type",
                 ),
             )
@@ -90,6 +90,10 @@ def _choose_system_image(cloud: Cloud, settings: Settings) -> Image:
         hint="Choose one with --aliyunecs-image-id or --aliyunecs-image-os. "
         + nearest("", (image.id for image in images), what="system images"),
     )
+
+
+def _known_images(cloud: Cloud, settings: Settings) -> list[Image]:
+    return [*cloud.ecs.images(owner="self"), *_system_images(cloud, settings)]
 
 
 def _system_images(cloud: Cloud, settings: Settings) -> list[Image]:

@@ -59,13 +59,15 @@ def remove_from_kernel(paths: CloudPaths) -> None:
     # Guests may have been about to boot again: their groups go first.
     guest_groups(paths.group).remove_all()
     remove_link(paths.link)
+    # only where it mounts: its folder may be a mount itself, or have other clouds below it
     unmount_root_disks(paths.instances)
-    unmount_below(paths.root)
+    unmount_below(paths.namespaces)
     for name in ("root", "disk"):  # which a daemon that was killed had unmounted, but not removed
         for point in paths.instances.glob(f"*/{name}"):
             with suppress(OSError):
                 point.rmdir()
-    detach_loops_below(paths.root)
+    for folder in (paths.instances, paths.disks):
+        detach_loops_below(folder)
     for entry in Path("/run/systemd/nspawn/propagate").glob(f"{paths.link}-*"):
         remove_traces_of_nspawn(entry.name)
 

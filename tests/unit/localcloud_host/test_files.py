@@ -8,10 +8,12 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
 from ecsmachine.localcloud.catalog.images import SUITES, USUAL, images_of, release_of
+from ecsmachine.localcloud.host import cleanup
 from ecsmachine.localcloud.host.cleanup import is_foreign, remove_files
 from ecsmachine.localcloud.host.paths import CloudPaths, cloud_id
 from ecsmachine.localcloud.host.processes import identify, is_alive
@@ -131,6 +133,22 @@ def test_a_folder_with_other_things_is_neither_used_nor_removed(tmp_path: Path) 
         up(tmp_path, guests="none")
     assert not reset(tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["instances", "thesis.txt"]
+
+
+def test_what_is_mounted_below_a_folder_is_another_clouds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touched: list[Path] = []
+    for name in ("unmount_root_disks", "unmount_below", "detach_loops_below"):
+        monkeypatch.setattr(cleanup, name, touched.append)
+    for name in ("remove_link", "guest_groups"):
+        monkeypatch.setattr(cleanup, name, lambda _: MagicMock())
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    own, other = CloudPaths.of(tmp_path), CloudPaths.of(tmp_path / "other")
+    reset(tmp_path)
+    assert {own.instances, own.namespaces, own.disks} <= {*touched}
+    for place in (own.root, other.namespaces, other.instances, other.disks):
+        assert not [folder for folder in touched if place.is_relative_to(folder)]
 
 
 def test_what_somebody_put_next_to_a_cloud_stays(tmp_path: Path) -> None:

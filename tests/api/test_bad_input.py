@@ -78,6 +78,7 @@ WALK: list[tuple[str, int, tuple[str, ...]]] = [
     ("period 3", 2, ("has no effect with PostPaid",)),
     ("spot-strategy SpotWithPriceLimit", 2, ("--aliyunecs-spot-price-limit",)),
     ("spot-price-limit 0.5", 2, ("has no effect with NoSpot",)),
+    ("spot-price-limit 0.2108", 2, ("more than three decimals", "Use 0.211")),
     ("auto-release-time yesterday", 2, ("8h or 3d from now",)),
     ("description x", 2, ("2 to 256 characters",)),
     ("api-endpoint ecs.aliyuncs.com", 2, ("Did you mean https://ecs.aliyuncs.com",)),

@@ -118,7 +118,8 @@ def test_more_than_the_highest_price_is_refused(
     assert "--max-price cannot be checked" in capsys.readouterr().err
     assert create(rig, "dev1", "--max-price", "cheap") == 2
     assert "--max-price (ECS_MAX_PRICE)" in capsys.readouterr().err
-    assert create(rig, "dev1", "--max-price", "0.211") == 0
+    # a price as it is printed
+    assert create(rig, "dev1", "--max-price", "0.2108") == 0
 
 
 def test_the_next_type_must_not_cost_more_either(rig: Rig) -> None:

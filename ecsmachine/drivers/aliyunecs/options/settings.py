@@ -434,7 +434,7 @@ class Settings:
     spot_price_limit: float = _option(
         "spot-price-limit",
         "Highest price per hour, with SpotWithPriceLimit",
-        read.PRICE,
+        read.SPOT_PRICE,
         changes=NEW_MACHINE,
     )
     spot_duration_h: int = _option(

@@ -239,9 +239,19 @@ def _port_range(text: str) -> PortRange:
 def _price(text: str) -> float:
     if not text:
         return 0.0
-    if not re.fullmatch(r"\d+(\.\d{1,3})?", text) or float(text) <= 0:
+    if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text) or float(text) <= 0:
         raise UnfitValueError(f'"{text}" is not a price', "Write it as 0.125, per hour.")
     return float(text)
+
+
+def _spot_price(text: str) -> float:
+    """Return a price as RunInstances takes it: SpotPriceLimit has three decimals at most."""
+    price = _price(text)
+    if round(price, 3) != price:
+        raise UnfitValueError(
+            f'"{text}" has more than three decimals', f"Use {max(price, 0.001):.3f}."
+        )
+    return price
 
 
 def _auto_release_time(text: str) -> str:
@@ -286,6 +296,7 @@ ROUTE_CIDR = _of_text(_route_cidr)
 SOURCE_CIDRS = Reader(_source_cidrs, "list")
 PORTS = Reader(_ports, "list")
 PRICE = _of_text(_price)
+SPOT_PRICE = _of_text(_spot_price)
 AUTO_RELEASE_TIME = _of_text(_auto_release_time)
 
 

@@ -16,7 +16,7 @@ from ecsmachine.cli.commands import orphans
 from ecsmachine.cli.display.confirmation import secret
 from ecsmachine.cli.display.output import print_json
 from ecsmachine.cli.display.printer import say, show
-from ecsmachine.cli.display.progress import about, for_each, steps
+from ecsmachine.cli.display.progress import for_each, steps_of
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import OptionValue, Report
 from ecsmachine.errors import UsageError
@@ -167,6 +167,6 @@ def _take_over_imported(this: Session, name: str, values: Mapping[str, OptionVal
         if regions
         else None
     )
-    with steps() as report, about(name):
+    with steps_of(name) as report:
         take_over(this.store, name, cloud, report, key_type=this.tls_key_type)
     return True

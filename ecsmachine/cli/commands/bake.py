@@ -187,7 +187,7 @@ def _bake(
     *,
     keep_on_failure: bool,
 ) -> None:
-    from ecsmachine.cli.display.progress import about, steps
+    from ecsmachine.cli.display.progress import steps_of
     from ecsmachine.machine.bake import BakeRequest, bake, machine_name
     from ecsmachine.machine.interruption import Interruption, in_own_thread
     from ecsmachine.machine.model import validate_name
@@ -198,7 +198,7 @@ def _bake(
     request = BakeRequest(machine, family, create, source, keep_on_failure)
     this.under_way = [machine]
     this.interruption = interruption = Interruption()
-    with steps() as report, about(machine):
+    with steps_of(machine) as report:
         image = in_own_thread(lambda: bake(this.store, request, report, interruption=interruption))
     print_result(_row(this, image))
     say(f"Image {image.id} of family {image.family}, with Docker {image.engine}, is ready")

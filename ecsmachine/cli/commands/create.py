@@ -221,7 +221,7 @@ def _resumed(
 
 
 def _create(ctx: typer.Context, request: CreateRequest) -> None:
-    from ecsmachine.cli.display.progress import about, steps
+    from ecsmachine.cli.display.progress import steps_of
     from ecsmachine.machine.create import MAKING, create
     from ecsmachine.machine.interruption import Interruption, in_own_thread
 
@@ -230,7 +230,7 @@ def _create(ctx: typer.Context, request: CreateRequest) -> None:
     this.interruption = interruption = Interruption()
     reported: set[str] = set()
     try:
-        with steps() as report, about(request.name):
+        with steps_of(request.name) as report:
 
             def told(line: str) -> None:
                 reported.add(line)
@@ -308,7 +308,7 @@ def _show_plan(ctx: typer.Context, requests: list[CreateRequest]) -> None:
         )
     (request,) = requests
     this = session(ctx)
-    with steps() as report:
+    with steps(machine=request.name) as report:
         made = plan(this.store, request, report)
     if document() is not None:
         print_json(made.data if made is not None else {"Name": request.name})

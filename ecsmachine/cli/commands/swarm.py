@@ -10,7 +10,7 @@ import typer
 from ecsmachine.cli.arguments.context import machine_names, one_machine_name, session
 from ecsmachine.cli.arguments.groups import AsJson, command_group
 from ecsmachine.cli.display.output import print_listing
-from ecsmachine.cli.display.progress import about, for_each, steps
+from ecsmachine.cli.display.progress import for_each, steps_of
 from ecsmachine.cli.display.terminal import coloured_state
 
 app = command_group(
@@ -58,7 +58,7 @@ def init(ctx: typer.Context, name: _Name, advertise: _Advertise = "") -> None:
 
     this = session(ctx)
     name = one_machine_name(this, [name])
-    with steps() as report, about(name):
+    with steps_of(name) as report:
         init_swarm(this.store, name, report, advertise=advertise)
 
 
@@ -119,10 +119,9 @@ def leave(
     from ecsmachine.machine.swarm.leave import leave as leave_swarm
 
     this = session(ctx)
-    with steps() as report:
-        for name in dict.fromkeys(machine_names(this, names)):
-            with about(name):
-                leave_swarm(this.store, name, report, force=force)
+    for name in dict.fromkeys(machine_names(this, names)):
+        with steps_of(name) as report:
+            leave_swarm(this.store, name, report, force=force)
 
 
 @app.command()
@@ -145,7 +144,7 @@ def update(
 
     this = session(ctx)
     name = one_machine_name(this, [name])
-    with steps() as report, about(name):
+    with steps_of(name) as report:
         update_member(
             this.store,
             name,
@@ -165,7 +164,7 @@ def rotate(ctx: typer.Context, manager: _Name) -> None:
 
     this = session(ctx)
     manager = one_machine_name(this, [manager])
-    with steps() as report, about(manager):
+    with steps_of(manager) as report:
         rotate_tokens(this.store, manager, report)
 
 

@@ -42,18 +42,22 @@ class Progress(Protocol):
 
 @contextmanager
 def steps(
-    stream: TextIO | None = None, *, only_steps: bool = False, only_on_terminal: bool = False
+    stream: TextIO | None = None,
+    *,
+    machine: str = "",
+    only_steps: bool = False,
+    only_on_terminal: bool = False,
 ) -> Iterator[Report]:
     """Yield what shows the steps of one piece of work, on standard output unless told otherwise.
 
     On a terminal a step that is done stays as a line with its time, the running one is shown
     with its seconds, and the last line has the time of all. ``only_steps``: every line is a step.
-    ``only_on_terminal``: a pipe gets none of them.
+    ``only_on_terminal``: a pipe gets none of them. As events they are about the ``machine``.
     """
     stream = stream or sys.stdout
     made = document()
     if made is not None and made.form == "lines":
-        yield made.tell
+        yield _Events(made).report_for(machine)
         return
     console = _console(stream)
     if console is None:
@@ -75,6 +79,13 @@ def steps(
                 live.refresh()
         with suppress(Exception):
             shown.show_total()
+
+
+@contextmanager
+def steps_of(name: str) -> Iterator[Report]:
+    """Yield what shows the steps of work on one machine, which is done when nothing is raised."""
+    with steps(machine=name) as report, about(name):
+        yield report
 
 
 @contextmanager

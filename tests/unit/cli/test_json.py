@@ -160,6 +160,7 @@ def test_create_and_remove_quietly_and_as_events(program: Program, store: Store)
     events = [json.loads(line) for line in created("--json=lines", "b1").lines]
     assert [each["Machine"] for each in events if each["Event"] == "done"] == ["b1"]
     assert [each["Name"] for each in events if each["Event"] == "machine"] == ["b1"]
+    assert {each["Machine"] for each in events if each["Event"] == "progress"} == {"b1"}
     assert all(each["Time"] for each in events)
     whole = json.loads(created("--json", "b2").out)
     assert [each["Address"] for each in whole["Machines"]] == ["198.18.0.9"]

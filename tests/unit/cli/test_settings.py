@@ -202,6 +202,9 @@ def test_options_of_other_commands(
     wrong = called("ls")
     assert wrong.code == 2
     assert f'--output ({path}:2): there is no column "NOPE"' in wrong.err
+    assert ["role", "worker", "default"] in [
+        row.split() for row in called("settings", "swarm", "join").lines
+    ]
     path.write_text("[create]\nmax-price = 0.25\n")
     assert "--max-price" not in called("create", "-d", "none", "--url", URL, "new").err
     assert ["max-price", "0.25"] in [row.split()[:2] for row in called("settings", "create").lines]

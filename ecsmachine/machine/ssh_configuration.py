@@ -57,16 +57,15 @@ def remove_entry(machine: Machine) -> None:
     (machine.directory / _FILE).unlink(missing_ok=True)
 
 
-def include_entries(store: Store) -> Path:
+def include_entries(store: Store) -> None:
     """Put the line that includes the entries at the top of the user's configuration.
 
-    What it had stays below it. Returns where the configuration is.
+    What it had stays below it.
     """
     own, include = own_path(), _include(store.machines_path)
     lines = _lines(own)
     if include not in [line.strip() for line in lines]:
         _write(own, [f"{include}\n", *(["\n"] if lines else []), *lines])
-    return own
 
 
 def leave_out_entries(store: Store) -> None:

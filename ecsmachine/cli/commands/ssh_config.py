@@ -57,7 +57,9 @@ def ssh_config(
     elif install:
         for machine in machines:
             ssh_configuration.write_entry(machine)
-        own = ssh_configuration.include_entries(this.store)
+        own = ssh_configuration.own_path()
+        if machines:  # ssh refuses all of a configuration with the path of a store it cannot read
+            ssh_configuration.include_entries(this.store)
         say(f"{own} has {', '.join(f'ecsmachine-{name}' for name in chosen) or 'no machine'}")
     else:
         show(ssh_configuration.entries(machines), end="")

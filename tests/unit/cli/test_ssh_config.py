@@ -68,6 +68,9 @@ def test_a_path_that_the_ssh_program_would_expand_is_refused(
     add_host(store, server, "a")
     refused = program("ssh-config", "a", MACHINE_STORAGE_PATH=str(store.path))
     assert (refused.code, "ecsmachine --native-ssh" in refused.err) == (1, True)
+    left_out = program("ssh-config", "--install", MACHINE_STORAGE_PATH=str(store.path))
+    assert "a is left out" in left_out.err
+    assert not own.exists()
 
 
 def test_machines_without_a_host_are_left_out_of_all(

@@ -172,7 +172,7 @@ def configure(
             path = Path(given).absolute()
             session.certificate_paths[name] = path
             option = "--" + variable.removeprefix("MACHINE_").lower().replace("_", "-")
-            _check_path(str(path), f"{option} ({variable})", "Give another path.")
+            check_path(str(path), f"{option} ({variable})", "Give another path.")
 
 
 def storage(given: Path | str | None, environment: Mapping[str, str]) -> str:
@@ -182,11 +182,11 @@ def storage(given: Path | str | None, environment: Mapping[str, str]) -> str:
     """
     path = _storage(given, environment)
     hint = "Choose another folder with --storage-path or MACHINE_STORAGE_PATH."
-    _check_path(path, "The machine store", hint)
+    check_path(path, "The machine store", hint)
     return path
 
 
-def _check_path(path: str, what: str, hint: str) -> None:
+def check_path(path: str, what: str, hint: str) -> None:
     """Raise :class:`UsageError` for a path that ``config.json`` cannot hold."""
     if path.isascii() and path.isprintable():
         return

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ecsmachine.cli.arguments.context import Session, session
+from ecsmachine.cli.arguments.context import Session, check_path, session
 from ecsmachine.cli.arguments.groups import Yes
 from ecsmachine.cli.arguments.login_keys import ask_for_passphrases
 from ecsmachine.cli.commands.lifecycle import remove_each
@@ -178,10 +178,15 @@ def _plan(this: Session, file: Path, targets: Sequence[str], moved_from: Path | 
 
 
 def _real(this: Session, file: Path) -> Path:
-    """Return the path that machines know their file by, however it is named."""
+    """Return the path that machines know their file by, however it is named.
+
+    Raises :class:`UsageError` for one that cannot be recorded.
+    """
     if file != Path(FILE):
         this.repeated["file"] = ["-f", os.fspath(file)]
-    return Path(os.path.realpath(file))
+    path = os.path.realpath(file)
+    check_path(path, "The file of machines", "Move it.")
+    return Path(path)
 
 
 def _before(moved_from: Path | None) -> Path | None:

@@ -23,7 +23,7 @@ from ecsmachine.localcloud.protocol.errors import LocalCloudError
 
 def marked_processes(paths: CloudPaths) -> list[int]:
     """Return the daemon of a cloud and the programs it started, as far as they run."""
-    mark = paths.mark.encode()
+    mark = os.fsencode(paths.mark)
     found = []
     for entry in Path("/proc").glob("[0-9]*/environ"):
         with suppress(OSError):

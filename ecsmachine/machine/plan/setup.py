@@ -85,7 +85,8 @@ def _digest_of_copy(copy: tuple[Path, str]) -> str:
     source, there = copy
     digest = hashlib.sha256(there.encode())
     for path in _files(source):
-        digest.update(f"\0{path.relative_to(source)}\0{path.stat().st_mode:o}\0".encode())
+        name = os.fsencode(path.relative_to(source))
+        digest.update(b"\0%s\0%o\0" % (name, path.stat().st_mode))
         with path.open("rb") as file:
             while block := file.read(_BLOCK):
                 digest.update(block)

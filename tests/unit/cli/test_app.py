@@ -303,6 +303,17 @@ def test_a_path_that_no_later_command_could_read(
     assert not list(tmp_path.rglob("config.json"))
 
 
+@pytest.mark.skipif(os.name == "nt", reason="its names are text")
+def test_machines_of_a_file_whose_path_they_cannot_record(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / os.fsdecode(b"caf\xe9")
+    file.write_text("machines: {a: {driver: none, url: 'tcp://127.0.0.1:1'}}")
+    for command in ("plan", "apply", "destroy"):
+        assert run([command, "-f", str(file)], {"MACHINE_STORAGE_PATH": str(tmp_path)}) == 2
+        assert "has a control character, or is not UTF-8" in one_error_line(capsys)
+
+
 def test_an_install_url_that_is_none(
     environment: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:

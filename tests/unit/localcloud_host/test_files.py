@@ -151,6 +151,11 @@ def test_what_is_mounted_below_a_folder_is_another_clouds(
         assert not [folder for folder in touched if place.is_relative_to(folder)]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="its names are text")
+def test_a_folder_whose_name_is_not_utf_8_has_no_cloud(tmp_path: Path) -> None:
+    assert not reset(tmp_path / os.fsdecode(b"caf\xe9"))
+
+
 def test_what_somebody_put_next_to_a_cloud_stays(tmp_path: Path) -> None:
     paths = CloudPaths.of(tmp_path)
     records.write(paths.settings_file, CloudSettings("none", 1, "198.18.7.0/24"))

@@ -99,11 +99,7 @@ def create(
         if jump and not machine.driver.provisions:
             say(f"The driver {request.driver_name} has no login: --ssh-jump has no effect")
             machine.auth.jump = None
-        if request.swarm_role and not machine.driver.provisions:
-            raise UsageError(
-                f"--swarm-mode cannot be used with the driver {request.driver_name}",
-                hint=f'Use "ecsmachine swarm join" when "{request.name}" exists.',
-            )
+        _check_role(machine.driver, request)
         _check_and_resume(store, machine, journal, request, say)
         renewal.renew_due(
             store,
@@ -120,13 +116,7 @@ def create(
         ):
             say("Running pre-create checks...")
             check(machine, say, installs=request.provision)
-        if request.swarm_join:
-            from ecsmachine.machine.swarm.members import check_manager
-
-            try:
-                check_manager(store.load(request.swarm_join))
-            except MachineError as error:
-                raise PreCreateCheckError(error.message, hint=error.hint) from error
+        _check_swarm(store, request)
         try:
             files.make_private_directory(machine.directory)
             journal.begin(request=recorded(request))
@@ -213,9 +203,31 @@ def plan(
         auth=auth_options(store.path, request.name, given=request.certificate_paths, jump=jump),
         engine=request.engine,
     )
+    _check_role(machine.driver, request)
     report("Running pre-create checks...")
     check(machine, report, installs=request.provision)
+    if not replacing:  # whose swarm may be one that is yet to be made
+        _check_swarm(store, request)
     return machine.driver.plan() if isinstance(machine.driver, Planning) else None
+
+
+def _check_role(driver: Driver, request: CreateRequest) -> None:
+    if request.swarm_role and not driver.provisions:
+        raise UsageError(
+            f"--swarm-mode cannot be used with the driver {request.driver_name}",
+            hint=f'Use "ecsmachine swarm join" when "{request.name}" exists.',
+        )
+
+
+def _check_swarm(store: Store, request: CreateRequest) -> None:
+    """Raise :class:`PreCreateCheckError` unless the machine to join manages a swarm, or may."""
+    if request.swarm_join:
+        from ecsmachine.machine.swarm.members import check_manager
+
+        try:
+            check_manager(store.load(request.swarm_join))
+        except MachineError as error:
+            raise PreCreateCheckError(error.message, hint=error.hint) from error
 
 
 def _check_unfinished(store: Store, name: str, journal: FileJournal) -> None:

@@ -23,7 +23,7 @@ from ecsmachine.drivers.base import (
 from ecsmachine.drivers.tagged import TaggedResource
 from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
 from ecsmachine.machine import adopt, install_url, removal, several, transfer
-from ecsmachine.machine.create import create
+from ecsmachine.machine.create import create, plan
 from ecsmachine.machine.create_request import CreateRequest, resumed
 from ecsmachine.machine.interruption import Interruption, WorkInterrupted
 from ecsmachine.machine.journal import FileJournal
@@ -203,8 +203,13 @@ def test_a_swarm_that_cannot_be_joined_is_found_before_anything_is_made(
     monkeypatch.setattr(CloudDriver, "provisions", True)
     monkeypatch.setattr(install_url, "check_install_url", lambda url: None)
     request = CreateRequest("dev1", "test", {}, swarm_role="worker", swarm_join="nobody")
-    with pytest.raises(PreCreateCheckError, match='"nobody" does not exist'):
-        create(store, request, lambda line: None)
+    for work in (create, plan):
+        with pytest.raises(PreCreateCheckError, match='"nobody" does not exist'):
+            work(store, request, lambda line: None)
+    plan(store, request, lambda line: None, replacing=True)  # it may be made before this one
+    monkeypatch.setattr(CloudDriver, "provisions", False)
+    with pytest.raises(UsageError, match="cannot be used with the driver"):
+        plan(store, request, lambda line: None)
     assert not store.exists("dev1")
     assert cloud.things == []
 

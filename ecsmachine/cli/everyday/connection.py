@@ -203,7 +203,9 @@ def _checked_url(
     with saving_new_addresses(this.store, [machine]):
         seen = probe(machine, timeout_s=_ENGINE_TIMEOUT_S, is_silent=is_silent)
     if seen.error:
-        raise MachineError(f"{failure}: {seen.error}", hint=seen.hint)
+        is_over = seen.state is State.NOT_FOUND and "ecsmachine" not in seen.error
+        hint = NotRunningError(machine, seen.state, "").hint if is_over else seen.hint
+        raise MachineError(f"{failure}: {seen.error}", hint=hint)
     if seen.state is not State.RUNNING or not seen.url:
         raise NotRunningError(machine, seen.state, f"{failure}: Host is not running")
     if not swarm:

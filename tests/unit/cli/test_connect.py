@@ -16,7 +16,7 @@ from ecsmachine.ssh.private_files import write_private
 from tests.ports import free_port, refusing_port
 from tests.unit.cli.conftest import Program
 from tests.unit.ssh.conftest import LoopbackServer
-from tests.unit.stand_ins import add_machine, engine, refusing_url
+from tests.unit.stand_ins import ToldDriver, add_machine, engine, refusing_url
 
 VARIABLES = ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME")
 
@@ -163,6 +163,17 @@ def test_the_connection_is_checked_first(
     assert "does not answer at host" in said["refusing"]
     assert "does not answer at host" in said["denied"]
     assert "the token has expired" in said["denied"]
+
+
+def test_what_is_left_of_a_machine_that_is_gone_can_be_removed(
+    program: Program, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_machine(store, "dev1", URL=refusing_url(), State="Not Found")
+    monkeypatch.setattr(ToldDriver, "state_reason", lambda _: "it was released", raising=False)
+    for command in ("env", "config"):
+        assert program(command, "dev1", SHELL="/bin/sh").err.endswith(
+            ': it was released. "ecsmachine rm dev1" removes what is left of it.\n'
+        )
 
 
 def test_a_certificate_of_another_ca_is_refused(program: Program, store: Store) -> None:

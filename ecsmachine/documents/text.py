@@ -69,6 +69,14 @@ def read_file(
     return content
 
 
+def read_named(path: str | os.PathLike[str], fault: Fault) -> bytes:
+    """Return what a file or pipe holds that a user has named; that there is none is a fault too."""
+    try:
+        return read_file(path, fault, pipes=True)
+    except FileNotFoundError as error:
+        raise fault(error.strerror or str(error)) from error
+
+
 def parse_json(content: bytes, fault: Fault) -> Any:
     """Return what a JSON text holds.
 

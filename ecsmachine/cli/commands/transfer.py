@@ -11,8 +11,9 @@ from ecsmachine.cli.arguments.context import Session, one_machine_name, session
 from ecsmachine.cli.display.confirmation import read_input, secret
 from ecsmachine.cli.display.printer import say, show_bytes, warn
 from ecsmachine.cli.display.progress import about
+from ecsmachine.documents.text import read_named
 from ecsmachine.errors import MachineError, UsageError
-from ecsmachine.system.files import open_file, read_bytes
+from ecsmachine.system.files import open_file
 
 _PassphraseFile = Annotated[
     Path | None,
@@ -103,13 +104,18 @@ def import_(
 def _passphrase(this: Session, path: Path | None, *, twice: bool = False) -> str:
     """Return the passphrase: from the file, the variable, or the terminal."""
     if path is not None:
-        try:
-            return (read_bytes(path).decode("utf-8-sig").splitlines() or [""])[0]
-        except (OSError, ValueError) as error:
-            raise UsageError(
-                f"The passphrase file {path} cannot be read: {getattr(error, 'strerror', error)}",
+
+        def fault(reason: str) -> UsageError:
+            return UsageError(
+                f"The passphrase file {path} cannot be read: {reason}",
                 hint="Correct --passphrase-file.",
-            ) from error
+            )
+
+        content = read_named(path, fault)
+        try:
+            return (content.decode("utf-8-sig").splitlines() or [""])[0]
+        except ValueError as error:
+            raise fault("it is not UTF-8") from error
     variable = this.environment.get("ECSMACHINE_PASSPHRASE")
     if variable:
         return variable

@@ -15,6 +15,7 @@ from ecsmachine.cli.commands.container_service.waiting import Follow, following
 from ecsmachine.cli.display.confirmation import confirm, read_input
 from ecsmachine.cli.display.output import print_json, print_listing
 from ecsmachine.cli.display.printer import complain, say, show, warn
+from ecsmachine.documents.text import read_named
 from ecsmachine.errors import MachineError
 
 app = command_group(
@@ -263,10 +264,12 @@ def _warn(warnings: Iterable[str]) -> None:
 
 
 def _read(file: Path) -> str:
+    def fault(reason: str) -> MachineError:
+        return MachineError(f"{file}: {reason}", hint="Name a Compose template.")
+
+    content = read_input() if str(file) == "-" else read_named(file, fault)
     try:
-        text = read_input().decode() if str(file) == "-" else file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise MachineError(f"{file}: {error.strerror}", hint="Name a Compose template.") from None
+        text = content.decode()
     except ValueError:
         raise MachineError(f"{file}: it is not text in UTF-8") from None
     if not text.strip():

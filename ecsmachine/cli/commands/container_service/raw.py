@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 from urllib.parse import parse_qsl, unquote
 
@@ -12,6 +11,7 @@ from ecsmachine.aliyun.container_service import ClusterClient
 from ecsmachine.cli.commands.container_service.options import cluster_client, connected, pairs
 from ecsmachine.cli.display.confirmation import read_input
 from ecsmachine.cli.display.printer import show
+from ecsmachine.documents.text import read_named
 from ecsmachine.errors import UsageError
 from ecsmachine.suggestions import instead_of
 
@@ -56,9 +56,8 @@ def _body(given: str) -> bytes:
         return read_input()
     if not given.startswith("@"):
         return given.encode()
-    try:
-        return Path(given[1:]).read_bytes()
-    except OSError as error:
-        raise UsageError(
-            f"--body: {given[1:]}: {error.strerror}", hint="Name a file after the @."
-        ) from None
+
+    def fault(reason: str) -> UsageError:
+        return UsageError(f"--body: {given[1:]}: {reason}", hint="Name a file after the @.")
+
+    return read_named(given[1:], fault)

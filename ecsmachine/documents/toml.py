@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LONGEST_NUMBER = 19
+_ENDS = ("]", '"""', "'''")
+"""One of them is in the last line of a value of several lines."""
+_MOST_EFFORT = 1 << 20
+"""How many characters are parsed to find lines; a value is, again with each that may end it."""
 
 
 def parse_toml(content: bytes, fault: Fault) -> dict[str, Any]:
@@ -108,14 +112,22 @@ def _loads(text: str) -> dict[str, Any]:
 
 
 def lines_of(content: bytes) -> dict[tuple[str, ...], int]:
-    """Return the line in which each key, and each table, of a TOML text begins, by its path."""
+    """Return the line in which each key, and each table, of a TOML text begins, by its path.
+
+    What stands below values of very many lines may be missing.
+    """
     lines: dict[tuple[str, ...], int] = {}
     table: tuple[str, ...] = ()
-    statement, begun = "", 0
+    statement, begun, effort = "", 0, _MOST_EFFORT
     for number, line in enumerate(content.decode("utf-8-sig").splitlines(keepends=True), start=1):
         if not statement:
             begun = number
         statement += line
+        if begun < number and not any(end in line for end in _ENDS):
+            continue
+        effort -= len(statement)
+        if effort < 0:
+            return lines
         try:
             found = _loads(statement)
         except ValueError:

@@ -54,6 +54,12 @@ def test_the_line_of_each_key() -> None:
     }
 
 
+def test_a_value_of_many_lines_is_not_parsed_without_end() -> None:
+    """With each line that may be its last it is parsed anew."""
+    assert lines_of(b"a = [\n" + b'"x",\n' * 3000 + b"]\nb = 1\n") == {("a",): 1, ("b",): 3003}
+    assert lines_of(b"z = 1\na = [\n" + b"[]\n,\n" * 1500 + b"]\nb = 1\n") == {("z",): 1}
+
+
 def test_what_it_holds() -> None:
     held = parse_toml(TEXT, MachineError)
     assert held["table"]["inner"]["inline"] == {"x": 1, "y": [2]}

@@ -6,6 +6,7 @@ A disk that grows online it sees at once.
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any, get_args
 
 from ecsmachine.localcloud.actions import listing as by
@@ -358,5 +359,5 @@ DISKS = Listing(
         by.never("LockReason"),
         by.tagged(lambda state: state.disks),
     ),
-    paging=page,
+    paging=partial(page, results=(10, 500)),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from functools import partial
 from typing import Any, get_args
 
 from ecsmachine.localcloud.actions import listing as by
@@ -133,7 +134,7 @@ INSTANCES = Listing(
         ),
         by.tagged(lambda state: state.instances),
     ),
-    paging=page,
+    paging=partial(page, results=(10, 100)),
 )
 _STATUSES_OF_INSTANCES = Listing(
     Instance,
@@ -178,7 +179,7 @@ def describe_instance_history_events(call: Call) -> Answer:
     """DescribeInstanceHistoryEvents: there have been none."""
     call.optional(call.state.instances, "InstanceId")
     nothing: list[Instance] = []
-    _, fields = page(call.parameters, nothing)
+    _, fields = page(call.parameters, nothing, results=(10, 100))
     return {**fields, "InstanceSystemEventSet": {"InstanceSystemEventType": []}}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ecsmachine.localcloud.actions import interface_requests
@@ -121,7 +122,7 @@ INTERFACES = Listing(
         by.never_true("ServiceManaged"),
         by.tagged_as("eni", "id"),
     ),
-    paging=page,
+    paging=partial(page, results=(10, 500)),
     most=500,
 )
 

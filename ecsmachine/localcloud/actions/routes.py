@@ -55,7 +55,7 @@ def describe_route_table_list(call: Call) -> Answer:
 def describe_route_entry_list(call: Call) -> Answer:
     """DescribeRouteEntryList: the entries of one table."""
     found = _ENTRIES.choose(call)
-    size = call.parameters.integer("MaxResult", 50, least=1, most=100)
+    size = call.parameters.integer("MaxResult", 10, least=1, most=100)
     part, fields = page_by_token(call.parameters, found, size=size)
     return {
         "TotalCount": len(found),

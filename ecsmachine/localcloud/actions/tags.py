@@ -148,7 +148,7 @@ def list_tag_resources(call: Call, kinds: tuple[str, ...]) -> Answer:
         and tagging.has_tags(tag_set.tags, wanted)
         for key, value in tag_set.tags.items()
     ]
-    part, fields = page_by_token(call.parameters, entries, size=50)
+    part, fields = page_by_token(call.parameters, entries, size=50, most=50)
     return {"NextToken": fields["NextToken"], "TagResources": {"TagResource": list(part)}}
 
 

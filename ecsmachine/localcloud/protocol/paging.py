@@ -28,13 +28,22 @@ def page_by_number(
 
 
 def page_by_token(
-    parameters: Parameters, items: Sequence[T], *, size: int = 10, most: int = 100
+    parameters: Parameters,
+    items: Sequence[T],
+    *,
+    size: int = 10,
+    most: int = 100,
+    results: tuple[int, int] | None = None,
 ) -> tuple[Sequence[T], dict[str, Any]]:
     """Return the page asked for with ``NextToken`` and ``MaxResults``, and the fields about it.
 
-    ``NextToken`` is "" on the last page.
+    ``NextToken`` is "" on the last page. With ``results``, a ``MaxResults`` that is outside of them
+    counts as the nearest of the two; without, only 1 to ``most`` are accepted.
     """
-    size = parameters.integer("MaxResults", size, least=1, most=most)
+    if results:
+        size = min(max(parameters.integer("MaxResults", size), results[0]), results[1])
+    else:
+        size = parameters.integer("MaxResults", size, least=1, most=most)
     start = _offset(parameters)
     end = start + size
     token = base64.b64encode(f"offset:{end}".encode()).decode() if end < len(items) else ""
@@ -42,11 +51,16 @@ def page_by_token(
 
 
 def page(
-    parameters: Parameters, items: Sequence[T], *, size: int = 10, most: int = 100
+    parameters: Parameters,
+    items: Sequence[T],
+    *,
+    size: int = 10,
+    most: int = 100,
+    results: tuple[int, int] | None = None,
 ) -> tuple[Sequence[T], dict[str, Any]]:
     """Return a page by token where the request asks for that, else by number."""
     if parameters.given("NextToken") or parameters.given("MaxResults"):
-        part, fields = page_by_token(parameters, items, size=size, most=most)
+        part, fields = page_by_token(parameters, items, size=size, most=most, results=results)
         return part, {
             "TotalCount": len(items),
             "PageNumber": 1,

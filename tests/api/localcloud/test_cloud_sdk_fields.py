@@ -61,6 +61,11 @@ BLANK = {
         "source_group_owner_account",
         "dest_group_owner_account",
     },
+    "on the last page, and a page has ten at least": {
+        "DescribeInstances.next_token",
+        "DescribeDisks.next_token",
+        "DescribeNetworkInterfaces.next_token",
+    },
     "nothing is locked, and no event is planned": {
         "operation_locks.lock_reason",
         "operation_locks.operation_lock",
@@ -352,7 +357,7 @@ def look_at_everything(clients: Clients, ids: dict[str, str], see: Fields, accou
             )
         )
     )
-    # Two pages, so that one has a token.
+    # Two pages where the first can be that small, so that one has a token.
     for size in (1, 10):
         more = {**here, "max_results": size}
         see(ecs.describe_instances(ecs_models.DescribeInstancesRequest(**more)))

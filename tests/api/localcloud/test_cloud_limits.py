@@ -1,0 +1,42 @@
+"""Limits and defaults as the published API (the models of the current SDKs) says them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.api.localcloud.api_client import VPC, Api
+
+
+@pytest.mark.parametrize(
+    ("action", "path", "most"),
+    [
+        ("DescribeInstances", ("Instances", "Instance"), 100),
+        ("DescribeDisks", ("Disks", "Disk"), 500),
+        ("DescribeNetworkInterfaces", ("NetworkInterfaceSets", "NetworkInterfaceSet"), 500),
+    ],
+)
+def test_results_of_a_page_outside_of_the_limits_count_as_the_nearest(
+    api: Api, action: str, path: tuple[str, str], most: int
+) -> None:
+    api.call("RunInstances", {**api.base(api.group()), "Amount": 11})
+    for asked, told in ((1, 10), (most, most), (most + 1, most)):
+        page = api.call(action, MaxResults=asked)
+        assert (page["PageSize"], len(page[path[0]][path[1]])) == (told, min(told, 11))
+
+
+def test_a_page_of_tags_has_at_most_fifty(api: Api) -> None:
+    values = {"ResourceType": "VPC", "Tag.1.Key": "a"}
+    assert api.call("ListTagResources", values, version=VPC, MaxResults=50)["NextToken"] == ""
+    assert api.refusal("ListTagResources", values, version=VPC, MaxResults=51) == (
+        "400 InvalidParameter"
+    )
+
+
+def test_a_page_of_routes_has_ten_if_it_is_not_asked_for_more(api: Api) -> None:
+    vpc = api.call("CreateVpc", version=VPC)
+    for number in range(11):
+        values = {"VpcId": vpc["VpcId"], "CidrBlock": f"172.16.{number}.0/24"}
+        api.call("CreateVSwitch", values, version=VPC, ZoneId=f"{api.region}-h")
+    told = api.call("DescribeRouteEntryList", version=VPC, RouteTableId=vpc["RouteTableId"])
+    assert len(told["RouteEntrys"]["RouteEntry"]) == 10
+    assert told["NextToken"]

@@ -116,7 +116,7 @@ def _reboot(call: Call, instance: Instance) -> None:
 
 
 def _delete(call: Call, instance: Instance) -> None:
-    force = call.parameters.boolean("Force") or call.parameters.boolean("ForceStop")
+    force = call.parameters.boolean("Force")
     if instance.deletion_protection:
         raise refusals.of("InvalidOperation.DeletionProtection")
     ended = call.parameters.boolean("TerminateSubscription") and _is_expired(instance)

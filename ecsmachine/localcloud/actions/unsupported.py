@@ -159,6 +159,7 @@ WITHOUT_EFFECT: Mapping[str, tuple[str, ...]] = {
     "There are no forwarding rules.": ("DescribeVServerGroups:IncludeRule",),
     "There are no system tags.": ("DescribeTags:Category",),
     "No instance type has local disks.": ("StartInstance:InitLocalDisk",),
+    "An instance that is deleted while it runs is always cut off.": ("DeleteInstance*:ForceStop",),
     "Zones have no clusters to move an instance between.": (
         *("ModifyInstanceSpec:AllowMigrate*", "ModifyPrepayInstanceSpec:Migrate*"),
     ),

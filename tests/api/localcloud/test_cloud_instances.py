@@ -336,6 +336,10 @@ def test_states_that_refuse(api: Api) -> None:
     refused = "403 IncorrectInstanceStatus"
     assert api.refusal("StartInstance", InstanceId=instance_id) == refused
     assert api.refusal("DeleteInstance", InstanceId=instance_id) == refused
+    # ForceStop says how one is stopped that Force allows to delete
+    several = {"InstanceId.1": instance_id, "ForceStop": True}
+    assert api.refusal("DeleteInstances", several) == refused
+    assert api.refusal("DeleteInstance", InstanceId=instance_id, ForceStop=True) == refused
     api.call("StopInstance", InstanceId=instance_id)
     api.wait(instance_id, "Stopped")
     assert api.refusal("StopInstance", InstanceId=instance_id) == refused

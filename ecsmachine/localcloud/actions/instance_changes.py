@@ -15,7 +15,7 @@ from ecsmachine.localcloud.actions.instance_place import (
     private_address_of_request,
 )
 from ecsmachine.localcloud.actions.interface_requests import check_interfaces_of
-from ecsmachine.localcloud.actions.security_groups import MAX_GROUPS_OF_INSTANCE
+from ecsmachine.localcloud.actions.security_groups import MAX_GROUPS_OF_INSTANCE, check_membership
 from ecsmachine.localcloud.catalog.disk_categories import supported_categories
 from ecsmachine.localcloud.catalog.instance_types import find_instance_type, known_instance_type
 from ecsmachine.localcloud.protocol import refusals
@@ -63,12 +63,13 @@ def modify_instance_attribute(call: Call) -> None:
         changes["credit_specification"] = parameters.choice(
             "CreditSpecification", ("Standard", "Unlimited")
         )
-    groups = parameters.listed("SecurityGroupIds", most=5)
-    if groups:
-        for group_id in groups:
-            if call.find(call.state.security_groups, group_id).vpc_id != instance.vpc_id:
-                raise refusals.of("InvalidParameter.Mismatch#group-and-instance")
-        changes["security_group_ids"] = tuple(dict.fromkeys(groups))
+    group_ids = dict.fromkeys(parameters.listed("SecurityGroupIds", most=MAX_GROUPS_OF_INSTANCE))
+    if group_ids:
+        groups = [call.find(call.state.security_groups, group_id) for group_id in group_ids]
+        if any(group.vpc_id != instance.vpc_id for group in groups):
+            raise refusals.of("InvalidParameter.Mismatch#group-and-instance")
+        check_membership(call, groups, instance.security_group_ids)
+        changes["security_group_ids"] = tuple(group_ids)
     password = checked_text(parameters, "Password", valid_password)
     if password:
         changes["has_password"] = True

@@ -10,8 +10,7 @@ from ecsmachine.localcloud.actions.call import Call
 from ecsmachine.localcloud.actions.instance_place import Place
 from ecsmachine.localcloud.actions.security_groups import (
     MAX_GROUPS_OF_INSTANCE,
-    check_room,
-    check_same_kind,
+    check_membership,
 )
 from ecsmachine.localcloud.catalog.instance_types import InstanceType
 from ecsmachine.localcloud.protocol import refusals
@@ -57,8 +56,7 @@ def interface_request(
         raise refusals.VSWITCH_STATUS()
     for group in groups:
         check_vpc(group.vpc_id, vswitch.vpc_id)
-        check_room(call, group)
-    check_same_kind(groups)
+    check_membership(call, groups)
     primary_ip = parameters.text("PrimaryIpAddress")
     secondary_ips, more_ips = secondary_addresses(parameters)
     return InterfaceRequest(

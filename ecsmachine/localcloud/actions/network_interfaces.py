@@ -10,7 +10,7 @@ from ecsmachine.localcloud.actions import interface_requests
 from ecsmachine.localcloud.actions import listing as by
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.listing import Filter, Listing, Test
-from ecsmachine.localcloud.actions.security_groups import check_room, check_same_kind
+from ecsmachine.localcloud.actions.security_groups import check_membership
 from ecsmachine.localcloud.catalog.instance_types import known_instance_type
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import missing_parameter
@@ -228,9 +228,7 @@ def modify_network_interface_attribute(call: Call) -> None:
         groups = interface_requests.groups_named(call, ids)
         for group in groups:
             interface_requests.check_vpc(group.vpc_id, interface.vpc_id)
-            if group.id not in interface.security_group_ids:
-                check_room(call, group)
-        check_same_kind(groups)
+        check_membership(call, groups, interface.security_group_ids)
         changes["security_group_ids"] = tuple(group.id for group in groups)
     put_interface(call.state, replace(interface, **changes))
 

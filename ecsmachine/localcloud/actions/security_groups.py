@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -173,8 +173,9 @@ def join_security_group(call: Call) -> None:
         raise refusals.of("InvalidInstanceId.AlreadyExists")
     if len(interface.security_group_ids) >= MAX_GROUPS_OF_INSTANCE:
         raise refusals.of("InstanceSecurityGroupLimitExceeded")
-    check_room(call, group)
-    _change_groups(call, interface, (*interface.security_group_ids, group.id))
+    its = interface.security_group_ids
+    check_membership(call, [call.find(call.state.security_groups, i) for i in its] + [group], its)
+    _change_groups(call, interface, (*its, group.id))
 
 
 def leave_security_group(call: Call) -> None:
@@ -196,8 +197,16 @@ def check_room(call: Call, group: SecurityGroup, more: int = 1) -> None:
         raise refusals.of("SecurityGroupInstanceLimitExceed")
 
 
-def check_same_kind(groups: Iterable[SecurityGroup]) -> None:
-    """Raise ``InvalidOperation.MultiGroupType`` unless all groups are of one type."""
+def check_membership(
+    call: Call, groups: Sequence[SecurityGroup], before: Container[str] = ()
+) -> None:
+    """Refuse groups that an interface cannot be in together; ``before`` are those it is in now.
+
+    They need room for it, and have to be of one type.
+    """
+    for group in groups:
+        if group.id not in before:
+            check_room(call, group)
     if len({group.kind for group in groups}) > 1:
         raise refusals.of("InvalidOperation.MultiGroupType")
 

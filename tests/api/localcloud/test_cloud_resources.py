@@ -199,6 +199,18 @@ def test_groups_are_listed_and_joined(api: Api) -> None:
     )
 
 
+def test_groups_of_two_types_are_not_joined(api: Api) -> None:
+    one, other = api.group("basic"), api.group("advanced", SecurityGroupType="enterprise")
+    instance_id = api.run(one)
+    refused = "403 InvalidOperation.MultiGroupType"
+    joined = {"InstanceId": instance_id, "SecurityGroupId": other}
+    assert api.refusal("JoinSecurityGroup", joined) == refused
+    both = {"SecurityGroupIds.1": one, "SecurityGroupIds.2": other}
+    assert api.refusal("ModifyInstanceAttribute", both, InstanceId=instance_id) == refused
+    # From one type to the other is allowed.
+    api.call("ModifyInstanceAttribute", {"SecurityGroupIds.1": other}, InstanceId=instance_id)
+
+
 def test_a_key_pair_that_the_cloud_makes(api: Api) -> None:
     made = api.call("CreateKeyPair", KeyPairName="keys")
     private = load_pem_private_key(made["PrivateKeyBody"].encode(), None)

@@ -12,7 +12,7 @@ from ecsmachine.localcloud.actions.instance_creation import user_data_of_request
 from ecsmachine.localcloud.actions.instance_options import cpu_options_of_request
 from ecsmachine.localcloud.actions.instance_place import (
     groups_of_request,
-    private_address_of_request,
+    private_addresses_of_request,
 )
 from ecsmachine.localcloud.actions.interface_requests import check_interfaces_of
 from ecsmachine.localcloud.actions.security_groups import MAX_GROUPS_OF_INSTANCE, check_membership
@@ -175,7 +175,9 @@ def modify_instance_vpc_attribute(call: Call) -> None:
     if vswitch.id == instance.vswitch_id and wanted in ("", instance.private_ip):
         address = instance.private_ip
     else:
-        address = private_address_of_request(call, vswitch, 1) or pick_private(call.state, vswitch)
+        (address,) = private_addresses_of_request(call, vswitch) or [
+            pick_private(call.state, vswitch)
+        ]
     call.state.instances.put(
         replace(
             instance,

@@ -25,7 +25,7 @@ from ecsmachine.localcloud.actions.instance_options import (
 from ecsmachine.localcloud.actions.instance_place import (
     interfaces_of_request,
     place_of_request,
-    private_address_of_request,
+    private_addresses_of_request,
     with_primary_interface,
 )
 from ecsmachine.localcloud.actions.interface_requests import put_interfaces, secondary_interfaces
@@ -117,7 +117,9 @@ def _create_instances(call: Call, amount: int, *, start: bool) -> tuple[list[Ins
     _, more_ips = interface_requests.secondary_addresses(interface)
     interface_requests.check_number_of_addresses(1 + more_ips, kind)
     unpaid = start and only_ordered(parameters, charge.charge_type)
-    addresses = private_address_of_request(networking, place.vswitch, amount)
+    addresses = private_addresses_of_request(networking, place.vswitch, amount)
+    if addresses and secondary and amount > 1:
+        raise refusals.conflicting("PrivateIpAddress", "NetworkInterface")
     if len(call.state.instances) + amount > call.state.offer.quota("instances"):
         raise refusals.QUOTA_OF_INSTANCES()
     for group in place.groups:
@@ -141,7 +143,7 @@ def _create_instances(call: Call, amount: int, *, start: bool) -> tuple[list[Ins
             instance_type=kind.id,
             vpc_id=place.vswitch.vpc_id,
             vswitch_id=place.vswitch.id,
-            private_ip=addresses or pick_private(call.state, place.vswitch),
+            private_ip=addresses[number] if addresses else pick_private(call.state, place.vswitch),
             security_group_ids=tuple(group.id for group in place.groups),
             status="Pending",
             created=minutes(),
@@ -186,8 +188,8 @@ def _create_instances(call: Call, amount: int, *, start: bool) -> tuple[list[Ins
         )
         call.state.instances.put(instance)
         if more_ips:
-            picked = tuple(interface_requests.free_addresses_for(call, place.vswitch, more_ips))
-            call.state.instances.put(replace(instance, secondary_ips=picked))
+            picked = interface_requests.free_addresses_for(call, place.vswitch, more_ips, addresses)
+            call.state.instances.put(replace(instance, secondary_ips=tuple(picked)))
         put_tags(call.state, "instance", instance.id, region.id, tags)
         # RunInstances tags everything that it creates, CreateInstance only the instance.
         its_tags = tags if start else {}

@@ -109,19 +109,18 @@ def _vswitch(call: Call, region: Region, vpc_id: str, zone_id: str) -> VSwitch:
     raise missing_parameter("VSwitchId")
 
 
-def private_address_of_request(call: Call, vswitch: VSwitch, amount: int) -> str:
-    """Return ``PrivateIpAddress``, or ""; raises its refusals."""
-    address = call.parameters.text("PrivateIpAddress")
-    if not address:
-        return ""
-    if amount > 1:
-        raise refusals.of("InvalidParameter.Conflict#one-private-address")
+def private_addresses_of_request(call: Call, vswitch: VSwitch, amount: int = 1) -> list[str]:
+    """Return ``PrivateIpAddress`` and those that follow it, or none; raises its refusals."""
+    text = call.parameters.text("PrivateIpAddress")
+    if not text:
+        return []
     try:
-        number = ipaddress.IPv4Address(address)
+        first = ipaddress.IPv4Address(text)
+        addresses = [str(first + number) for number in range(amount)]
     except ValueError as error:
         raise refusals.malformed("PrivateIpAddress") from error
-    if number not in ipaddress.IPv4Network(vswitch.cidr) or not usable(vswitch, address):
+    if not all(usable(vswitch, address) for address in addresses):
         raise refusals.of("InvalidPrivateIpAddress")
-    if not private_is_free(call.state, vswitch, address):
+    if not all(private_is_free(call.state, vswitch, address) for address in addresses):
         raise refusals.of("InvalidPrivateIpAddress.Duplicated")
-    return address
+    return addresses

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 import json
 import time
 from dataclasses import replace
@@ -134,7 +135,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"PrivateIpAddress": "x"}, "400 InvalidPrivateIpAddress.Malformed"),
     ({"PrivateIpAddress": "10.0.0.1"}, "400 InvalidPrivateIpAddress"),
     ({"PrivateIpAddress": "172.16.0.0"}, "400 InvalidPrivateIpAddress"),
-    ({"PrivateIpAddress": "172.16.0.9", "Amount": 2}, "400 InvalidParameter.Conflict"),
+    ({"PrivateIpAddress": "255.255.255.255", "Amount": 2}, "400 InvalidPrivateIpAddress.Malformed"),
     ({"UserData": "not base64!"}, "400 InvalidUserData.Base64FormatInvalid"),
     (
         {"UserData": base64.b64encode(b"x" * 33000).decode()},
@@ -165,6 +166,32 @@ def test_what_run_instances_refuses(api: Api) -> None:
     assert api.call("DescribeDisks")["TotalCount"] == 0
     # Nothing was half-written: the group can go.
     api.call("DeleteSecurityGroup", SecurityGroupId=group)
+
+
+def test_several_instances_have_the_addresses_from_the_first_on(api: Api) -> None:
+    base = api.base(api.group())
+    network = ipaddress.IPv4Network(
+        api.call("DescribeVSwitches")["VSwitches"]["VSwitch"][0]["CidrBlock"]
+    )
+    wanted = [str(network[number]) for number in (9, 10, 11)]
+    card = {"InstanceType": "Primary", "SecondaryPrivateIpAddressCount": 1}
+    card |= {"VSwitchId": base["VSwitchId"], "SecurityGroupId": base["SecurityGroupId"]}
+    card |= {"PrimaryIpAddress": wanted[0]}
+    values = {name: base[name] for name in ("ImageId", "InstanceType")}
+    values |= {f"NetworkInterface.1.{name}": value for name, value in card.items()}
+    api.call("RunInstances", values, Amount=3)
+    assert sorted(each.private_ip for each in api.cloud.state.instances) == sorted(wanted)
+    again = {**base, "PrivateIpAddress": str(network[8]), "Amount": 2}
+    assert api.refusal("RunInstances", again) == "400 InvalidPrivateIpAddress.Duplicated"
+    # The last three addresses of a VSwitch are the cloud's own.
+    again |= {"PrivateIpAddress": str(network[-4])}
+    assert api.refusal("RunInstances", again) == "400 InvalidPrivateIpAddress"
+    again |= {
+        "PrivateIpAddress": str(network[20]),
+        "NetworkInterface.1.VSwitchId": base["VSwitchId"],
+    }
+    again |= {"NetworkInterface.1.SecurityGroupId": base["SecurityGroupId"]}
+    assert api.refusal("RunInstances", again) == "400 InvalidParameter.Conflict"
 
 
 def test_a_group_of_another_vpc(api: Api) -> None:

@@ -31,7 +31,7 @@ from ecsmachine.localcloud.actions.instance_place import (
 from ecsmachine.localcloud.actions.interface_requests import put_interfaces, secondary_interfaces
 from ecsmachine.localcloud.actions.launch_templates import with_template
 from ecsmachine.localcloud.actions.security_groups import check_room
-from ecsmachine.localcloud.actions.stock import check_host_capacity, check_stock
+from ecsmachine.localcloud.actions.stock import amount_in_stock, check_host_capacity
 from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.catalog.instance_types import InstanceType, find_instance_type
 from ecsmachine.localcloud.protocol import refusals
@@ -68,7 +68,6 @@ def run_instances(call: Call) -> Answer:
         most=MAX_AMOUNT,
         error=ApiError("InvalidParameter.Amount", "The specified Amount is invalid."),
     )
-    parameters.integer("MinAmount", 1, least=1, most=amount, error=refusals.malformed("MinAmount"))
     instances, price = _create_instances(call, amount, start=True)
     return {
         "InstanceIdSets": {"InstanceIdSet": [instance.id for instance in instances]},
@@ -124,7 +123,10 @@ def _create_instances(call: Call, amount: int, *, start: bool) -> tuple[list[Ins
         raise refusals.QUOTA_OF_INSTANCES()
     for group in place.groups:
         check_room(call, group, amount)
-    check_stock(call, place.vswitch.zone, kind.id, amount)
+    least = parameters.integer(
+        "MinAmount", amount, least=1, most=amount, error=refusals.malformed("MinAmount")
+    )
+    amount = amount_in_stock(call, place.vswitch.zone, kind.id, amount, least)
     made: list[Instance] = []
     price = price_of_order(call.state.offer, charge, kind, disks) * amount
     if unpaid:

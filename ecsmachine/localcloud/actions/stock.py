@@ -13,12 +13,16 @@ from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.state.model import Instance
 
 
-def check_stock(call: Call, zone: str, instance_type: str, amount: int) -> None:
-    """Refuse this many instances with ``OperationDenied.NoStock`` if there is no stock."""
+def amount_in_stock(call: Call, zone: str, instance_type: str, amount: int, least: int) -> int:
+    """Return how many instances of ``amount`` can be had.
+
+    Raises ``OperationDenied.NoStock`` if they are less than ``least``.
+    """
     left = _left(call, zone, instance_type)
-    if left is not None and amount > left:
+    if left is not None and left < least:
         raise refusals.NO_STOCK()
     faults.check_stock(call.faults, call.action, zone, instance_type)
+    return amount if left is None else min(amount, left)
 
 
 def sold_out(call: Call, zone: str, instance_type: str) -> bool:

@@ -28,7 +28,9 @@ def instances(api: Api) -> list[dict[str, Any]]:
     return sorted(found, key=lambda one: str(one["InstanceName"]))
 
 
-def run_instances(api: Api, cloud: Cloud, kind: str = "ecs.g6.large", amount: int = 1) -> str:
+def run_instances(
+    api: Api, cloud: Cloud, kind: str = "ecs.g6.large", amount: int = 1, **more: int
+) -> str:
     group = api.call("CreateSecurityGroup", VpcId=cloud.vpc_id)["SecurityGroupId"]
     values = {
         "ImageId": cloud.image_id,
@@ -36,6 +38,7 @@ def run_instances(api: Api, cloud: Cloud, kind: str = "ecs.g6.large", amount: in
         "VSwitchId": cloud.vswitch_id,
         "SecurityGroupId": group,
         "Amount": amount,
+        **more,
     }
     try:
         made = api.call("RunInstances", values)
@@ -104,7 +107,8 @@ def test_stock() -> None:
     with local_cloud(seed={"stock": stock, "instances": [{}]}) as cloud:
         api = api_of(cloud)
         assert run_instances(api, cloud, amount=3) == "OperationDenied.NoStock"
-        assert run_instances(api, cloud, amount=2) == "2 made"
+        assert run_instances(api, cloud, amount=4, MinAmount=3) == "OperationDenied.NoStock"
+        assert run_instances(api, cloud, amount=4, MinAmount=1) == "2 made"
         assert run_instances(api, cloud) == "OperationDenied.NoStock"
         assert run_instances(api, cloud, "ecs.n4.small") == "OperationDenied.NoStock"
         assert run_instances(api, cloud, "ecs.c6.large") == "1 made"

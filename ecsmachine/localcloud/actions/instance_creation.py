@@ -54,6 +54,8 @@ MAX_AMOUNT = 100
 MAX_USER_DATA_BYTES = 32 * 1024
 _NEVER_THERE = ("HpcClusterId", "DedicatedHostId")
 """Parameters for resources that the local cloud never has."""
+_PLACEHOLDER = "${instance_id}"
+"""What RunInstances replaces in host names by the id of each instance."""
 _SEQUENCE = re.compile(r"\[([0-9]*)(?:,([0-9]*))?\]")
 
 
@@ -101,7 +103,12 @@ def _create_instances(call: Call, amount: int, *, start: bool) -> tuple[list[Ins
     networking = replace(call, parameters=with_primary_interface(parameters, primary))
     place = place_of_request(networking, region)
     names = _names(parameters, "InstanceName", amount)
+    ids = [new_id("i", region.id) for _ in range(amount)]
     host_names = _host_names(parameters, amount)
+    if start:
+        host_names = [
+            name.replace(_PLACEHOLDER, its_id) for name, its_id in zip(host_names, ids, strict=True)
+        ]
     _check_names(parameters, names, host_names)
     password = password_of_request(parameters)
     public_key = public_key_of_request(call, region.id)
@@ -132,8 +139,7 @@ def _create_instances(call: Call, amount: int, *, start: bool) -> tuple[list[Ins
     if unpaid:
         return made, price
     check_host_capacity(call, amount)
-    for number in range(amount):
-        instance_id = new_id("i", region.id)
+    for number, instance_id in enumerate(ids[:amount]):
         instance = Instance(
             id=instance_id,
             region=region.id,

@@ -182,6 +182,15 @@ def test_each_instance_gets_its_own_of_several_host_names(api: Api) -> None:
     assert api.refusal("RunInstances", both) == "400 InvalidParameter.Conflict"
 
 
+def test_a_host_name_can_have_the_id_of_its_instance_in_it(api: Api) -> None:
+    base = {**api.base(api.group()), "HostName": "k8s-${instance_id}"}
+    made = api.call("RunInstances", base, Amount=2)["InstanceIdSets"]["InstanceIdSet"]
+    names = {each.id: each.host_name for each in api.cloud.state.instances}
+    assert names == {instance_id: f"k8s-{instance_id}" for instance_id in made}
+    # Only RunInstances is said to know it.
+    assert api.refusal("CreateInstance", base) == "400 InvalidHostName.Malformed"
+
+
 def test_what_an_instance_is_asked_to_have_is_told(api: Api) -> None:
     instance_id = api.run(
         api.group(),

@@ -8,7 +8,10 @@ from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.instance_charge import only_ordered
-from ecsmachine.localcloud.actions.instance_creation import user_data_of_request
+from ecsmachine.localcloud.actions.instance_creation import (
+    default_bandwidth_in,
+    user_data_of_request,
+)
 from ecsmachine.localcloud.actions.instance_options import cpu_options_of_request
 from ecsmachine.localcloud.actions.instance_place import (
     groups_of_request,
@@ -220,6 +223,7 @@ def _bandwidths(call: Call) -> dict[str, Any]:
             most=100,
             error=refusals.not_supported("InternetMaxBandwidthOut"),
         )
+        changes["bandwidth_in"] = default_bandwidth_in(changes["bandwidth_out"])
     if call.parameters.given("InternetMaxBandwidthIn"):
         changes["bandwidth_in"] = call.parameters.integer(
             "InternetMaxBandwidthIn", least=1, most=200

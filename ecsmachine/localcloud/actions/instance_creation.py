@@ -160,7 +160,9 @@ def _create_instances(call: Call, amount: int, *, start: bool) -> tuple[list[Ins
             public_ip=pick_public(call.state) if start and bandwidth > 0 else "",
             internet_charge_type=parameters.text("InternetChargeType", "PayByTraffic"),
             bandwidth_out=bandwidth,
-            bandwidth_in=parameters.integer("InternetMaxBandwidthIn", 200, least=1, most=200),
+            bandwidth_in=parameters.integer(
+                "InternetMaxBandwidthIn", default_bandwidth_in(bandwidth), least=1, most=200
+            ),
             **asdict(charge),
             auto_renew=parameters.boolean("AutoRenew"),
             auto_renew_unit=charge.period_unit,
@@ -293,6 +295,11 @@ def _bandwidth(parameters: Parameters) -> int:
         most=100,
         error=refusals.malformed("InternetMaxBandwidthOut"),
     )
+
+
+def default_bandwidth_in(bandwidth_out: int) -> int:
+    """Return the ``InternetMaxBandwidthIn`` of a request that has none, in Mbit/s."""
+    return max(10, bandwidth_out)
 
 
 def user_data_of_request(parameters: Parameters) -> str:

@@ -24,6 +24,20 @@ def test_results_of_a_page_outside_of_the_limits_count_as_the_nearest(
         assert (page["PageSize"], len(page[path[0]][path[1]])) == (told, min(told, 11))
 
 
+def test_as_much_comes_in_as_goes_out_but_at_least_ten(api: Api) -> None:
+    base = api.base(api.group())
+    for out, told in ((0, 10), (7, 10), (50, 50)):
+        values = {**base, "InternetMaxBandwidthOut": out}
+        instance_id = str(api.call("CreateInstance", values)["InstanceId"])
+        instance = api.wait(instance_id, "Stopped")
+        assert instance["InternetMaxBandwidthIn"] == told
+    spec = {"InstanceId": instance_id, "InternetMaxBandwidthOut": 30}
+    api.call("ModifyInstanceNetworkSpec", spec)
+    assert api.wait(instance_id, "Stopped")["InternetMaxBandwidthIn"] == 30
+    api.call("ModifyInstanceNetworkSpec", spec, InternetMaxBandwidthIn=8)
+    assert api.wait(instance_id, "Stopped")["InternetMaxBandwidthIn"] == 8
+
+
 def test_a_page_of_tags_has_at_most_fifty(api: Api) -> None:
     values = {"ResourceType": "VPC", "Tag.1.Key": "a"}
     assert api.call("ListTagResources", values, version=VPC, MaxResults=50)["NextToken"] == ""

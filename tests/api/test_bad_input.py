@@ -46,7 +46,7 @@ WALK: list[tuple[str, int, tuple[str, ...]]] = [
     (
         "disk-size 5 --aliyunecs-instance-type ecs.n4.small",
         3,
-        ("5 GiB is out of range", "20 to 65536 GiB"),
+        ("5 GiB is out of range", "20 to 32768 GiB"),
     ),
     ("disk-size 5 --aliyunecs-disk-category cloud_essd", 2, ("20 to 65536 GiB",)),
     ("disk-size 20 --aliyunecs-disk-category cloud_sdd", 2, ("Did you mean cloud_ssd",)),

@@ -53,7 +53,7 @@ def test_the_defaults_pass_without_making_anything(rig: Rig) -> None:
         ({"vswitch_id": "vsw-none"}, 'no VSwitch "vsw-none"', "vsw-"),
         ({"eip": "eip-none"}, 'no elastic address "eip-none"', ""),
         ({"ssh_keypath": "/nonexistent/key"}, "no private key", "ssh-keypath"),
-        ({"disk_size": 5, "instance_type": "ecs.n4.small"}, "5 GiB is out of range", "65536"),
+        ({"disk_size": 5, "instance_type": "ecs.n4.small"}, "5 GiB is out of range", "32768"),
         (
             {"disk_size": 65536, "disk_category": "cloud_auto", "instance_type": "ecs.n4.small"},
             *("not available", "cloud_ssd"),

@@ -89,6 +89,9 @@ def system_disk_of_request(
     )
     if size < image.size_gib:
         raise refusals.of("InvalidSystemDiskSize.LessThanImageSize")
+    level = performance_level(request, category, refusals.malformed("PerformanceLevel"))
+    if size < disk_categories.PERFORMANCE_LEVELS.get(level, 0):
+        raise size_error
     return DiskRequest(
         kind="system",
         category=category,
@@ -96,9 +99,7 @@ def system_disk_of_request(
         name=_disk_name(request),
         description=_disk_description(request),
         device="/dev/xvda",
-        performance_level=performance_level(
-            request, category, refusals.malformed("PerformanceLevel")
-        ),
+        performance_level=level,
         **asdict(disk_options(request, category, size)),
     )
 

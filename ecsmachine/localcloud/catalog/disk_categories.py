@@ -22,15 +22,15 @@ CATEGORIES = {
     item.name: item
     for item in (
         DiskCategory("cloud", 20, 500, 5, 2000),
-        DiskCategory("cloud_efficiency", 20, 2048, 10, 65536),
-        DiskCategory("cloud_ssd", 20, 2048, 20, 65536),
+        DiskCategory("cloud_efficiency", 20, 2048, 20, 32768),
+        DiskCategory("cloud_ssd", 20, 2048, 20, 32768),
         DiskCategory("cloud_essd", 20, 2048, 1, 65536),
-        DiskCategory("cloud_auto", 20, 2048, 1, 65536),
-        DiskCategory("cloud_essd_entry", 20, 2048, 10, 65536),
+        DiskCategory("cloud_auto", 1, 2048, 1, 65536),
+        DiskCategory("cloud_essd_entry", 20, 2048, 10, 32768),
     )
 }
 PERFORMANCE_LEVELS = {"PL0": 1, "PL1": 20, "PL2": 461, "PL3": 1261}
-"""The performance levels of cloud_essd, and the smallest data disk (GiB) of each."""
+"""The performance levels of cloud_essd, and the smallest disk (GiB) of each."""
 
 
 def baseline_iops(size_gib: int) -> int:

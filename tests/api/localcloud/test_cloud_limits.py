@@ -24,6 +24,36 @@ def test_results_of_a_page_outside_of_the_limits_count_as_the_nearest(
         assert (page["PageSize"], len(page[path[0]][path[1]])) == (told, min(told, 11))
 
 
+@pytest.mark.parametrize(
+    ("category", "least", "most"),
+    [
+        ("cloud", 5, 2000),
+        ("cloud_efficiency", 20, 32768),
+        ("cloud_ssd", 20, 32768),
+        ("cloud_auto", 1, 65536),
+        ("cloud_essd_entry", 10, 32768),
+    ],
+)
+def test_how_large_a_data_disk_can_be(api: Api, category: str, least: int, most: int) -> None:
+    disk = {"ZoneId": f"{api.region}-h", "DiskCategory": category}
+    for size in (least, most):
+        api.call("CreateDisk", disk, Size=size)
+    for size in (least - 1, most + 1):
+        assert api.refusal("CreateDisk", disk, Size=size) == "400 InvalidDiskSize.NotSupported"
+
+
+@pytest.mark.parametrize(("level", "least"), [("PL1", 20), ("PL2", 461), ("PL3", 1261)])
+def test_how_large_a_system_disk_of_a_level_has_to_be(api: Api, level: str, least: int) -> None:
+    base = api.base(api.group())
+    disk = {"SystemDisk.Category": "cloud_essd", "SystemDisk.PerformanceLevel": level}
+    api.call("CreateInstance", {**base, **disk, "SystemDisk.Size": least})
+    if least > 20:  # the size of the image
+        disk["SystemDisk.Size"] = str(least - 1)
+        assert api.refusal("CreateInstance", {**base, **disk}) == (
+            "400 InvalidSystemDiskSize.ValueNotSupported"
+        )
+
+
 def test_as_much_comes_in_as_goes_out_but_at_least_ten(api: Api) -> None:
     base = api.base(api.group())
     for out, told in ((0, 10), (7, 10), (50, 50)):

@@ -15,10 +15,10 @@ DiskKind = Literal["system", "data"]
 
 SIZES_GIB: dict[str, dict[DiskKind, tuple[int, int]]] = {
     "cloud": {"system": (20, 500), "data": (5, 2000)},
-    "cloud_efficiency": {"system": (20, 2048), "data": (10, 65536)},
-    "cloud_ssd": {"system": (20, 2048), "data": (20, 65536)},
+    "cloud_efficiency": {"system": (20, 2048), "data": (20, 32768)},
+    "cloud_ssd": {"system": (20, 2048), "data": (20, 32768)},
     "cloud_essd": {"system": (20, 2048), "data": (20, 65536)},
-    "cloud_essd_entry": {"system": (1, 2048), "data": (10, 65536)},
+    "cloud_essd_entry": {"system": (20, 2048), "data": (10, 32768)},
     "cloud_auto": {"system": (1, 2048), "data": (1, 65536)},
     "ephemeral_ssd": {"system": (20, 500), "data": (5, 800)},
 }

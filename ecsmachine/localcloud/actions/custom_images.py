@@ -33,7 +33,7 @@ from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.images import own_status, snapshots_of
 from ecsmachine.localcloud.state.model import CustomImage, Snapshot
-from ecsmachine.localcloud.state.resources import attached_disks, forget_snapshot
+from ecsmachine.localcloud.state.resources import attached_disks, forget_snapshot, image_with_id
 from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
 
 BOOT_MODES = ("BIOS", "UEFI", "UEFI-Preferred")
@@ -100,8 +100,16 @@ def modify_image_attribute(call: Call) -> None:
 
 
 def delete_image(call: Call) -> None:
-    """DeleteImage: with ``Force`` also one that instances were made from. Its snapshot stays."""
-    image = call.required(call.state.custom_images, "ImageId")
+    """DeleteImage: with ``Force`` also one that instances were made from. Its snapshot stays.
+
+    One that is not there is passed over.
+    """
+    image_id = call.parameters.require("ImageId")
+    if image_with_id(call.images, image_id):
+        raise refusals.IMAGE_NOT_FOUND()
+    image = call.state.custom_images.find_or_none(image_id, region=call.region_id)
+    if image is None:
+        return
     used = any(instance.image_id == image.id for instance in call.state.instances)
     if used and not call.parameters.boolean("Force"):
         raise refusals.of("ImageUsingByInstance")
@@ -344,7 +352,8 @@ def describe_image_share_permission(call: Call) -> Answer:
 
 
 def _accounts(call: Call, name: str) -> list[str]:
-    accounts = call.parameters.listed(name, most=10)
+    # Only the first ten count, as the reference says.
+    accounts = call.parameters.listed(name)[:10]
     for account in accounts:
         if account == call.state.account.id:
             raise refusals.of("InvalidAccount.Forbidden")

@@ -196,6 +196,9 @@ def test_an_image_is_shared_with_accounts(api: Api, made: str) -> None:
     assert shared_with() == ["1234567890123456"]
     api.call("ModifyImageSharePermission", ImageId=made)
     assert shared_with() == ["1234567890123456"], "nobody was named"
+    many = {f"AddAccount.{number}": f"12345678901234{number:02d}" for number in range(1, 12)}
+    api.call("ModifyImageSharePermission", many, ImageId=made)
+    assert shared_with() == ["1234567890123456", *list(many.values())[:9]], "the first ten count"
     assert share(AddAccount="nobody") == "404 InvalidAccount.NotFound"
     assert share(AddAccount=api.cloud.state.account.id) == "404 InvalidAccount.Forbidden"
     copy = {"ImageId": made, "Encrypted": "true", "DestinationRegionId": "cn-hangzhou"}

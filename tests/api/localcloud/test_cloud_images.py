@@ -174,8 +174,11 @@ def test_what_is_refused(api: Api) -> None:
         assert api.refusal("CreateImage", {**base, **values}) == expected, values
     for action in ("DeleteImage", "ModifyImageAttribute"):
         assert api.refusal(action) == "400 MissingParameter"
-        assert api.refusal(action, ImageId="m-nobody") == "404 InvalidImageId.NotFound"
         assert api.refusal(action, ImageId=DEBIAN) == "404 InvalidImageId.NotFound"
+    missing = {"ImageId": "m-nobody"}
+    assert api.refusal("ModifyImageAttribute", missing) == "404 InvalidImageId.NotFound"
+    api.call("DeleteImage", missing)
+    api.call("DeleteImage", ImageId=image_id, RegionId="cn-beijing")
     api.call("ModifyImageAttribute", ImageId=image_id, ImageName="renamed", Description="of mine")
     (told,) = images(api)
     assert (told["ImageName"], told["Description"]) == ("renamed", "of mine")

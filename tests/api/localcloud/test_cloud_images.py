@@ -80,6 +80,10 @@ def test_a_life(api: Api, guests: RecordingGuests) -> None:
     assert [item["ImageId"] for item in images(api, **tag)] == [image_id]
     for none in ({"ImageOwnerAlias": "system", "ImageName": "web-*"}, {"IsPublic": "true"}):
         assert images(api, **none) == []
+    # There are no community images, which IsPublic asks for; false asks for all others.
+    public = {"ImageOwnerAlias": "system", "ImageId": DEBIAN}
+    assert api.call("DescribeImages", public, IsPublic="true")["TotalCount"] == 0
+    assert api.call("DescribeImages", public, IsPublic="false")["TotalCount"] == 1
     every = api.call("DescribeImages", PageSize=100)["Images"]["Image"]
     assert every[0]["ImageId"] == image_id
     assert len(every) > 1

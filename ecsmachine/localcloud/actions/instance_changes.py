@@ -32,11 +32,14 @@ from ecsmachine.localcloud.protocol.names import (
     valid_name,
     valid_password,
 )
+from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.addresses import pick_private, pick_public
 from ecsmachine.localcloud.state.interfaces import attached_interfaces
 from ecsmachine.localcloud.state.model import Instance
 from ecsmachine.localcloud.state.resources import attached_disks, check_status
 from ecsmachine.localcloud.work.instances import Credentials
+
+_TYPES_DIFFER = Refusal("EnterpriseGroupLimited.MutliGroupType")
 
 
 def modify_instance_attribute(call: Call) -> None:
@@ -66,12 +69,15 @@ def modify_instance_attribute(call: Call) -> None:
         changes["credit_specification"] = parameters.choice(
             "CreditSpecification", ("Standard", "Unlimited")
         )
-    group_ids = dict.fromkeys(parameters.listed("SecurityGroupIds", most=MAX_GROUPS_OF_INSTANCE))
+    group_ids = parameters.listed("SecurityGroupIds", most=MAX_GROUPS_OF_INSTANCE)
+    if len(set(group_ids)) < len(group_ids):
+        raise refusals.of("InvalidParameter.SecurityGroupIdRepeated")
     if group_ids:
         groups = [call.find(call.state.security_groups, group_id) for group_id in group_ids]
         if any(group.vpc_id != instance.vpc_id for group in groups):
             raise refusals.of("InvalidParameter.Mismatch#group-and-instance")
-        check_membership(call, groups, instance.security_group_ids)
+        its = instance.security_group_ids
+        check_membership(call, groups, its, types_differ=_TYPES_DIFFER)
         changes["security_group_ids"] = tuple(group_ids)
     password = checked_text(parameters, "Password", valid_password)
     if password:

@@ -21,6 +21,7 @@ from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import checked_text, matches, valid_name
 from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.interfaces import (
     all_interfaces,
     find_interface,
@@ -40,6 +41,8 @@ from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_requ
 
 MAX_GROUPS_OF_INSTANCE = 5
 MAX_INSTANCES = 2000
+_TYPES_DIFFER = Refusal("InvalidOperation.MultiGroupType#interface")
+_CANNOT_JOIN = Refusal("InvalidOperation.MultiGroupType#join")
 
 
 def create_security_group(call: Call) -> Answer:
@@ -174,7 +177,8 @@ def join_security_group(call: Call) -> None:
     if len(interface.security_group_ids) >= MAX_GROUPS_OF_INSTANCE:
         raise refusals.of("InstanceSecurityGroupLimitExceeded")
     its = interface.security_group_ids
-    check_membership(call, [call.find(call.state.security_groups, i) for i in its] + [group], its)
+    groups = [call.find(call.state.security_groups, group_id) for group_id in its]
+    check_membership(call, [*groups, group], its, types_differ=_CANNOT_JOIN)
     _change_groups(call, interface, (*its, group.id))
 
 
@@ -198,24 +202,28 @@ def check_room(call: Call, group: SecurityGroup, more: int = 1) -> None:
 
 
 def check_membership(
-    call: Call, groups: Sequence[SecurityGroup], before: Container[str] = ()
+    call: Call,
+    groups: Sequence[SecurityGroup],
+    before: Container[str] = (),
+    *,
+    types_differ: Refusal = _TYPES_DIFFER,
 ) -> None:
     """Refuse groups that an interface cannot be in together; ``before`` are those it is in now.
 
-    They need room for it, and have to be of one type.
+    They need room for it, and have to be of one type, or ``types_differ`` is raised.
     """
     for group in groups:
         if group.id not in before:
             check_room(call, group)
     if len({group.kind for group in groups}) > 1:
-        raise refusals.of("InvalidOperation.MultiGroupType")
+        raise types_differ()
 
 
 def _member_of_request(call: Call) -> NetworkInterface:
     """Return the interface that a request names, itself or by its instance."""
     if call.parameters.given("NetworkInterfaceId"):
         if call.parameters.given("InstanceId"):
-            raise refusals.conflicting("NetworkInterfaceId", "InstanceId")
+            raise refusals.of("InvalidParam.EniIdAndInstanceId.Conflict")
         wanted = call.parameters.text("NetworkInterfaceId")
         return find_interface(call.state, wanted, region=call.region_id)
     instance = call.required(call.state.instances, "InstanceId")

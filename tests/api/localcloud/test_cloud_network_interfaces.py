@@ -275,7 +275,7 @@ def test_groups_of_an_interface(api: Api, group: str) -> None:
     api.call("ModifyNetworkInterfaceAttribute", eni, **{"SecurityGroupId.1": group})
     assert groups() == [group]
     both = {**eni, "InstanceId": "i-1", "SecurityGroupId": group}
-    assert api.refusal("JoinSecurityGroup", both) == "400 InvalidParameter.Conflict"
+    assert api.refusal("JoinSecurityGroup", both) == "403 InvalidParam.EniIdAndInstanceId.Conflict"
 
 
 def test_released_with_its_instance_or_free(api: Api, group: str) -> None:

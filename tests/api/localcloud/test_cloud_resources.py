@@ -202,11 +202,15 @@ def test_groups_are_listed_and_joined(api: Api) -> None:
 def test_groups_of_two_types_are_not_joined(api: Api) -> None:
     one, other = api.group("basic"), api.group("advanced", SecurityGroupType="enterprise")
     instance_id = api.run(one)
-    refused = "403 InvalidOperation.MultiGroupType"
     joined = {"InstanceId": instance_id, "SecurityGroupId": other}
-    assert api.refusal("JoinSecurityGroup", joined) == refused
-    both = {"SecurityGroupIds.1": one, "SecurityGroupIds.2": other}
-    assert api.refusal("ModifyInstanceAttribute", both, InstanceId=instance_id) == refused
+    assert api.refusal("JoinSecurityGroup", joined) == "400 InvalidOperation.MultiGroupType"
+    changed = {"InstanceId": instance_id, "SecurityGroupIds.1": one}
+    assert api.refusal("ModifyInstanceAttribute", {**changed, "SecurityGroupIds.2": other}) == (
+        "403 EnterpriseGroupLimited.MutliGroupType"
+    )
+    assert api.refusal("ModifyInstanceAttribute", {**changed, "SecurityGroupIds.2": one}) == (
+        "404 InvalidParameter.SecurityGroupIdRepeated"
+    )
     # From one type to the other is allowed.
     api.call("ModifyInstanceAttribute", {"SecurityGroupIds.1": other}, InstanceId=instance_id)
 

@@ -36,6 +36,7 @@ from ecsmachine.localcloud.protocol.names import (
 )
 from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.model import Disk, DiskStatus, Instance, Snapshot
 from ecsmachine.localcloud.state.records import api_fields
 from ecsmachine.localcloud.state.resources import attached_disks, check_status, forget_disk
@@ -323,20 +324,37 @@ DISKS = Listing(
     _disk_view,
     (
         by.one_of("DiskIds", "id", Parameters.json_list),
-        by.equals("DiskType", "kind", among=("system", "data", "all"), everything="all"),
+        by.equals(
+            "DiskType",
+            "kind",
+            among=("system", "data", "all"),
+            error=lambda: refusals.not_supported("DiskType"),
+            everything="all",
+        ),
         by.equals(
             "Status",
             "status",
             among=(*STATUSES, "All"),
-            error=lambda: ApiError("InvalidDiskStatus", "The specified disk status is not valid."),
+            error=lambda: refusals.not_supported("Status"),
             everything="All",
             spelled=str.capitalize,
         ),
         by.equals("ZoneId", "zone"),
-        by.equals("Category", "category", everything="all"),
+        by.equals(
+            "Category",
+            "category",
+            among=("all", *disk_categories.CATEGORIES, *disk_categories.NEVER_HERE),
+            error=lambda: refusals.not_supported("Category"),
+            everything="all",
+        ),
         by.equals("InstanceId", "instance_id"),
         by.like("DiskName", "name"),
-        by.equals("DiskChargeType", "charge_type"),
+        by.equals(
+            "DiskChargeType",
+            "charge_type",
+            among=("PrePaid", "PostPaid"),
+            error=lambda: refusals.not_found("DiskChargeType"),
+        ),
         by.equals("ResourceGroupId", "resource_group_id"),
         by.equals("SnapshotId", "snapshot_id"),
         by.equals("KMSKeyId", "kms_key_id"),
@@ -352,6 +370,7 @@ DISKS = Listing(
             "MultiAttach",
             lambda call, disk: "Enabled" if disk.multi_attach else "Disabled",
             among=("Disabled", "Enabled", "LegacyShared"),
+            error=Refusal("InvalidParameter.MultiAttach"),
         ),
         # Shared Block Storage was before multi-attach, and none is here.
         by.never_true("EnableShared"),

@@ -15,10 +15,10 @@ from ecsmachine.localcloud.actions.listing import Filter, Listing, Test
 from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.catalog.instance_types import find_instance_type, instance_types
 from ecsmachine.localcloud.protocol import refusals
-from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.names import matches
 from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.images import own_images, own_status, usable_images
 from ecsmachine.localcloud.state.records import api_fields
 from ecsmachine.localcloud.state.resources import image_with_id
@@ -37,6 +37,8 @@ def describe_images(call: Call) -> Answer:
     """DescribeImages: one's own and the public system images, each newest first."""
     region = call.region
     call.parameters.choice("ActionType", ("CreateEcs", "ChangeOS"))
+    if call.parameters.boolean("IsPublic") and call.parameters.text("ImageOwnerAlias") != "others":
+        raise refusals.of("InvalidImageOwnerAlias.PublicImageUnsupported")
     return {"RegionId": region.id, **_IMAGES.answer(call)}
 
 
@@ -178,7 +180,7 @@ def _by_instance_type(call: Call) -> Test[Image] | None:
         return None
     kind = find_instance_type(type_id)
     if kind is None:
-        raise ApiError("InvalidInstanceType.NotFound", "The specified InstanceType does not exist.")
+        raise refusals.INSTANCE_TYPE()
     machine = kind.image_architecture
     return lambda image: image.architecture == machine
 
@@ -204,9 +206,15 @@ _IMAGES = Listing(
             "Architecture",
             "architecture",
             among=("i386", "x86_64", "arm64"),
-            error=lambda: refusals.malformed("Architecture"),
+            error=Refusal("InvalidArchitecture"),
         ),
-        by.equals("OSType", lambda call, image: "linux", spelled=str.lower),
+        by.equals(
+            "OSType",
+            lambda call, image: "linux",
+            among=("linux", "windows"),
+            error=Refusal("InvalidOSType"),
+            spelled=str.lower,
+        ),
         # It asks for community images, and there are none.
         by.never_true("IsPublic"),
         by.equals("SnapshotId", "snapshot_id"),
@@ -215,7 +223,7 @@ _IMAGES = Listing(
         by.is_true(
             "Usable", lambda call, image: _status(call, image) in ("Available", "Deprecated")
         ),
-        by.equals("Usage", _usage, among=("instance", "none")),
+        by.equals("Usage", _usage, among=("instance", "none"), error=Refusal("InvalidUsage")),
         by.equals(
             "ImageOwnerId", lambda call, image: call.state.account.id if _is_own(image) else ""
         ),

@@ -15,6 +15,7 @@ from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.model import Instance, InstanceStatus
 from ecsmachine.localcloud.state.resources import bound_eip
 
@@ -99,9 +100,7 @@ INSTANCES = Listing(
     lambda call, instance: call.views.get(call.state, instance),
     (
         by.one_of("InstanceIds", "id", Parameters.json_list),
-        by.equals(
-            "Status", "status", among=STATUSES, error=lambda: refusals.not_supported("Status")
-        ),
+        by.equals("Status", "status", among=STATUSES, error=lambda: refusals.not_found("Status")),
         by.equals("VpcId", "vpc_id"),
         by.equals("VSwitchId", "vswitch_id"),
         by.equals("ZoneId", "zone"),
@@ -111,11 +110,26 @@ INSTANCES = Listing(
             lambda call, instance: known_instance_type(instance.instance_type).family,
         ),
         by.equals("ImageId", "image_id"),
-        by.equals("InstanceChargeType", "charge_type"),
-        by.equals("InternetChargeType", "internet_charge_type"),
+        by.equals(
+            "InstanceChargeType",
+            "charge_type",
+            among=("PrePaid", "PostPaid"),
+            error=refusals.INSTANCE_CHARGE_TYPE,
+        ),
+        by.equals(
+            "InternetChargeType",
+            "internet_charge_type",
+            among=("PayByBandwidth", "PayByTraffic"),
+            error=Refusal("InvalidInternetChargeType.ValueNotSupported"),
+        ),
         by.equals("KeyPairName", "key_pair"),
         by.equals("ResourceGroupId", "resource_group_id"),
-        by.always("InstanceNetworkType", "vpc"),
+        by.equals(
+            "InstanceNetworkType",
+            lambda call, instance: "vpc",
+            among=("classic", "vpc"),
+            error=lambda: refusals.not_found("NetworkType"),
+        ),
         by.one_of("PrivateIpAddresses", "private_ip", Parameters.json_list),
         by.one_of("PublicIpAddresses", "public_ip", Parameters.json_list),
         by.one_of("EipAddresses", _elastic_address, Parameters.json_list),

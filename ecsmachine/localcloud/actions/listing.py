@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from ecsmachine.localcloud.actions.call import Answer, Call
-from ecsmachine.localcloud.protocol import clock
+from ecsmachine.localcloud.protocol import clock, refusals
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
 from ecsmachine.localcloud.protocol.names import matches
 from ecsmachine.localcloud.protocol.paging import page_by_number
@@ -208,9 +208,12 @@ def times_between(*, other_keys: tuple[str, ...] = (), **fields: str) -> Filter[
             key = item.text("Key")
             if key in other_keys:
                 continue
-            at = item.time("Value")
             if key and key not in ends:
-                raise invalid_parameter(item.name("Key"))
+                raise refusals.of("InvalidFilterKey.NotFound")
+            try:
+                at = item.time("Value")
+            except ApiError as error:
+                raise refusals.of("InvalidFilterValue") from error
             if key and at is not None:
                 field, other = ends[key]
                 between.append((field, min(at, other), max(at, other)))

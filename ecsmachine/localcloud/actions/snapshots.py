@@ -17,6 +17,7 @@ from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import checked_description, checked_text, valid_name
 from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.images import snapshots_of
 from ecsmachine.localcloud.state.model import Disk, Snapshot
 from ecsmachine.localcloud.state.records import api_fields
@@ -256,15 +257,26 @@ SNAPSHOTS = Listing(
         Filter(("InstanceId",), _by_instance),
         by.equals("DiskId", "disk_id"),
         by.equals("SnapshotName", "name"),
-        by.equals("Status", "status", among=STATUSES, everything="all"),
+        by.equals(
+            "Status",
+            "status",
+            among=STATUSES,
+            error=lambda: refusals.not_found("Status"),
+            everything="all",
+        ),
         by.equals(
             "SourceDiskType",
             "disk_kind",
             among=("system", "data"),
-            error=lambda: refusals.of("InvalidSourceDiskType"),
+            error=Refusal("InvalidSourceDiskType"),
             spelled=str.lower,
         ),
-        by.equals("Usage", _usage, among=("image", "disk", "image_disk", "none")),
+        by.equals(
+            "Usage",
+            _usage,
+            among=("image", "disk", "image_disk", "none"),
+            error=Refusal("InvalidUsage"),
+        ),
         by.equals("KMSKeyId", "kms_key_id"),
         by.equals("ResourceGroupId", "resource_group_id"),
         by.equals("SnapshotLinkId", _link_id),
@@ -272,6 +284,7 @@ SNAPSHOTS = Listing(
             "Category",
             lambda call, snapshot: "standard",
             among=("standard", "flash", "archive"),
+            error=Refusal("InvalidSnapshotCategory.Malformed"),
             spelled=str.lower,
         ),
         by.times_between(Creation="created"),
@@ -279,6 +292,7 @@ SNAPSHOTS = Listing(
             "SnapshotType",
             lambda call, snapshot: "user",
             among=("auto", "user", "all"),
+            error=lambda: refusals.not_found("SnapshotType"),
             everything="all",
         ),
         by.is_true("Encrypted", "encrypted"),

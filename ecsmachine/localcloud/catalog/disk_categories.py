@@ -29,6 +29,12 @@ CATEGORIES = {
         DiskCategory("cloud_essd_entry", 20, 2048, 10, 32768),
     )
 }
+NEVER_HERE = (
+    *("cloud_regional_disk_auto", "elastic_ephemeral_disk_standard"),
+    *("elastic_ephemeral_disk_premium", "local_ssd_pro", "local_hdd_pro"),
+    *("ephemeral", "ephemeral_ssd", "ephemeral_hdd"),
+)
+"""The categories that ECS has besides."""
 PERFORMANCE_LEVELS = {"PL0": 1, "PL1": 20, "PL2": 461, "PL3": 1261}
 """The performance levels of cloud_essd, and the smallest disk (GiB) of each."""
 

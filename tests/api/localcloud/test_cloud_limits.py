@@ -84,3 +84,37 @@ def test_a_page_of_routes_has_ten_if_it_is_not_asked_for_more(api: Api) -> None:
     told = api.call("DescribeRouteEntryList", version=VPC, RouteTableId=vpc["RouteTableId"])
     assert len(told["RouteEntrys"]["RouteEntry"]) == 10
     assert told["NextToken"]
+
+
+def test_what_is_none_of_the_values_of_a_filter_has_the_code_of_the_reference(api: Api) -> None:
+    refusals = {
+        "DescribeInstances Status": "404 InvalidStatus.NotFound",
+        "DescribeInstances InstanceChargeType": "404 InvalidInstanceChargeType.NotFound",
+        "DescribeInstances InternetChargeType": "404 InvalidInternetChargeType.ValueNotSupported",
+        "DescribeInstances InstanceNetworkType": "404 InvalidNetworkType.NotFound",
+        "DescribeDisks Status": "400 InvalidStatus.ValueNotSupported",
+        "DescribeDisks DiskType": "400 InvalidDiskType.ValueNotSupported",
+        "DescribeDisks Category": "400 InvalidCategory.ValueNotSupported",
+        "DescribeDisks DiskChargeType": "404 InvalidDiskChargeType.NotFound",
+        "DescribeDisks MultiAttach": "403 InvalidParameter.MultiAttach",
+        "DescribeSnapshots Status": "404 InvalidStatus.NotFound",
+        "DescribeSnapshots SourceDiskType": "404 InvalidSourceDiskType",
+        "DescribeSnapshots Usage": "404 InvalidUsage",
+        "DescribeSnapshots Category": "403 InvalidSnapshotCategory.Malformed",
+        "DescribeSnapshots SnapshotType": "404 InvalidSnapshotType.NotFound",
+        "DescribeImages Usage": "404 InvalidUsage",
+        "DescribeImages OSType": "404 InvalidOSType",
+        "DescribeImages Architecture": "404 InvalidArchitecture",
+        "DescribeImages ImageOwnerAlias": "400 InvalidImageOwnerAlias.ValueNotSupported",
+        "DescribeImages InstanceType": "400 InvalidInstanceType.ValueNotSupported",
+    }
+    seen = {}
+    for asked in refusals:
+        action, name = asked.split()
+        seen[asked] = api.refusal(action, {name: "purple"})
+    assert seen == refusals
+    for action in ("DescribeInstances", "DescribeDisks", "DescribeSnapshots", "DescribeImages"):
+        colour = {"Filter.1.Key": "Colour", "Filter.1.Value": "2026-01-01T00:00Z"}
+        assert api.refusal(action, colour) == "404 InvalidFilterKey.NotFound"
+        soon = {"Filter.1.Key": "CreationStartTime", "Filter.1.Value": "soon"}
+        assert api.refusal(action, soon) == "404 InvalidFilterValue"

@@ -10,7 +10,7 @@ from ecsmachine.localcloud.actions import listing as by
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.listing import Filter, Listing, Test
 from ecsmachine.localcloud.protocol import refusals
-from ecsmachine.localcloud.protocol.clock import minutes, timestamp
+from ecsmachine.localcloud.protocol.clock import minutes, parse, timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.identifiers import new_id
@@ -61,7 +61,7 @@ def snapshot_of_disk(
             modified=timestamp(),
             turn=disk.instance_id or disk.id,
             retention_days=retention_days,
-            expires=_expires(retention_days),
+            expires=_expires(retention_days, time.time()),
             encrypted=disk.encrypted,
             kms_key_id=disk.kms_key_id,
             resource_group_id=call.parameters.text("ResourceGroupId"),
@@ -97,13 +97,15 @@ def modify_snapshot_attribute(call: Call) -> None:
     snapshot = call.required(call.state.snapshots, "SnapshotId")
     name, description = _name_and_description(parameters)
     days = _retention_days(parameters, snapshot.retention_days)
+    if days < snapshot.retention_days:
+        raise refusals.of("InvalidOperation.DecreaseRetentionDaysUnsupported")
     call.state.snapshots.put(
         replace(
             snapshot,
             name=name or snapshot.name,
             description=description or snapshot.description,
             retention_days=days,
-            expires=_expires(days) if parameters.given("RetentionDays") else snapshot.expires,
+            expires=_expires(days, parse(snapshot.created)),
             modified=timestamp(),
         )
     )
@@ -199,15 +201,15 @@ def _retention_days(parameters: Parameters, default: int) -> int:
     )
 
 
-def _expires(days: int) -> str:
-    return minutes(time.time() + days * 86400) if days else ""
+def _expires(days: int, created: float) -> str:
+    return minutes(created + days * 86400) if days else ""
 
 
 def _name_and_description(parameters: Parameters) -> tuple[str, str]:
     name = checked_text(
         parameters, "SnapshotName", lambda name: valid_name(name) and not name.startswith("auto")
     )
-    return name, checked_description(parameters)
+    return name, checked_description(parameters, refusals.of("InvalidDescription.Malformed"))
 
 
 def _usage(call: Call, snapshot: Snapshot) -> str:

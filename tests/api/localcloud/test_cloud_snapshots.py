@@ -88,7 +88,7 @@ def test_a_life(api: Api, guests: RecordingGuests) -> None:
         "Tags": {"Tag": [{"TagKey": "a", "TagValue": "b"}]},
     }
     assert {name: told[name] for name in expected} == expected
-    busy = "400 IncorrectDiskStatus.CreatingSnapshot"
+    busy = "403 IncorrectDiskStatus.CreatingSnapshot"
     assert api.refusal("CreateSnapshot", DiskId=data) == busy
     unfinished = {"ZoneId": ZONE, "SnapshotId": snapshot_id, "DiskCategory": "cloud_essd"}
     assert api.refusal("CreateDisk", unfinished) == "403 IncorrectSnapshotStatus"
@@ -197,7 +197,7 @@ def test_disks_as_their_snapshots_have_them(api: Api, guests: RecordingGuests) -
         ({"DiskId": "d-nobody"}, "404 InvalidDiskId.NotFound"),
         ({"SnapshotName": "auto-mine"}, "400 InvalidSnapshotName.Malformed"),
         ({"SnapshotName": "x"}, "400 InvalidSnapshotName.Malformed"),
-        ({"Description": "http://x"}, "400 InvalidDescription.Malformed"),
+        ({"Description": "http://x"}, "404 InvalidDescription.Malformed"),
         ({"RetentionDays": 0}, "400 InvalidRetentionDays.Malformed"),
         ({"RetentionDays": 65537}, "400 InvalidRetentionDays.Malformed"),
     ],
@@ -277,6 +277,25 @@ def test_its_time_comes(api: Api) -> None:
     with state.transaction():
         state.snapshots.put(replace(row, expires="2024-01-01T00:00Z"))
     assert until(lambda: snapshot(api, snapshot_id) is None)
+
+
+def test_how_long_it_is_kept_counts_from_its_beginning_and_is_only_prolonged(api: Api) -> None:
+    _, data = disks_of(api, server(api))
+    snapshot_id = made(api, data, RetentionDays=2)
+    state = api.cloud.state
+    row = state.snapshots.get(snapshot_id)
+    assert row is not None
+    with state.transaction():
+        state.snapshots.put(replace(row, created="2099-01-01T08:00:30Z"))
+    longer = {"SnapshotId": snapshot_id, "RetentionDays": 10}
+    api.call("ModifySnapshotAttribute", longer)
+    row = state.snapshots.get(snapshot_id)
+    assert row is not None
+    assert row.expires == "2099-01-11T08:00Z"
+    assert api.refusal("ModifySnapshotAttribute", {**longer, "RetentionDays": 9}) == (
+        "400 InvalidOperation.DecreaseRetentionDaysUnsupported"
+    )
+    api.call("ModifySnapshotAttribute", SnapshotId=snapshot_id, SnapshotName="kept")
 
 
 def test_the_console(api: Api, guests: RecordingGuests) -> None:

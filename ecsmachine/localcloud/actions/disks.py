@@ -24,7 +24,7 @@ from ecsmachine.localcloud.catalog import disk_categories
 from ecsmachine.localcloud.catalog.instance_types import known_instance_type
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
-from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
+from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.identifiers import new_id, new_order_id
 from ecsmachine.localcloud.protocol.names import (
@@ -44,6 +44,10 @@ from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_requ
 
 MAX_DISKS_AT_ONCE = 100
 STATUSES = get_args(DiskStatus)
+_AUTO_SIZE = Refusal("InvalidDataDiskSize.ValueNotSupported#auto")
+_LEVEL_OF_SIZE = Refusal("OperationDenied.PerformanceLevelNotMatch")
+_MULTI_ATTACH = Refusal("InvalidParameter.MultiAttach")
+_CATEGORY_OF_TYPE = Refusal("InvalidInstanceType.NotSupportDiskCategory")
 
 
 def create_disk(call: Call) -> Answer:
@@ -57,7 +61,7 @@ def create_disk(call: Call) -> Answer:
     instance = call.optional(call.state.instances, "InstanceId")
     if instance is not None:
         if zone_id:
-            raise refusals.conflicting("ZoneId", "InstanceId")
+            raise refusals.of("InvalidParam.ZoneIdAndInstanceId.Conflict")
         zone_id = instance.zone
     zone_id = zone_id or parameters.require("ZoneId")
     if all(zone.id != zone_id for zone in region.zones):
@@ -66,22 +70,24 @@ def create_disk(call: Call) -> Answer:
     category = parameters.text("DiskCategory", "cloud_essd" if instance else "cloud")
     if category not in disk_categories.CATEGORIES:
         raise refusals.not_supported("DiskCategory")
-    level = performance_level(parameters, category, invalid_parameter("PerformanceLevel"))
+    level = performance_level(parameters, category, refusals.malformed("PerformanceLevel"))
     limits = disk_categories.CATEGORIES[category]
-    size_error = refusals.DISK_SIZE()
     if snapshot is None:
         parameters.require("Size")
     least = max(limits.data_min, disk_categories.PERFORMANCE_LEVELS.get(level, 0))
     size = parameters.integer(
         "Size",
         max(least, snapshot.size_gib if snapshot else 0),
-        least=least,
+        least=limits.data_min,
         most=limits.data_max,
-        error=size_error,
+        error=_AUTO_SIZE() if category == AUTO else refusals.DISK_SIZE(),
     )
+    if size < least:
+        raise _LEVEL_OF_SIZE()
     if snapshot is not None and size < snapshot.size_gib:
         raise refusals.of("InvalidDiskSize.TooSmall#than-snapshot")
     name, description = _name_and_description(parameters)
+    multi_attach = _multi_attach(parameters, category)
     tags = tags_of_request(parameters)
     if len(call.state.disks) >= call.state.offer.quota("disks"):
         raise refusals.QUOTA_OF_DISKS()
@@ -104,7 +110,7 @@ def create_disk(call: Call) -> Answer:
             **asdict(disk_options(parameters, category, size)),
             delete_with_instance=False,
             delete_auto_snapshot=False,
-            multi_attach=parameters.choice("MultiAttach", ("Disabled", "Enabled")) == "Enabled",
+            multi_attach=multi_attach,
             resource_group_id=parameters.text("ResourceGroupId"),
             serial_number=disk_id[2:],
         )
@@ -173,12 +179,24 @@ def resize_disk(call: Call) -> Answer:
         raise refusals.of("InvalidDiskSize.TooLarge")
     if size <= disk.size_gib:
         raise refusals.of("InvalidDiskSize.TooSmall#than-now")
-    if disk.instance_id:
+    if how == "online":
+        _check_online(call, disk)
+    elif disk.instance_id:
         check_status(call.find(call.state.instances, disk.instance_id), "Running", "Stopped")
     bigger = call.state.disks.put(replace(disk, size_gib=size))
     if disk.kind == "data":
         call.lifecycle.storage.make_disk(bigger, online=how == "online")
     return {"OrderId": _order_of(disk)}
+
+
+def _check_online(call: Call, disk: Disk) -> None:
+    """Refuse to grow a disk online that is basic, or that no running instance has."""
+    if disk.category == "cloud":
+        raise refusals.of("InvalidDiskCategory.NotSupported#online")
+    instance = call.state.instances.get(disk.instance_id)
+    if instance is None:
+        raise refusals.DISK_STATUS()
+    check_status(instance, "Running", refusal=Refusal("InvalidInstanceStatus.NotRunning"))
 
 
 def modify_disk_attribute(call: Call) -> None:
@@ -216,7 +234,7 @@ def modify_disk_spec(call: Call) -> Answer:
     category = parameters.text("DiskCategory", disk.category)
     if category not in disk_categories.CATEGORIES:
         raise refusals.not_supported("DiskCategory")
-    level = performance_level(parameters, category, invalid_parameter("PerformanceLevel"))
+    level = performance_level(parameters, category, refusals.malformed("PerformanceLevel"))
     iops = disk.provisioned_iops if category == disk.category else 0
     if parameters.given("ProvisionedIops"):
         iops = provisioned_iops(parameters, category, disk.size_gib)
@@ -231,14 +249,28 @@ def modify_disk_spec(call: Call) -> Answer:
         if category not in disk_categories.supported_categories(
             known_instance_type(instance.instance_type)
         ):
-            raise refusals.DISK_CATEGORY_OF_TYPE()
+            raise _CATEGORY_OF_TYPE()
     limits = disk_categories.CATEGORIES[category]
-    least = max(limits.data_min, disk_categories.PERFORMANCE_LEVELS.get(level, 0))
-    if disk.size_gib < least:
+    if disk.size_gib < disk_categories.PERFORMANCE_LEVELS.get(level, 0):
+        raise _LEVEL_OF_SIZE()
+    if disk.size_gib < limits.data_min:
         raise refusals.DISK_SIZE()
     call.state.disks.put(changed)
     migrated = category != disk.category
     return {"OrderId": _order_of(disk), "TaskId": new_id("t", disk.region) if migrated else ""}
+
+
+def _multi_attach(parameters: Parameters, category: str) -> bool:
+    """Return whether the disk may have several instances; raises its refusals."""
+    enabled = (
+        parameters.choice("MultiAttach", ("Disabled", "Enabled"), error=_MULTI_ATTACH())
+        == "Enabled"
+    )
+    if enabled and parameters.given("InstanceId"):
+        raise refusals.of("InvalidParameter.MultiAttachAndInstanceIdConflict")
+    if enabled and category != "cloud_essd":
+        raise refusals.of("InvalidParameter.DiskCategoryAndMultiAttachNotMatch")
+    return enabled
 
 
 def _order_of(disk: Disk) -> str:
@@ -263,7 +295,7 @@ def _attach_disk(call: Call, disk: Disk, instance: Instance) -> None:
     check_status(instance, "Running", "Stopped")
     kind = known_instance_type(instance.instance_type)
     if disk.category not in disk_categories.supported_categories(kind):
-        raise refusals.DISK_CATEGORY_OF_TYPE()
+        raise _CATEGORY_OF_TYPE()
     taken = {other.device for other in attached_disks(call.state, instance.id)}
     if len(taken) >= kind.disks:
         raise refusals.of("InstanceDiskLimitExceeded")
@@ -370,7 +402,7 @@ DISKS = Listing(
             "MultiAttach",
             lambda call, disk: "Enabled" if disk.multi_attach else "Disabled",
             among=("Disabled", "Enabled", "LegacyShared"),
-            error=Refusal("InvalidParameter.MultiAttach"),
+            error=_MULTI_ATTACH,
         ),
         # Shared Block Storage was before multi-attach, and none is here.
         by.never_true("EnableShared"),

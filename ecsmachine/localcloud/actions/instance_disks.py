@@ -198,7 +198,7 @@ def performance_level(request: Parameters, category: str, error: ApiError) -> st
 
 
 def disk_options(request: Parameters, category: str, size_gib: int) -> DiskOptions:
-    """Return the requested properties of a disk besides its size; raises ``InvalidParameter``."""
+    """Return the requested properties of a disk besides its size; raises their refusals."""
     return DiskOptions(
         encrypted=request.boolean("Encrypted"),
         kms_key_id=request.text("KMSKeyId"),
@@ -211,14 +211,19 @@ def disk_options(request: Parameters, category: str, size_gib: int) -> DiskOptio
 def provisioned_iops(request: Parameters, category: str, size_gib: int) -> int:
     """Return ``ProvisionedIops``, which disks of the category cloud_auto may have."""
     most = max(0, min(50000, 1000 * size_gib - disk_categories.baseline_iops(size_gib)))
-    return request.integer("ProvisionedIops", least=0, most=most if category == AUTO else 0)
+    iops = request.integer("ProvisionedIops")
+    if iops and category != AUTO:
+        raise refusals.of("ProvisionedIopsForDiskCategoryUnsupported")
+    if not 0 <= iops <= most:
+        raise refusals.of("InvalidProvisionedIops.LimitExceed")
+    return iops
 
 
 def bursting_enabled(request: Parameters, category: str, default: bool = False) -> bool:
     """Return ``BurstingEnabled``, which disks of the category cloud_auto may have."""
     enabled = request.boolean("BurstingEnabled", default)
     if enabled and category != AUTO:
-        raise invalid_parameter(request.name("BurstingEnabled"))
+        raise refusals.of("BurstingEnabledForDiskCategoryUnsupported")
     return enabled
 
 

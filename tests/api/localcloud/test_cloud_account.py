@@ -251,7 +251,7 @@ def test_another_kind_of_disk(api: Api) -> None:
     assert found["PerformanceLevel"] == "PL0"
     for changes, expected in (
         ({"PerformanceLevel": "PL0"}, "400 NoChangeInDiskCategory.NotSupported"),
-        ({"PerformanceLevel": "PL3"}, "400 InvalidDiskSize.NotSupported"),
+        ({"PerformanceLevel": "PL3"}, "403 OperationDenied.PerformanceLevelNotMatch"),
         ({"DiskCategory": "tape"}, "400 InvalidDiskCategory.ValueNotSupported"),
     ):
         assert api.refusal("ModifyDiskSpec", disk, **changes) == expected

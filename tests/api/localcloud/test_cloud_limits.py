@@ -38,8 +38,11 @@ def test_how_large_a_data_disk_can_be(api: Api, category: str, least: int, most:
     disk = {"ZoneId": f"{api.region}-h", "DiskCategory": category}
     for size in (least, most):
         api.call("CreateDisk", disk, Size=size)
+    refused = "400 InvalidDiskSize.NotSupported"
+    if category == "cloud_auto":
+        refused = "403 InvalidDataDiskSize.ValueNotSupported"
     for size in (least - 1, most + 1):
-        assert api.refusal("CreateDisk", disk, Size=size) == "400 InvalidDiskSize.NotSupported"
+        assert api.refusal("CreateDisk", disk, Size=size) == refused
 
 
 @pytest.mark.parametrize(("level", "least"), [("PL1", 20), ("PL2", 461), ("PL3", 1261)])

@@ -134,8 +134,15 @@ def test_a_disk_keeps_what_it_was_asked_for(api: Api) -> None:
     api.call("ModifyDiskAttribute", {"DiskIds.1": disk_id, "BurstingEnabled": False})
     assert (told()["ProvisionedIops"], told()["BurstingEnabled"]) == (200, False)
     essd = {**auto, "DiskCategory": "cloud_essd"}
-    assert api.refusal("CreateDisk", essd, BurstingEnabled=True) == "400 InvalidParameter"
-    assert api.refusal("CreateDisk", essd, ProvisionedIops=1) == "400 InvalidParameter"
+    assert api.refusal("CreateDisk", essd, BurstingEnabled=True) == (
+        "400 BurstingEnabledForDiskCategoryUnsupported"
+    )
+    assert api.refusal("CreateDisk", essd, ProvisionedIops=1) == (
+        "400 ProvisionedIopsForDiskCategoryUnsupported"
+    )
+    assert api.refusal("CreateDisk", auto, ProvisionedIops=50001) == (
+        "400 InvalidProvisionedIops.LimitExceed"
+    )
 
 
 def test_disks_of_an_instance_keep_what_they_were_asked_for(api: Api) -> None:

@@ -292,17 +292,45 @@ def test_a_disk_of_its_own(api: Api) -> None:
     assert api.refusal("DeleteDisk", DiskId=disk_id) == "404 InvalidDiskId.NotFound"
 
 
+def test_only_the_disk_of_a_running_instance_grows_online(api: Api) -> None:
+    instance_id = api.run(api.group())
+    values = {"ZoneId": "cn-hangzhou-h", "DiskCategory": "cloud_essd", "Size": 20}
+    online = {"DiskId": api.call("CreateDisk", values)["DiskId"], "Type": "online", "NewSize": 30}
+    assert api.refusal("ResizeDisk", online) == "403 IncorrectDiskStatus"
+    api.call("AttachDisk", DiskId=online["DiskId"], InstanceId=instance_id)
+    api.call("ResizeDisk", online)
+    api.call("StopInstance", InstanceId=instance_id)
+    api.wait(instance_id, "Stopped")
+    online["NewSize"] = 40
+    assert api.refusal("ResizeDisk", online) == "403 InvalidInstanceStatus.NotRunning"
+    api.call("ResizeDisk", {**online, "Type": "offline"})
+    basic = api.call("CreateDisk", {**values, "DiskCategory": "cloud"})["DiskId"]
+    assert api.refusal("ResizeDisk", {**online, "DiskId": basic}) == (
+        "403 InvalidDiskCategory.NotSupported"
+    )
+
+
 def test_disks_that_are_refused(api: Api) -> None:
     instance_id = api.run(api.group())
     base = {"ZoneId": "cn-hangzhou-h", "DiskCategory": "cloud_essd", "Size": 20}
     cases: list[tuple[dict[str, Any], str]] = [
         ({"Size": ""}, "400 MissingParameter"),
-        ({"Size": 1}, "400 InvalidDiskSize.NotSupported"),
+        ({"Size": 1}, "403 OperationDenied.PerformanceLevelNotMatch"),
+        ({"Size": 65537}, "400 InvalidDiskSize.NotSupported"),
+        ({"MultiAttach": "Maybe"}, "403 InvalidParameter.MultiAttach"),
+        (
+            {"MultiAttach": "Enabled", "DiskCategory": "cloud_ssd"},
+            "403 InvalidParameter.DiskCategoryAndMultiAttachNotMatch",
+        ),
+        (
+            {"MultiAttach": "Enabled", "InstanceId": instance_id, "ZoneId": ""},
+            "403 InvalidParameter.MultiAttachAndInstanceIdConflict",
+        ),
         ({"DiskCategory": "floppy"}, "400 InvalidDiskCategory.ValueNotSupported"),
         ({"ZoneId": "mars"}, "404 InvalidZoneId.NotFound"),
         ({"ZoneId": ""}, "400 MissingParameter"),
-        ({"InstanceId": instance_id}, "400 InvalidParameter.Conflict"),
-        ({"PerformanceLevel": "PL9"}, "400 InvalidParameter"),
+        ({"InstanceId": instance_id}, "403 InvalidParam.ZoneIdAndInstanceId.Conflict"),
+        ({"PerformanceLevel": "PL9"}, "400 InvalidPerformanceLevel.Malformed"),
         ({"DiskName": "1"}, "400 InvalidDiskName.Malformed"),
     ]
     for case, expected in cases:
@@ -312,7 +340,7 @@ def test_disks_that_are_refused(api: Api) -> None:
     assert api.refusal("AttachDisk", both) == "403 ResourcesNotInSameZone"
     old = api.call("CreateDisk", {**base, "DiskCategory": "cloud"})["DiskId"]
     both = {"DiskId": old, "InstanceId": instance_id}
-    assert api.refusal("AttachDisk", both) == "403 InvalidDiskCategory.NotSupported"
+    assert api.refusal("AttachDisk", both) == "403 InvalidInstanceType.NotSupportDiskCategory"
     system = api.call("DescribeDisks", InstanceId=instance_id)["Disks"]["Disk"][0]["DiskId"]
     both = {"DiskId": system, "InstanceId": instance_id}
     assert api.refusal("DetachDisk", both) == "403 DiskNotPortable"
@@ -323,6 +351,8 @@ def test_the_smallest_disk_of_a_performance_level(api: Api, level: str, least: i
     values = {"ZoneId": "cn-hangzhou-i", "DiskCategory": "cloud_essd", "PerformanceLevel": level}
     assert api.refusal("CreateDisk", {**values, "Size": least - 1}) == (
         "400 InvalidDiskSize.NotSupported"
+        if least == 1
+        else "403 OperationDenied.PerformanceLevelNotMatch"
     )
     assert api.call("CreateDisk", {**values, "Size": least})["DiskId"]
 

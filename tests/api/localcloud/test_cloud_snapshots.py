@@ -137,7 +137,9 @@ def test_disks_from_a_snapshot(api: Api, guests: RecordingGuests) -> None:
     assert until(lambda: told()["Status"] == "Available")
     assert (told()["Size"], told()["SourceSnapshotId"]) == (20, snapshot_id)
     assert ("create_disk", f"{disk_id} 20 {snapshot_id}") in guests.calls
-    assert api.refusal("CreateDisk", {**values, "Size": 19}) == "400 InvalidDiskSize.NotSupported"
+    assert api.refusal("CreateDisk", {**values, "Size": 19}) == (
+        "403 OperationDenied.PerformanceLevelNotMatch"
+    )
     more = {"DataDisk.1.SnapshotId": snapshot_id, "DataDisk.1.Category": "cloud_essd"}
     second = api.run(api.group("second"), **more)
     (made_with,) = guests.specs[second].disks

@@ -137,7 +137,7 @@ def reset_disk(call: Call) -> None:
     disk = call.required(call.state.disks, "DiskId")
     snapshot = call.required(call.state.snapshots, "SnapshotId")
     if snapshot.disk_id != disk.id:
-        raise refusals.of("InvalidParameter.Conflict#snapshot-of-another")
+        raise refusals.of("InvalidParameter.Mismatch#snapshot-of-another")
     check_accomplished(snapshot)
     if not disk.instance_id or disk.wipe:
         raise refusals.DISK_STATUS()
@@ -152,7 +152,7 @@ def reset_disk(call: Call) -> None:
 def check_accomplished(snapshot: Snapshot) -> None:
     """Refuse a snapshot that is still being made, or never was."""
     if snapshot.status != "accomplished":
-        raise refusals.of("IncorrectSnapshotStatus")
+        raise refusals.of("InvalidSnapshotId.NotReady")
 
 
 def check_source(snapshot: Snapshot) -> None:
@@ -162,7 +162,7 @@ def check_source(snapshot: Snapshot) -> None:
     """
     check_accomplished(snapshot)
     if snapshot.disk_kind != "data":
-        raise refusals.of("OperationDenied#snapshot-of-system-disk")
+        raise refusals.of("InvalidSnapshotId.NotDataDiskSnapshot")
 
 
 def _check_disk(call: Call, disk: Disk) -> None:

@@ -91,7 +91,7 @@ def test_a_life(api: Api, guests: RecordingGuests) -> None:
     busy = "403 IncorrectDiskStatus.CreatingSnapshot"
     assert api.refusal("CreateSnapshot", DiskId=data) == busy
     unfinished = {"ZoneId": ZONE, "SnapshotId": snapshot_id, "DiskCategory": "cloud_essd"}
-    assert api.refusal("CreateDisk", unfinished) == "403 IncorrectSnapshotStatus"
+    assert api.refusal("CreateDisk", unfinished) == "403 InvalidSnapshotId.NotReady"
     guests.gate.set()
     assert until(lambda: status(api, snapshot_id) == "accomplished")
     of_system = made(api, system)
@@ -155,7 +155,9 @@ def test_disks_from_a_snapshot(api: Api, guests: RecordingGuests) -> None:
     refused = "404 InvalidSnapshotId.NotFound"
     assert api.refusal("ReInitDisk", DiskId=disks_of(api, second)[1]) == refused
     of_system = made(api, system)
-    assert api.refusal("CreateDisk", {**values, "SnapshotId": of_system}) == "403 OperationDenied"
+    assert api.refusal("CreateDisk", {**values, "SnapshotId": of_system}) == (
+        "403 InvalidSnapshotId.NotDataDiskSnapshot"
+    )
 
 
 def test_a_disk_that_is_smaller_than_its_snapshot(api: Api) -> None:
@@ -182,7 +184,7 @@ def test_disks_as_their_snapshots_have_them(api: Api, guests: RecordingGuests) -
     api.wait(instance_id, "Stopped")
     assert api.refusal("ResetDisk", {**values, "DryRun": "true"}) == "400 DryRunOperation"
     mixed = {"DiskId": data, "SnapshotId": of_system}
-    assert api.refusal("ResetDisk", mixed) == "400 InvalidParameter.Conflict"
+    assert api.refusal("ResetDisk", mixed) == "403 InvalidParameter.Mismatch"
     api.call("ResetDisk", values)
     api.call("ResetDisk", DiskId=system, SnapshotId=of_system)
     assert until(lambda: ("restore_root", f"{instance_id} {of_system}") in guests.calls)

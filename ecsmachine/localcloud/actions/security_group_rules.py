@@ -178,13 +178,16 @@ def _rule_of_request(
             "InvalidParamter.Conflict",
             f"The parameters {side}CidrIp and Ipv6{side}CidrIp conflict with each other.",
         )
-    if prefix_list:
-        raise refusals.not_found("PrefixListId")
-    _check_owner(call, request, side)
+    others = _of_another_account(call, request, side)
+    # What stands further back in this order is ignored.
     owner = ""
     if cidr or ipv6_cidr:
         group_id = ""
-    elif group_id:
+    elif not group_id:
+        raise refusals.not_found("PrefixListId")
+    else:
+        if others:
+            raise refusals.not_found(f"{side}GroupId")
         other = call.state.security_groups.find_or_none(group_id, region=group.region)
         if group_id == group.id:
             # Whether a group's own instances reach each other is InnerAccessPolicy's matter.
@@ -228,12 +231,10 @@ def _rule_of_request(
     )
 
 
-def _check_owner(call: Call, request: Parameters, side: str) -> None:
-    """Refuse a group of another account: there is none here."""
-    own = call.state.account.id
-    for name in (f"{side}GroupOwnerId", f"{side}GroupOwnerAccount"):
-        if request.text(name) not in ("", own):
-            raise refusals.not_found(f"{side}GroupId")
+def _of_another_account(call: Call, request: Parameters, side: str) -> bool:
+    """Return whether a group is said to be of another account: there is none here."""
+    owners = {request.text(f"{side}GroupOwnerId"), request.text(f"{side}GroupOwnerAccount")}
+    return not owners <= {"", call.state.account.id}
 
 
 def _port_range(text: str, protocol: str, code: str, name: str) -> str:

@@ -486,8 +486,13 @@ def test_a_changed_rule_has_the_new_other_side(api: Api) -> None:
     strange = {**rule, "SourceGroupId": other, "SourceGroupOwnerId": "1"}
     refused = api.refusal("AuthorizeSecurityGroup", strange)
     assert refused == "404 InvalidSourceGroupId.NotFound"
-    listed = {**rule, "SourceCidrIp": "10.0.0.0/8", "SourcePrefixListId": "pl-1"}
+    listed = {**rule, "SourcePrefixListId": "pl-1"}
     assert api.refusal("AuthorizeSecurityGroup", listed) == "404 InvalidPrefixListId.NotFound"
+    # An address is heeded before a group, and both before a list.
+    api.call("AuthorizeSecurityGroup", {**strange, **listed, "SourceCidrIp": "10.9.0.0/16"})
+    found = api.call("DescribeSecurityGroupAttribute", SecurityGroupId=group_id)
+    added = found["Permissions"]["Permission"][0]
+    assert (added["SourceCidrIp"], added["SourceGroupId"]) == ("10.9.0.0/16", "")
 
 
 def test_provisioned_performance_has_a_price(api: Api) -> None:

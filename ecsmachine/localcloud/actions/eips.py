@@ -14,7 +14,7 @@ from ecsmachine.localcloud.protocol.clock import later, timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
 from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.identifiers import new_id, new_order_id
-from ecsmachine.localcloud.protocol.names import checked_description, checked_text, valid_name
+from ecsmachine.localcloud.protocol.names import checked_text, valid_description
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.addresses import eips_of, pick_public, public_in_use
@@ -40,19 +40,19 @@ def allocate_eip_address(call: Call) -> Answer:
         "PayByBandwidth",
         error=refusals.not_supported("InternetChargeType"),
     )
+    charge_type: ChargeType = parameters.choice(
+        "InstanceChargeType", ("PostPaid", "PrePaid"), "PostPaid"
+    )
     bandwidth = parameters.integer(
         "Bandwidth",
         5,
         least=1,
-        most=_most_bandwidth(charge),
+        most=_most_bandwidth(charge_type, charge),
         error=refusals.not_supported("Bandwidth"),
     )
     parameters.choice("Netmode", ("public",))
     name, description = _name_and_description(parameters)
     tags = tags_of_request(parameters)
-    charge_type: ChargeType = parameters.choice(
-        "InstanceChargeType", ("PostPaid", "PrePaid"), "PostPaid"
-    )
     expires, order = "", ""
     if charge_type == "PrePaid":
         if charge != "PayByBandwidth":
@@ -62,7 +62,7 @@ def allocate_eip_address(call: Call) -> Answer:
         raise refusals.QUOTA_OF_EIPS()
     wanted = parameters.text("IpAddress")
     if wanted and wanted in public_in_use(call.state):
-        raise ApiError("InvalidIpAddress.InUse", "The specified address is in use.")
+        raise ApiError("Ip.Allocated", "The reserve ip has been allocated.")
     if order and not parameters.boolean("AutoPay"):
         # An order that nobody pays for: there is nobody here to do it later.
         return {"AllocationId": "", "EipAddress": "", "OrderId": int(order)}
@@ -188,7 +188,7 @@ def modify_eip_address_attribute(call: Call) -> None:
         "Bandwidth",
         eip.bandwidth,
         least=1,
-        most=_most_bandwidth(eip.internet_charge_type),
+        most=_most_bandwidth(eip.charge_type, eip.internet_charge_type),
         error=refusals.not_supported("Bandwidth"),
     )
     call.state.eips.put(
@@ -217,7 +217,9 @@ def _private_address(holder: Holder) -> str:
     return holder.address if isinstance(holder, LoadBalancer) else holder.private_ip
 
 
-def _most_bandwidth(charge: str) -> int:
+def _most_bandwidth(charge_type: ChargeType, charge: str) -> int:
+    if charge_type == "PrePaid":
+        return 1000
     return 200 if charge == "PayByTraffic" else 500
 
 
@@ -226,10 +228,15 @@ def _wrong_status() -> ApiError:
 
 
 def _name_and_description(parameters: Parameters) -> tuple[str, str]:
-    name = checked_text(
-        parameters, "Name", lambda name: valid_name(name, least=1), invalid_parameter("Name")
+    return (
+        checked_text(
+            parameters,
+            "Name",
+            lambda name: valid_description(name, least=1, most=128),
+            invalid_parameter("Name"),
+        ),
+        checked_text(parameters, "Description", lambda text: valid_description(text, least=1)),
     )
-    return name, checked_description(parameters)
 
 
 def _status_now(call: Call, eip: Eip) -> str:

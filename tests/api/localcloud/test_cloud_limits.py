@@ -79,6 +79,20 @@ def test_a_page_of_tags_has_at_most_fifty(api: Api) -> None:
     )
 
 
+def test_names_and_bandwidths_of_elastic_addresses(api: Api) -> None:
+    named = {"Name": "10 of web", "Description": "x"}
+    eip = {"AllocationId": api.call("AllocateEipAddress", named, version=VPC)["AllocationId"]}
+    (told,) = api.call("DescribeEipAddresses", eip, version=VPC)["EipAddresses"]["EipAddress"]
+    assert (told["Name"], told["Description"]) == ("10 of web", "x")
+    for wrong in ({"Name": "http://x"}, {"Name": "x" * 129}, {"Description": "x" * 257}):
+        api.refusal("ModifyEipAddressAttribute", {**eip, **wrong}, version=VPC)
+    ahead = {"InstanceChargeType": "PrePaid", "Period": 1, "AutoPay": True}
+    api.call("AllocateEipAddress", {**ahead, "Bandwidth": 1000}, version=VPC)
+    refused = "400 InvalidBandwidth.ValueNotSupported"
+    for wide in ({**ahead, "Bandwidth": 1001}, {"Bandwidth": 501}):
+        assert api.refusal("AllocateEipAddress", wide, version=VPC) == refused
+
+
 def test_a_page_of_routes_has_ten_if_it_is_not_asked_for_more(api: Api) -> None:
     vpc = api.call("CreateVpc", version=VPC)
     for number in range(11):

@@ -46,7 +46,11 @@ def create_load_balancer(call: Call) -> Answer:
     parameters = call.parameters
     region = call.region
     name = checked_name(parameters, "LoadBalancerName")
-    address_type = parameters.choice("AddressType", ("internet", "intranet"), "internet")
+    address_type = parameters.choice(
+        "AddressType",
+        ("internet", "intranet"),
+        "intranet" if parameters.given("VSwitchId") else "internet",
+    )
     vswitch = call.optional(call.state.vswitches, "VSwitchId")
     vpc = call.optional(call.state.vpcs, "VpcId")
     if vpc is not None and vswitch is not None and vswitch.vpc_id != vpc.id:

@@ -336,7 +336,8 @@ def test_an_address_that_is_paid_for_ahead(api: Api) -> None:
 
 
 def balancer(api: Api, **values: object) -> str:
-    inside = {"AddressType": "intranet", "VSwitchId": api.cloud.state.default_vswitch_id}
+    # Without AddressType, a balancer in a VSwitch has an address of it.
+    inside = {"VSwitchId": api.cloud.state.default_vswitch_id}
     answer = api.call("CreateLoadBalancer", {**inside, **values}, version=SLB)
     return str(answer["LoadBalancerId"])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from ecsmachine.localcloud.protocol import refusals
@@ -12,6 +13,7 @@ from ecsmachine.localcloud.state.state import State
 
 MAX_TAGS = 20
 MAX_LENGTH = 128
+_URL = re.compile("https?://", re.IGNORECASE)
 
 
 def tags_of_request(parameters: Parameters, *, values_needed: bool = False) -> dict[str, str]:
@@ -27,11 +29,9 @@ def tags_of_request(parameters: Parameters, *, values_needed: bool = False) -> d
             if values_needed or value:
                 raise missing_parameter(item.name("Key"))
             continue
-        if len(key) > MAX_LENGTH or key.lower().startswith(
-            ("aliyun", "acs:", "http://", "https://")
-        ):
+        if not _is_valid(key) or key.lower().startswith(("aliyun", "acs:")):
             raise ApiError("InvalidTagKey.Malformed", "The specified Tag.n.Key is not valid.")
-        if len(value) > MAX_LENGTH or value.lower().startswith(("http://", "https://", "acs:")):
+        if not _is_valid(value) or value.lower().startswith("acs:"):
             raise ApiError("InvalidTagValue.Malformed", "The specified Tag.n.Value is not valid.")
         if key in tags:
             raise ApiError("Duplicate.TagKey", "The Tag.N.Key contain duplicate key.")
@@ -39,6 +39,11 @@ def tags_of_request(parameters: Parameters, *, values_needed: bool = False) -> d
     if len(tags) > MAX_TAGS:
         raise ApiError("InvalidTagCount", "The specified tags are beyond the permitted range.")
     return tags
+
+
+def _is_valid(text: str) -> bool:
+    """Return whether a key or a value is not too long, and has no URL in it."""
+    return len(text) <= MAX_LENGTH and _URL.search(text) is None
 
 
 def tag_filter(parameters: Parameters, name: str = "Tag") -> list[tuple[str, str | None]]:

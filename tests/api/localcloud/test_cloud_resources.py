@@ -488,6 +488,8 @@ def test_tags(api: Api) -> None:
         ({"ResourceId.2": "i-none"}, "404 InvalidResourceId.NotFound"),
         ({"Tag.1.Key": ""}, "400 MissingParameter"),
         ({"Tag.1.Key": "acs:x"}, "400 InvalidTagKey.Malformed"),
+        ({"Tag.1.Key": "see http://x"}, "400 InvalidTagKey.Malformed"),
+        ({"Tag.1.Value": "see HTTPS://x"}, "400 InvalidTagValue.Malformed"),
         (tags_without_values(21), "400 NumberExceed.Tags"),
     ]
     for case, expected in cases:

@@ -9,6 +9,7 @@ from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
 from ecsmachine.localcloud.protocol.paging import page_by_number, page_by_token
 from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.protocol.wire import parse_json
 from ecsmachine.localcloud.state import tagging
 from ecsmachine.localcloud.state.balancers import LoadBalancer
@@ -18,6 +19,7 @@ from ecsmachine.localcloud.state.resources import resource_tags
 from ecsmachine.localcloud.state.tagging import drop_tags, put_tags, tags_of_request
 
 MAX_RESOURCES = 50
+_NO_KEY = Refusal("InvalidParameter.TagValue")
 ECS_KINDS = (
     *("instance", "disk", "securitygroup", "keypair", "image", "snapshot", "eni"),
     *("launchtemplate", "command", "invocation"),
@@ -123,7 +125,7 @@ def list_tag_resources(call: Call, kinds: tuple[str, ...]) -> Answer:
     region = call.region
     kind = _kind_of_request(call, kinds)
     ids = call.parameters.listed("ResourceId", most=MAX_RESOURCES)
-    wanted = tagging.tag_filter(call.parameters)
+    wanted = tagging.tag_filter(call.parameters, no_key=_NO_KEY)
     if not ids and not wanted and not call.parameters.structs("TagFilter"):
         raise missing_parameter("ResourceId")
     for item in call.parameters.structs("TagFilter"):

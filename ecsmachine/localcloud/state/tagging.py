@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
 from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.model import TagSet
 from ecsmachine.localcloud.state.state import State
 
 MAX_TAGS = 20
 MAX_LENGTH = 128
+_NO_KEY = Refusal("InvalidTag.Mismatch")
 _URL = re.compile("https?://", re.IGNORECASE)
 
 
@@ -46,14 +48,19 @@ def _is_valid(text: str) -> bool:
     return len(text) <= MAX_LENGTH and _URL.search(text) is None
 
 
-def tag_filter(parameters: Parameters, name: str = "Tag") -> list[tuple[str, str | None]]:
-    """Return the tags asked for (``Tag.N.Key`` and ``Tag.N.Value``); None is any value."""
+def tag_filter(
+    parameters: Parameters, name: str = "Tag", *, no_key: Refusal = _NO_KEY
+) -> list[tuple[str, str | None]]:
+    """Return the tags asked for (``Tag.N.Key`` and ``Tag.N.Value``); None is any value.
+
+    Raises ``no_key`` for a value without a key.
+    """
     wanted = []
     for item in parameters.structs(name):
         key, value = _either(item, "Key"), _either(item, "Value")
         if not key:
             if value:
-                raise missing_parameter(item.name("Key"))
+                raise no_key()
             continue
         wanted.append((key, value or None))
     if len(wanted) > MAX_TAGS:

@@ -133,5 +133,8 @@ def test_what_is_none_of_the_values_of_a_filter_has_the_code_of_the_reference(ap
     for action in ("DescribeInstances", "DescribeDisks", "DescribeSnapshots", "DescribeImages"):
         colour = {"Filter.1.Key": "Colour", "Filter.1.Value": "2026-01-01T00:00Z"}
         assert api.refusal(action, colour) == "404 InvalidFilterKey.NotFound"
+        assert api.refusal(action, {"Tag.1.Value": "web"}) == "400 InvalidTag.Mismatch"
         soon = {"Filter.1.Key": "CreationStartTime", "Filter.1.Value": "soon"}
         assert api.refusal(action, soon) == "404 InvalidFilterValue"
+    told = api.refusal("ListTagResources", {"ResourceType": "instance", "Tag.1.Value": "web"})
+    assert told == "400 InvalidParameter.TagValue"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ecsmachine.localcloud.actions import listing as by
@@ -300,5 +301,5 @@ SNAPSHOTS = Listing(
         by.is_true("Encrypted", "encrypted"),
         by.tagged(lambda state: state.snapshots),
     ),
-    paging=page,
+    paging=partial(page, results=(10, 100)),
 )

@@ -13,12 +13,18 @@ from tests.api.localcloud.api_client import VPC, Api
         ("DescribeInstances", ("Instances", "Instance"), 100),
         ("DescribeDisks", ("Disks", "Disk"), 500),
         ("DescribeNetworkInterfaces", ("NetworkInterfaceSets", "NetworkInterfaceSet"), 500),
+        ("DescribeSnapshots", ("Snapshots", "Snapshot"), 100),
     ],
 )
 def test_results_of_a_page_outside_of_the_limits_count_as_the_nearest(
     api: Api, action: str, path: tuple[str, str], most: int
 ) -> None:
     api.call("RunInstances", {**api.base(api.group()), "Amount": 11})
+    if action == "DescribeSnapshots":
+        for instance in api.cloud.state.instances:
+            api.wait(instance.id, "Running")
+        for disk in api.cloud.state.disks:
+            api.call("CreateSnapshot", DiskId=disk.id)
     for asked, told in ((1, 10), (most, most), (most + 1, most)):
         page = api.call(action, MaxResults=asked)
         assert (page["PageSize"], len(page[path[0]][path[1]])) == (told, min(told, 11))

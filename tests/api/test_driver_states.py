@@ -191,7 +191,7 @@ def test_a_subscription_of_weeks(rig: Rig) -> None:
 def test_an_expired_instance_is_not_started(rig: Rig) -> None:
     driver, _ = rig.create(charge_type="PrePaid")
     change(rig, expires=OVER, status="Stopped")
-    with pytest.raises(ApiError, match="InstanceExpiredOrInArrears") as caught:
+    with pytest.raises(ApiError, match="InstanceExpired") as caught:
         rig.loaded(driver).start(rig.report)
     assert "Renew" in (caught.value.hint or "")
 

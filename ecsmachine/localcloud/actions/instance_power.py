@@ -65,7 +65,7 @@ def delete_instances(call: Call) -> None:
 def _start(call: Call, instance: Instance) -> None:
     _check_locks(instance)
     if "financial" in instance.locks or _is_expired(instance):
-        raise refusals.of("InstanceExpiredOrInArrears")
+        raise refusals.of("InstanceExpired")
     check_status(instance, "Stopped")
     check_host_capacity(call, 1)
     address = pick_public(call.state) if instance.address_reclaimed else instance.public_ip
@@ -146,9 +146,7 @@ def _instances_of_request(call: Call) -> list[Instance]:
     if not ids:
         raise missing_parameter("InstanceId")
     if len(ids) > MAX_INSTANCES:
-        raise ApiError(
-            "InvalidParameter.TooManyInstances", f"At most {MAX_INSTANCES} instances are accepted."
-        )
+        raise refusals.of("InvalidParameter.TooManyInstanceIds")
     return [call.find(call.state.instances, instance_id) for instance_id in dict.fromkeys(ids)]
 
 

@@ -38,8 +38,16 @@ def invalid_parameter(name: str, reason: str = "") -> ApiError:
     return ApiError("InvalidParameter", f"{message} {reason}".rstrip())
 
 
-def dry_run_passed() -> ApiError:
-    """Return the answer to a dry run that would succeed."""
+_BATCHES = ("StartInstances", "StopInstances", "RebootInstances", "DeleteInstances")
+"""The actions that answer a dry run in words of their own."""
+
+
+def dry_run_passed(action: str) -> ApiError:
+    """Return the answer to a dry run of an action that would succeed."""
+    if action in _BATCHES:
+        return ApiError(
+            "DRYRUN.SUCCESS", "This request is a dryrun request with successful result."
+        )
     return ApiError("DryRunOperation", "Request validation has been passed with DryRun flag set.")
 
 

@@ -316,7 +316,7 @@ class Endpoint:
             answer = idempotency.answer_once(call, checked(action))
             if parameters.boolean("DryRun"):
                 # Nothing of it stays: the transaction is taken back.
-                raise dry_run_passed()
+                raise dry_run_passed(name)
         return self._faults.after(name, answer, struck)
 
     def _call(self, action: str, parameters: Parameters, version: str = "", **sender: Any) -> Call:

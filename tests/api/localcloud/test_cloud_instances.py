@@ -216,6 +216,14 @@ def test_a_dry_run_changes_nothing(api: Api) -> None:
     assert api.call("DescribeInstances")["TotalCount"] == 0
     instance_id = api.run(base["SecurityGroupId"], ClientToken="dry")
     assert api.refusal("StopInstance", InstanceId=instance_id, DryRun=True) == "400 DryRunOperation"
+    # Actions on several instances have a code of their own, and a limit.
+    several = {"InstanceId.1": instance_id, "DryRun": True}
+    for action in ("StopInstances", "RebootInstances"):
+        assert api.refusal(action, several) == "400 DRYRUN.SUCCESS"
+    assert api.refusal("DeleteInstances", several, Force=True) == "400 DRYRUN.SUCCESS"
+    assert api.refusal("StartInstances", several) == "403 IncorrectInstanceStatus"
+    many = {f"InstanceId.{number}": f"i-{number}" for number in range(101)}
+    assert api.refusal("StopInstances", many) == "403 InvalidParameter.TooManyInstanceIds"
     assert api.wait(instance_id, "Running")
 
 
@@ -400,7 +408,7 @@ def test_a_subscription_that_is_over_is_locked_and_shut_down(api: Api) -> None:
     over = replace(known(api, paid), expires="2020-01-01T00:00Z")
     with api.cloud.state.transaction():
         api.cloud.state.instances.put(over)
-    assert api.refusal("StartInstance", InstanceId=paid) == "400 InstanceExpiredOrInArrears"
+    assert api.refusal("StartInstance", InstanceId=paid) == "403 InstanceExpired"
     locks = {"LockReason": [{"LockReason": "financial", "LockMsg": ""}]}
     assert api.wait(paid, "Stopped")["OperationLocks"] == locks
 

@@ -63,15 +63,35 @@ def describe_available_resource(call: Call) -> Answer:
     if zone_id and all(zone.id != zone_id for zone in region.zones):
         raise refusals.ZONE_NOT_FOUND()
     resource_type = parameters.choice(
-        "ResourceType", ("instance", "disk", "reservedinstance", "ddh"), "instance"
+        "ResourceType",
+        ("instance", "disk", "reservedinstance", "ddh"),
+        "instance",
+        error=refusals.of("Invalid.ResourceType"),
     )
     # Terraform's provider writes it Vpc.
-    network = parameters.choice("NetworkCategory", ("vpc", "classic"), spelled=str.lower)
+    network = parameters.choice(
+        "NetworkCategory",
+        ("vpc", "classic"),
+        error=refusals.of("Invalid.NetworkCategory"),
+        spelled=str.lower,
+    )
     # In every way of charging all is on offer that is.
-    parameters.choice("InstanceChargeType", ("PrePaid", "PostPaid"))
-    parameters.choice("SpotStrategy", ("NoSpot", "SpotWithPriceLimit", "SpotAsPriceGo"))
+    parameters.choice(
+        "InstanceChargeType",
+        ("PrePaid", "PostPaid"),
+        error=refusals.of("Invalid.InstanceChargeType"),
+    )
+    parameters.choice(
+        "SpotStrategy",
+        ("NoSpot", "SpotWithPriceLimit", "SpotAsPriceGo"),
+        error=refusals.of("Invalid.SpotStrategy"),
+    )
     parameters.integer("SpotDuration", least=0, most=6)
-    parameters.choice("Scope", ("Region", "Zone"))
+    parameters.choice("Scope", ("Region", "Zone"), error=refusals.of("InvalidParameter.Scope"))
+    if parameters.given("InstanceType") and (
+        parameters.given("Cores") or parameters.given("Memory")
+    ):
+        raise refusals.of("InvalidParam.TypeAndCpuMem.Conflict")
     if (
         network == "classic"
         or parameters.given("DedicatedHostId")
@@ -104,7 +124,12 @@ def _types(call: Call, only: InstanceType | None) -> list[InstanceType]:
     parameters = call.parameters
     cores, memory = parameters.integer("Cores"), parameters.number("Memory")
     categories = {parameters.text("SystemDiskCategory"), parameters.text("DataDiskCategory")} - {""}
-    io_optimized = parameters.choice("IoOptimized", ("none", "optimized"), "optimized")
+    io_optimized = parameters.choice(
+        "IoOptimized",
+        ("none", "optimized"),
+        "optimized",
+        error=refusals.of("Invalid.IoOptimized"),
+    )
     architectures = {image.architecture for image in call.images}
     return [
         kind

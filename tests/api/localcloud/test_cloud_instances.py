@@ -553,8 +553,21 @@ def test_what_is_in_stock(api: Api) -> None:
     told = [zone["ZoneId"] for zone in api.call("DescribeZones")["Zones"]["Zone"]]
     assert zones == told
     assert api.refusal("DescribeAvailableResource") == "400 MissingParameter"
-    refused = "400 Invalid.DestinationResource"
-    assert api.refusal("DescribeAvailableResource", DestinationResource="Coffee") == refused
+    for wrong, refused in (
+        ({"DestinationResource": "Coffee"}, "404 Invalid.DestinationResource"),
+        ({"ResourceType": "Coffee"}, "404 Invalid.ResourceType"),
+        ({"IoOptimized": "maybe"}, "404 Invalid.IoOptimized"),
+        ({"NetworkCategory": "none"}, "404 Invalid.NetworkCategory"),
+        ({"SpotStrategy": "Cheap"}, "404 Invalid.SpotStrategy"),
+        ({"InstanceChargeType": "Free"}, "400 Invalid.InstanceChargeType"),
+        ({"Scope": "Mars"}, "403 InvalidParameter.Scope"),
+        (
+            {"InstanceType": "ecs.g6.large", "Cores": "2"},
+            "403 InvalidParam.TypeAndCpuMem.Conflict",
+        ),
+    ):
+        asked = {"DestinationResource": "InstanceType", **wrong}
+        assert api.refusal("DescribeAvailableResource", asked) == refused
     assert api.refusal("DescribeAvailableResource", DestinationResource="SystemDisk") == (
         "400 MissingParameter"
     )

@@ -39,6 +39,7 @@ from ecsmachine.localcloud.state.model import Instance
 from ecsmachine.localcloud.state.resources import attached_disks, check_status
 from ecsmachine.localcloud.work.instances import Credentials
 
+_OUTSIDE = Refusal("InvalidPrivateIpAddress.Mismatch")
 _TYPES_DIFFER = Refusal("EnterpriseGroupLimited.MutliGroupType")
 
 
@@ -164,7 +165,7 @@ def modify_instance_vpc_attribute(call: Call) -> None:
     vswitch = call.find(
         call.state.vswitches, parameters.require("VSwitchId"), missing=refusals.VSWITCH_NOT_FOUND
     )
-    check_status(instance, "Stopped")
+    check_status(instance, "Stopped", refusal=refusals.INSTANCE_STATUS_IN_VPC)
     if instance.secondary_ips:
         raise refusals.of("PrimaryEniHasSubIp")
     vpc = call.optional(call.state.vpcs, "VpcId")
@@ -174,17 +175,21 @@ def modify_instance_vpc_attribute(call: Call) -> None:
         raise missing_parameter("SecurityGroupId.1")
     if group_ids and not moves:
         raise invalid_parameter("SecurityGroupId", "It is allowed only with a different VpcId.")
-    if vswitch.zone != instance.zone or vswitch.vpc_id != (vpc.id if vpc else instance.vpc_id):
-        raise refusals.of("InvalidParameter.Mismatch#vswitch-and-instance")
+    if vswitch.vpc_id != (vpc.id if vpc else instance.vpc_id):
+        raise refusals.of("InvalidVSwitch.NotBelongToVpc")
+    if vswitch.zone != instance.zone:
+        raise refusals.of("InvalidVSwitchId.Mismatch")
     groups = groups_of_request(call, group_ids, vswitch)
     routes = (entry.next_hop_id == instance.id for entry in call.state.route_entries)
-    if moves and (any(routes) or attached_interfaces(call.state, instance.id)):
-        raise refusals.DEPENDENTS()
+    if moves and any(routes):
+        raise refusals.of("InvalidDependence.NextHopOfCustomRouter")
+    if moves and attached_interfaces(call.state, instance.id):
+        raise refusals.of("InvalidInstance.AttachedEni")
     wanted = parameters.text("PrivateIpAddress")
     if vswitch.id == instance.vswitch_id and wanted in ("", instance.private_ip):
         address = instance.private_ip
     else:
-        (address,) = private_addresses_of_request(call, vswitch) or [
+        (address,) = private_addresses_of_request(call, vswitch, outside=_OUTSIDE) or [
             pick_private(call.state, vswitch)
         ]
     call.state.instances.put(

@@ -12,9 +12,12 @@ from ecsmachine.localcloud.catalog.regions import Region
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import invalid_parameter, missing_parameter
 from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.addresses import private_is_free, usable
 from ecsmachine.localcloud.state.model import SecurityGroup, VSwitch
 from ecsmachine.localcloud.state.resources import status_now
+
+_OUTSIDE = Refusal("InvalidPrivateIpAddress")
 
 
 @dataclass(frozen=True)
@@ -109,8 +112,13 @@ def _vswitch(call: Call, region: Region, vpc_id: str, zone_id: str) -> VSwitch:
     raise missing_parameter("VSwitchId")
 
 
-def private_addresses_of_request(call: Call, vswitch: VSwitch, amount: int = 1) -> list[str]:
-    """Return ``PrivateIpAddress`` and those that follow it, or none; raises its refusals."""
+def private_addresses_of_request(
+    call: Call, vswitch: VSwitch, amount: int = 1, *, outside: Refusal = _OUTSIDE
+) -> list[str]:
+    """Return ``PrivateIpAddress`` and those that follow it, or none.
+
+    Raises its refusals, and ``outside`` for one that is none of the VSwitch's.
+    """
     text = call.parameters.text("PrivateIpAddress")
     if not text:
         return []
@@ -120,7 +128,7 @@ def private_addresses_of_request(call: Call, vswitch: VSwitch, amount: int = 1) 
     except ValueError as error:
         raise refusals.malformed("PrivateIpAddress") from error
     if not all(usable(vswitch, address) for address in addresses):
-        raise refusals.of("InvalidPrivateIpAddress")
+        raise outside()
     if not all(private_is_free(call.state, vswitch, address) for address in addresses):
         raise refusals.of("InvalidPrivateIpAddress.Duplicated")
     return addresses

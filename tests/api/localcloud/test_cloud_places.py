@@ -68,7 +68,21 @@ def test_another_vpc(api: Api, group: str) -> None:
     assert api.refusal("ModifyInstanceVpcAttribute", move) == "400 MissingParameter"
     wrong = {**move, "SecurityGroupId.1": group}
     assert api.refusal("ModifyInstanceVpcAttribute", wrong) == "400 InvalidParameter.Mismatch"
-    api.call("ModifyInstanceVpcAttribute", {**move, "SecurityGroupId.1": theirs})
+    move["SecurityGroupId.1"] = theirs
+    here = {"VSwitchId": api.cloud.state.default_vswitch_id, "SecurityGroupId": group}
+    eni = {"NetworkInterfaceId": api.call("CreateNetworkInterface", here)["NetworkInterfaceId"]}
+    api.call("AttachNetworkInterface", eni, InstanceId=instance_id)
+    assert api.refusal("ModifyInstanceVpcAttribute", move) == "404 InvalidInstance.AttachedEni"
+    api.call("DetachNetworkInterface", eni, InstanceId=instance_id)
+    (vpc,) = api.call("DescribeVpcs", VpcId=api.cloud.state.default_vpc_id)["Vpcs"]["Vpc"]
+    table = vpc["RouterTableIds"]["RouterTableIds"][0]
+    route = {"RouteTableId": table, "DestinationCidrBlock": "10.1.0.0/16"}
+    api.call("CreateRouteEntry", route, NextHopId=instance_id)
+    assert api.refusal("ModifyInstanceVpcAttribute", move) == (
+        "404 InvalidDependence.NextHopOfCustomRouter"
+    )
+    api.call("DeleteRouteEntry", route, NextHopId=instance_id)
+    api.call("ModifyInstanceVpcAttribute", move)
     assert place(api, instance_id) == (vpc_id, new, "192.168.1.1")
     instance = api.instance(instance_id)
     assert instance is not None
@@ -79,17 +93,19 @@ def test_moves_that_are_refused(api: Api, group: str) -> None:
     instance_id = api.run(group)
     vpc_id, old, _ = place(api, instance_id)
     move = {"InstanceId": instance_id, "VSwitchId": old}
-    assert api.refusal("ModifyInstanceVpcAttribute", move) == "403 IncorrectInstanceStatus"
+    assert api.refusal("ModifyInstanceVpcAttribute", move) == "400 IncorrectInstanceStatus"
     api.call("StopInstance", InstanceId=instance_id)
     api.wait(instance_id, "Stopped")
     zones = [zone["ZoneId"] for zone in api.call("DescribeZones")["Zones"]["Zone"]]
     far = vswitch(api, "172.16.32.0/24", vpc_id, zones[-1])
+    elsewhere = api.call("CreateVpc", CidrBlock="192.168.0.0/16")["VpcId"]
     for more, code in (
         ({"InstanceId": "i-none"}, "404 InvalidInstanceId.NotFound"),
         ({"VSwitchId": "vsw-none"}, "404 InvalidVSwitchId.NotFound"),
         ({"VpcId": "vpc-none"}, "404 InvalidVpcId.NotFound"),
-        ({"VSwitchId": far}, "400 InvalidParameter.Mismatch"),
-        ({"PrivateIpAddress": "10.9.9.9"}, "400 InvalidPrivateIpAddress"),
+        ({"VSwitchId": far}, "400 InvalidVSwitchId.Mismatch"),
+        ({"VpcId": elsewhere, "SecurityGroupId.1": group}, "404 InvalidVSwitch.NotBelongToVpc"),
+        ({"PrivateIpAddress": "10.9.9.9"}, "400 InvalidPrivateIpAddress.Mismatch"),
         ({"PrivateIpAddress": "x"}, "400 InvalidPrivateIpAddress.Malformed"),
         ({"SecurityGroupId.1": group}, "400 InvalidParameter"),
     ):

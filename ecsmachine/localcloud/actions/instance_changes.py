@@ -204,15 +204,15 @@ def modify_instance_vpc_attribute(call: Call) -> None:
 
 
 def allocate_public_ip_address(call: Call) -> Answer:
-    """AllocatePublicIpAddress: one address; asked for again, the same one."""
+    """AllocatePublicIpAddress: one address, to an instance that has none."""
     instance = call.required(call.state.instances, "InstanceId")
     wanted = call.parameters.text("IpAddress")
     check_status(instance, "Running", "Stopped")
     if instance.public_ip:
-        return {"IpAddress": instance.public_ip}
+        raise refusals.of("AllocatedAlready")
     _check_no_eip(instance)
     if not instance.bandwidth_out:
-        raise refusals.of("InvalidInternetMaxBandwidthOut.ValueNotSupported")
+        raise refusals.of("AllocateIpInvalidInstanceBandwidth")
     address = pick_public(call.state, wanted)
     call.state.instances.put(replace(instance, public_ip=address))
     call.lifecycle.instances.set_public_ip(instance.id)

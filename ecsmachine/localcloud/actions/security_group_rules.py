@@ -208,7 +208,9 @@ def _rule_of_request(
                 "Specified security group and source group are not in the same VPC.",
             )
         if group.kind == "enterprise":
-            raise refusals.of("InvalidGroupAuthItem.NotSupported")
+            raise refusals.of("InvalidGroupParameter.OperationDenied")
+        if other.kind == "enterprise":
+            raise refusals.of("InvalidGroupAuthParameter.OperationDenied")
         owner = call.state.account.id
     return Rule(
         id=new_id("sgr", group.region),

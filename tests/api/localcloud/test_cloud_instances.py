@@ -63,8 +63,13 @@ def test_create_instance_is_stopped_and_has_no_public_address(api: Api) -> None:
     instance = api.wait(instance_id, "Stopped")
     assert instance["PublicIpAddress"]["IpAddress"] == []
     address = api.call("AllocatePublicIpAddress", InstanceId=instance_id)["IpAddress"]
-    again = api.call("AllocatePublicIpAddress", InstanceId=instance_id)["IpAddress"]
-    assert again == address
+    again = api.refusal("AllocatePublicIpAddress", InstanceId=instance_id)
+    assert again == "403 AllocatedAlready"
+    inside = api.call("CreateInstance", {**values, "InternetMaxBandwidthOut": 0})["InstanceId"]
+    api.wait(inside, "Stopped")
+    assert api.refusal("AllocatePublicIpAddress", InstanceId=inside) == (
+        "400 AllocateIpInvalidInstanceBandwidth"
+    )
     told = api.call("DescribeInstanceAttribute", InstanceId=instance_id)
     assert told["PublicIpAddress"]["IpAddress"] == [address]
     assert told["IoOptimized"] == "optimized"

@@ -211,6 +211,14 @@ def test_groups_of_two_types_are_not_joined(api: Api) -> None:
     assert api.refusal("ModifyInstanceAttribute", {**changed, "SecurityGroupIds.2": one}) == (
         "404 InvalidParameter.SecurityGroupIdRepeated"
     )
+    rule = {"IpProtocol": "all", "SourceGroupId": other, "SecurityGroupId": one}
+    assert api.refusal("AuthorizeSecurityGroup", rule) == (
+        "400 InvalidGroupAuthParameter.OperationDenied"
+    )
+    rule = {"IpProtocol": "all", "SourceGroupId": one, "SecurityGroupId": other}
+    assert api.refusal("AuthorizeSecurityGroup", rule) == (
+        "400 InvalidGroupParameter.OperationDenied"
+    )
     # From one type to the other is allowed.
     api.call("ModifyInstanceAttribute", {"SecurityGroupIds.1": other}, InstanceId=instance_id)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -52,11 +53,7 @@ def import_key_pair(call: Call) -> Answer:
 def delete_key_pairs(call: Call) -> None:
     """DeleteKeyPairs: all or none, as one that an instance has is refused; unknown ones pass."""
     region = call.region
-    call.parameters.require("KeyPairNames")
-    try:
-        names = call.parameters.json_list("KeyPairNames") or []
-    except ApiError as error:
-        raise refusals.not_supported("KeyPairNames") from error
+    names = _listed(call, "KeyPairNames", most=100)
     attached = {each.key_pair for each in call.state.instances.in_region(region.id)}
     if not attached.isdisjoint(names):
         raise refusals.of("InvalidParameter.KeypairAlreadyAttachedInstance")
@@ -93,13 +90,8 @@ def detach_key_pair(call: Call) -> Answer:
 
 
 def _each_instance(call: Call, name: str, work: Any) -> Answer:
-    call.parameters.require("InstanceIds")
-    try:
-        ids = call.parameters.json_list("InstanceIds", most=50)
-    except ApiError as error:
-        raise refusals.not_supported("InstanceIds") from error
     results = []
-    for instance_id in ids or []:
+    for instance_id in _listed(call, "InstanceIds", most=50):
         try:
             instance = call.find(call.state.instances, instance_id)
             check_status(instance, "Running", "Stopped")
@@ -127,6 +119,18 @@ def _each_instance(call: Call, name: str, work: Any) -> Answer:
         "FailCount": str(sum(result["Success"] == "false" for result in results)),
         "Results": {"Result": results},
     }
+
+
+def _listed(call: Call, name: str, *, most: int) -> list[str]:
+    """Return the names or ids of a request; raises the refusals of the actions on several."""
+    call.parameters.require(name)
+    try:
+        values = call.parameters.json_list(name, most=sys.maxsize) or []
+    except ApiError as error:
+        raise refusals.not_supported(name) from error
+    if len(values) > most:
+        raise refusals.of("InstanceKeyPairLimitExceeded")
+    return values
 
 
 def _check_new_name(call: Call) -> None:

@@ -259,7 +259,14 @@ def test_a_key_pair_that_is_imported_and_attached(api: Api) -> None:
         malformed = "400 InvalidKeyPairNames.ValueNotSupported"
         assert api.refusal("DeleteKeyPairs", KeyPairNames=bad) == malformed
     api.call("DeleteKeyPairs", KeyPairNames='["mine"]')
-    gone = "404 InvalidKeyPair.NotFound"
+    many = "403 InstanceKeyPairLimitExceeded"
+    names = json.dumps([f"key-{number}" for number in range(101)])
+    assert api.refusal("DeleteKeyPairs", KeyPairNames=names) == many
+    api.call("CreateKeyPair", KeyPairName="mine")
+    too_many = json.dumps([f"i-{number}" for number in range(51)])
+    for action in ("AttachKeyPair", "DetachKeyPair"):
+        assert api.refusal(action, KeyPairName="mine", InstanceIds=too_many) == many
+    gone = "400 InvalidKeyPairName.NotFound"
     assert api.refusal("AttachKeyPair", KeyPairName="nobody", InstanceIds=ids) == gone
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ecsmachine.localcloud.actions.call import Call
 from ecsmachine.localcloud.protocol import refusals
+from ecsmachine.localcloud.protocol.refusals import Refusal
 
 _KINDS = (
     *("instance", "disk", "snapshot", "image", "securitygroup", "eni", "keypair"),
@@ -30,5 +31,5 @@ def join_resource_group(call: Call) -> None:
     if table is None or resource_id in interfaces:
         # A primary interface is in the group of its instance.
         raise refusals.not_supported("ResourceId")
-    resource = call.find(table, resource_id)
+    resource = call.find(table, resource_id, missing=Refusal("InvalidResourceId.NotFound"))
     table.put(replace(resource, resource_group_id=group_id))

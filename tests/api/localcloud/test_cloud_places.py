@@ -149,7 +149,7 @@ def test_another_resource_group(api: Api, group: str) -> None:
     assert api.call("DescribeKeyPairs", ResourceGroupId="rg-mine")["TotalCount"] == 1
     for more, code in (
         ({"ResourceType": "Instance"}, "404 InvalidResourceType.NotFound"),
-        ({"ResourceId": "i-none"}, "404 InvalidInstanceId.NotFound"),
+        ({"ResourceId": "i-none"}, "404 InvalidResourceId.NotFound"),
         ({"ResourceType": "eni", "ResourceId": first}, "400 InvalidResourceId.ValueNotSupported"),
         ({"ResourceGroupId": "none"}, "404 InvalidResourceGroup.NotFound"),
         ({"ResourceId": ""}, "400 MissingParameter"),

@@ -1244,7 +1244,7 @@ def test_a_template_becomes_a_stack_file(program: Any) -> None:
         ),
         (("cluster", "inspect", "none"), 'There is no cluster "none"'),
         (("project", "create", "x", "-f", "/none.yml"), "/none.yml: No such file"),
-        (("project", "create", "x", "-f", "/dev/null"), "/dev/null: it is empty"),
+        (("project", "create", "x", "-f", "/dev/null"), "/dev/null: it is not a plain file"),
         (("project", "ls", "--cluster", "../x"), 'There is no cluster "../x"'),
         (("volume", "create", "v", "-d", "nas", "-o", "x"), '--opt: "x" is not NAME=VALUE'),
         (("trigger", "redeploy", "http://127.0.0.1/"), "This is not the address of a trigger"),

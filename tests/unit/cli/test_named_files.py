@@ -45,3 +45,10 @@ def test_a_template(unfit: tuple[str, str]) -> None:
     with pytest.raises(MachineError) as caught:
         _read(Path(unfit[0]))
     assert caught.value.message.startswith(f"{unfit[0]}: {unfit[1]}")
+
+
+def test_an_empty_template(tmp_path: Path) -> None:
+    (tmp_path / "web.yml").write_text(" \n")
+    with pytest.raises(MachineError) as caught:
+        _read(tmp_path / "web.yml")
+    assert caught.value.message.endswith("web.yml: it is empty")

@@ -30,7 +30,7 @@ def names_in(machines_path: str | os.PathLike[str]) -> list[str]:
         other = "choose another folder with --storage-path or MACHINE_STORAGE_PATH"
         raise MachineError(
             f"The machine store cannot be read: {machines_path}: {error.strerror}",
-            hint=os_errors.unread(error, machines_path, other) or f"C{other[1:]}.",
+            hint=os_errors.unread(error, machines_path, other),
         ) from error
     names = [entry.name for entry in found if entry.name[0] != "." and is_machine(entry)]
     return sorted(names, key=natural_key)

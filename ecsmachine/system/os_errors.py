@@ -56,16 +56,20 @@ def remedy(error: OSError, place: Place | None = None) -> str:
 
 def sentence(error: OSError, place: Place | None = None, other: str = "") -> str:
     """Return :func:`remedy` as a sentence, or ""; ``other`` is another way out, as a clause."""
-    said = ", or ".join(filter(None, [remedy(error, place), other]))
-    return f"{said[0].upper()}{said[1:]}." if said else ""
+    return _sentence_of(remedy(error, place), other)
 
 
 def unread(error: OSError, place: Place, other: str = "") -> str:
-    """Return :func:`sentence` for what cannot be read, whatever it is; of other errors, "".
+    """Return :func:`sentence` for what cannot be read, whatever it is; of other errors, ``other``.
 
     It need be neither corrected nor restored.
     """
-    return sentence(error, place, other) if error.errno in _UNREAD else ""
+    return _sentence_of(remedy(error, place) if error.errno in _UNREAD else "", other)
+
+
+def _sentence_of(*clauses: str) -> str:
+    said = ", or ".join(filter(None, clauses))
+    return f"{said[0].upper()}{said[1:]}." if said else ""
 
 
 def told_by(output: str) -> OSError | None:

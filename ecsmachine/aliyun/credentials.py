@@ -20,6 +20,7 @@ from ecsmachine.aliyun.access_key import (
     StsAddress,
 )
 from ecsmachine.aliyun.errors import MissingCredentialsError
+from ecsmachine.documents.rules import CREDENTIAL_SOURCE
 from ecsmachine.errors import UsageError
 
 _CONFIGURE = 'run "aliyun configure"'
@@ -150,8 +151,7 @@ def _referred_to(environment: Mapping[str, str], sts: StsAddress) -> CredentialP
     others = ("ALIBABA_CLOUD_PROFILE", "ALICLOUD_PROFILE", "ALIBABA_CLOUD_ECS_METADATA")
     if not reference or any(environment.get(name) for name in others):
         return None
-    source, _, name = reference.partition(":")
-    if source != "ram-role" and not (source == "profile" and name):
+    if not CREDENTIAL_SOURCE.fits(reference):
         raise UsageError(
             f'ECSMACHINE_CREDENTIALS names no source of credentials: "{reference}"',
             hint="Use profile:NAME, ram-role:NAME, or ram-role.",

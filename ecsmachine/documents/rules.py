@@ -187,6 +187,11 @@ def _is_base64(text: str) -> bool:
     return len(text) - len(content) <= 2 and (_ALPHANUMERIC | {"+", "/"}).issuperset(content)
 
 
+def _is_credential_source(text: str) -> bool:
+    source, _, name = text.partition(":")
+    return (source in ("profile", "ram-role") and bool(name)) or text == "ram-role"
+
+
 def _is_line(text: str) -> bool:
     return not has_controls(text)
 
@@ -211,6 +216,7 @@ JUMP = Rule("USER@HOST or USER@HOST:PORT", is_jump, 400)
 PATH = Rule("a path", _is_line, 4096)
 BASE64 = Rule("a text in base64", _is_base64, 1 << 16, secret=True)
 CIDR = Rule("a network such as 10.0.0.0/8", is_network, 64)
+CREDENTIAL_SOURCE = Rule("profile:NAME, ram-role:NAME or ram-role", _is_credential_source, 256)
 VERSION = Rule("a version", _made_of(_ALPHANUMERIC, "._+~:-"), 128)
 
 

@@ -152,13 +152,15 @@ def _check_value(path: tuple[str, ...], key: str, value: Any) -> None:
         raise FaultError(
             path, f'"{key}" is not an absolute path: "{text}"', "Begin it with / or ~/."
         )
-    source, _, name = text.partition(":")
-    if key == "credentials" and source != "ram-role" and not (source == "profile" and name):
-        raise FaultError(
-            path,
-            f'"{key}" names no source of credentials: "{text}"',
-            'Use "profile:NAME" (of the aliyun command), "ram-role:NAME", or "ram-role".',
-        )
+    if key == "credentials":
+        from ecsmachine.documents.rules import CREDENTIAL_SOURCE
+
+        if not CREDENTIAL_SOURCE.fits(text):
+            raise FaultError(
+                path,
+                f'"{key}" names no source of credentials: "{text}"',
+                'Use "profile:NAME" (of the aliyun command), "ram-role:NAME", or "ram-role".',
+            )
 
 
 def _check_options(path: tuple[str, ...], value: Any, *, project: bool) -> None:

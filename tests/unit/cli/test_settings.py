@@ -235,6 +235,7 @@ def test_options_of_other_commands(
             '"storage-path" is not an absolute path',
             "Begin it with / or ~/",
         ),
+        ("credentials = 'ram-role:'", 1, "names no source of credentials", "ram-role:NAME"),
         ("credentials = 'AK'", 1, "names no source of credentials", "profile:NAME"),
         ("profiles = 1", 1, '"profiles" is not a table', "Write [profiles]"),
         ("[profiles.a]\nprofile = 'b'", 2, '"profile" is not known', ""),

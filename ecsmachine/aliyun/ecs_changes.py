@@ -6,10 +6,13 @@ Every function may raise as those of :mod:`ecsmachine.aliyun.ecs` do.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from ecsmachine.aliyun.ecs import EcsClient
+from ecsmachine.aliyun.errors import ApiError, one_line
 from ecsmachine.aliyun.rpc import Parameter, numbered
+from ecsmachine.documents.rules import ID
 
 
 def untag(ecs: EcsClient, resource_type: str, resource_id: str, keys: Sequence[str]) -> None:
@@ -62,3 +65,29 @@ def resize_disk(ecs: EcsClient, disk_id: str, size_gib: int, *, online: bool, to
         Type="online" if online else "offline",
         ClientToken=token,
     )
+
+
+def ram_role(ecs: EcsClient, instance_id: str) -> str:
+    """Return the name of an instance's RAM role, or "" (DescribeInstanceRamRole)."""
+    answer = ecs.call("DescribeInstanceRamRole", InstanceIds=json.dumps([instance_id]))
+    for each in answer.objects("InstanceRamRoleSets", "InstanceRamRoleSet"):
+        if each.text("InstanceId", ID) == instance_id:
+            return each.text("RamRoleName", ID)
+    return ""
+
+
+def set_ram_role(ecs: EcsClient, instance_id: str, role: str) -> None:
+    """Give an instance without a RAM role one, or with "" take it away.
+
+    Source: AttachInstanceRamRole, DetachInstanceRamRole; their answer holds a refusal by instance.
+    """
+    action = "AttachInstanceRamRole" if role else "DetachInstanceRamRole"
+    answer = ecs.call(action, InstanceIds=json.dumps([instance_id]), RamRoleName=role)
+    for each in answer.objects(f"{action}Results", f"{action}Result"):
+        if not each.flag("Success", True):
+            raise ApiError(
+                action=action,
+                code=one_line(each.prose("Code")),
+                reason=each.prose("Message"),
+                request_id=one_line(answer.prose("RequestId")),
+            )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -151,6 +152,31 @@ def test_what_cannot_be_is_refused_before_anything_is_done(
     with pytest.raises(MachineError, match=words):
         change(rig, driver, option, value)
     assert all(each.startswith("Describe") for each in rig.front.asked)
+
+
+def test_a_ram_role_is_given_exchanged_and_taken_away(rig: Rig) -> None:
+    driver, _ = rig.create()
+
+    def role() -> str:
+        (instance,) = rig.cloud.state.instances
+        return instance.ram_role
+
+    for wanted, asked in (("reader", 1), ("reader", 0), ("writer", 2), ("", 1), ("", 0)):
+        rig.front.asked.clear()
+        change(rig, driver, "ram-role", wanted)
+        assert role() == wanted
+        assert (
+            sum(n for each, n in rig.front.asked.items() if each.endswith("achInstanceRamRole"))
+            == asked
+        )
+    # the instance is refused within an answer that is none
+    refused = {"InstanceId": "i-1", "Success": False, "Code": "NoSuchRole", "Message": "Not there"}
+    results = {"AttachInstanceRamRoleResult": [refused]}
+    rig.front.answers["AttachInstanceRamRole"] = json.dumps(
+        {"RequestId": "R1", "FailCount": 1, "AttachInstanceRamRoleResults": results}
+    )
+    with pytest.raises(MachineError, match=r"NoSuchRole: Not there \(request R1\)"):
+        change(rig, driver, "ram-role", "reader")
 
 
 TYPE = ("instance-type", "ecs.g6.xlarge")

@@ -127,6 +127,18 @@ def test_a_variable_of_another_day_changes_no_machine(files: Files) -> None:
     assert files.plan() == {"a": "change"}
 
 
+def test_another_ram_role_keeps_the_machine(files: Files) -> None:
+    files.write("  a: {ram-role: reader}\n")
+    files.apply()
+    (before,) = files.rig.cloud.state.instances
+    files.write("  a: {ram-role: writer}\n")
+    assert files.plan() == {"a": "change"}
+    files.apply()
+    assert files.plan() == {"a": "keep"}
+    (now,) = files.rig.cloud.state.instances
+    assert (now.id, now.ram_role) == (before.id, "writer")
+
+
 def test_what_can_be_changed_in_place_is_and_drift_is_undone(files: Files) -> None:
     files.write("  web: {count: 2, tags: {team: a}, open-ports: [80], disk-size: 20}\n")
     files.apply()

@@ -111,6 +111,15 @@ def _set(changing: Changing, attribute: str, value: str | bool) -> None:
     ecs_changes.set_attribute(changing.cloud.ecs, changing.found.id, attribute, value)
 
 
+def _ram_role(changing: Changing, wanted: str) -> None:
+    ecs, found = changing.cloud.ecs, changing.found
+    former = ecs_changes.ram_role(ecs, found.id)
+    if former == wanted:
+        return
+    for role in ("", wanted) if former and wanted else (wanted,):
+        ecs_changes.set_ram_role(ecs, found.id, role)
+
+
 def _auto_release_time(changing: Changing, wanted: str) -> None:
     expire(changing.cloud, changing.found.id, wanted)
 
@@ -383,6 +392,7 @@ CHANGES: dict[str, _Change] = {
     "auto_release_time": _Change(_auto_release_time),
     "deletion_protection": _Change(_deletion_protection),
     "tags": _Change(_tags),
+    "ram_role": _Change(_ram_role),
     "bandwidth_mbps": _Change(_bandwidth, _check_bandwidth, priced=True),
     "internet_charge_type": _Change(_charge_type, _check_charge_type, priced=True),
     "open_ports": _Change(lambda changing, wanted: _change_rules(changing, ports=wanted)),

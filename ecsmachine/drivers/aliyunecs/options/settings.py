@@ -186,7 +186,7 @@ class Settings:
         read.IDENTIFIER,
         parameter="RamRoleName",
         planned=("RamRole", "RAM role"),
-        changes=NEW_MACHINE,
+        changes=IN_PLACE,
     )
     user_data: bytes = _option(
         "user-data",

@@ -99,9 +99,10 @@ class Ground:
         return sorted(name for node in self.nodes for name in node.names())
 
     def moved(self, *names: str) -> None:
-        """Wait until these run on the nodes that are left."""
+        """Wait until these run on the nodes that are left, and the work on them has ended."""
         others = self.nodes[1:]
         until(lambda: sorted(n for o in others for n in o.names()) == sorted(names))
+        until(lambda: all(p.current_state != "updating" for p in self.applications.projects()))
 
 
 @pytest.fixture

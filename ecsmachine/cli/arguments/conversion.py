@@ -1,6 +1,6 @@
 """Words as texts, numbers and paths, as typer reads them.
 
-Since 0.27 typer reads them with pydantic, which takes longer to import than all the rest of a
+Typer reads them with pydantic, which takes longer to import than all the rest of a
 short command.
 """
 
@@ -19,10 +19,8 @@ def value_of(parameter: Any, word: Any) -> Any:
 
     None if typer has to say: it refuses the word, or the parameter is of another type.
     """
-    # typer before 0.27 has no such attribute, and needs no pydantic
-    description = getattr(parameter, "type_descriptor", None)
-    annotation = getattr(description, "annotation", None)
-    rules = getattr(description, "parameter_info", None)
+    annotation = parameter.type_descriptor.annotation
+    rules = parameter.type_descriptor.parameter_info
     if annotation == list[str]:
         return list(word) if isinstance(word, (list, tuple)) and word else None
     if not isinstance(word, str):

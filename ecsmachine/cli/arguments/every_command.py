@@ -69,9 +69,7 @@ def _convert_only_if_needed(command: Any) -> None:
 
 def _converting_only_if_needed(parameter: Any, convert: Any) -> Any:
     several = getattr(parameter, "multiple", False) or parameter.nargs == -1
-    # typer before 0.27 has no such attribute, and converts quickly
-    annotation = getattr(getattr(parameter, "type_descriptor", None), "annotation", None)
-
+    annotation = parameter.type_descriptor.annotation
     is_number = bool({int, float} & {annotation, *get_args(annotation)})
 
     def process_value(context: Any, value: Any) -> Any:

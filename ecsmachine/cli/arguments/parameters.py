@@ -20,17 +20,15 @@ def takes_value(option: Any) -> bool:
     """Whether a word follows the option."""
     if getattr(option, "count", False):
         return False
-    annotation = _annotation(option)
-    if annotation is not None:
-        return bool not in (annotation, *get_args(annotation))
-    return not getattr(option, "is_flag", False)
+    annotation = option.type_descriptor.annotation
+    return bool not in (annotation, *get_args(annotation))
 
 
 def choices_of(parameter: Any) -> list[str]:
     """Return the only values that there are, if the parameter has such."""
     if "|" in (parameter.metavar or ""):
         return str(parameter.metavar).split("|")
-    annotation = _annotation(parameter)
+    annotation = parameter.type_descriptor.annotation
     for kind in (annotation, *get_args(annotation)):
         if isinstance(kind, type) and issubclass(kind, Enum):
             return [str(member.value) for member in kind]
@@ -62,8 +60,3 @@ def written_in_help(parameter: Any) -> str:
     if not value or len(f"{written} {value}") > _LONGEST_WRITTEN:
         value = max(flags, key=len).rpartition("-")[2].upper()
     return f"{written} {value}"
-
-
-def _annotation(parameter: Any) -> Any:
-    # typer before 0.27 has no such attribute, but click's types
-    return getattr(getattr(parameter, "type_descriptor", None), "annotation", None)

@@ -34,6 +34,9 @@ LONGEST = (  # of the modules with guests: four minutes, and down to one
 
 os.environ["ECSMACHINE_CONFIG"] = "off"  # the settings of whoever runs the tests are none of theirs
 
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # by a shell that runs the tests with "&"
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 _SIGNALS = [
     getattr(signal, name)
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGWINCH", "SIGCHLD")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import select
 import shutil
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -99,13 +98,13 @@ def run_session(
     if not native and target.password is None and programs.find("ssh"):
         if target.key_path:
             check_private(target.key_path)
-        with _interrupts_left_to_the_child() as interrupts:
-            try:
-                with ssh_command(target, pin_path, command, keep=keep) as words:
-                    status = tethered.run(words)
-            except NotConnectedError as error:
-                _write(streams.writer(sys.stderr.fileno()), error.said)
-                status = CONNECTION_FAILED
+        interrupts: list[int] = []
+        try:
+            with ssh_command(target, pin_path, command, keep=keep) as words:
+                status = tethered.run(words, interrupts=interrupts)
+        except NotConnectedError as error:
+            _write(streams.writer(sys.stderr.fileno()), error.said)
+            status = CONNECTION_FAILED
         status = kept.told_status(status, interrupted=bool(interrupts))
         if status == CONNECTION_FAILED:
             check_host_key(target, pin_path)
@@ -153,18 +152,6 @@ def _without_options(command: Sequence[str]) -> Sequence[str]:
             "--native-ssh.",
         )
     return command
-
-
-@contextlib.contextmanager
-def _interrupts_left_to_the_child() -> Iterator[list[int]]:
-    """Let Ctrl-C end the ssh program alone, which shares our terminal; gives the interrupts."""
-    interrupts: list[int] = []
-    # not SIG_IGN: the program would inherit that
-    before = signal.signal(signal.SIGINT, lambda number, _frame: interrupts.append(number))
-    try:
-        yield interrupts
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _run_on_terminal(channel: Channel) -> int:

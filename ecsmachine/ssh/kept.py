@@ -234,20 +234,19 @@ def open_lock(socket_path: str) -> int:
 def _run(
     words: list[str], environment: Mapping[str, str], connection: _socket.socket | None
 ) -> int | None:
-    """Run ssh, which shares our terminal: an interrupt is its own, an end is passed on to it."""
+    """Run ssh, which shares our terminal, and is passed on what asks us to end.
+
+    At Ctrl-C it is asked twice, which is as once.
+    """
     ended: list[int] = []
     child = 0
 
     def end(number: int, _frame: object) -> None:
         ended.append(number)
         if child:
-            masters.pass_on(number, child)
+            signals.pass_on(number, child)
 
-    def leave_alone(_number: int, _frame: object) -> None:
-        ended.append(0)
-
-    handlers = dict.fromkeys(signals.that_end(), end) | {signal.SIGINT: leave_alone}
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    before = {number: signal.signal(number, end) for number in signals.that_end()}
     try:
         try:
             child = masters.start(words, environment)
@@ -258,7 +257,7 @@ def _run(
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if any(ended):
+    if any(number != signal.SIGINT for number in ended):
         raise KeyboardInterrupt
     return told_status(status, interrupted=bool(ended))
 

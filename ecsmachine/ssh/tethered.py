@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from ecsmachine.system import tethers
+from ecsmachine.system import signals, tethers
+
+_TIME_TO_END_S = 5.0
 
 _KEEPER = """
 import os, signal, subprocess, sys, threading
@@ -23,18 +26,57 @@ os._exit(status if status >= 0 else 128 - status)
 """Runs a program until that ends, or until standard input does: every system closes it for us."""
 
 
-def run(command: Sequence[str], *, quiet: bool = False) -> int:
+def run(command: Sequence[str], *, quiet: bool = False, interrupts: list[int] | None = None) -> int:
     """Run a program that shares our terminal, ``quiet`` if nobody reads it; return its status.
 
-    On Windows it goes on if we are killed outright.
+    With ``interrupts``, an interrupt is not ours: it is noted there, and passed on to the
+    program. What else ends us has time to leave the terminal as it was. On Windows the program
+    goes on if we are killed outright.
     """
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL if quiet else None) as process:
+    with (
+        _passing_interrupts_on(interrupts) as pass_on_to,
+        subprocess.Popen(command, stdout=subprocess.DEVNULL if quiet else None) as process,
+    ):
         try:
+            pass_on_to(process.pid)
             with tethers.Tether(process.pid):
                 return process.wait()
         except BaseException:
-            process.kill()
+            process.terminate()
+            try:
+                process.wait(_TIME_TO_END_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
             raise
+
+
+@contextmanager
+def _passing_interrupts_on(interrupts: list[int] | None) -> Iterator[Callable[[int], None]]:
+    """Note interrupts for a block; gives what is told of the program that they are passed on to.
+
+    It shares our terminal, whose Ctrl-C asks it twice, which is as once.
+    """
+    if interrupts is None or signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        yield lambda process: None
+        return
+    programs: list[int] = []
+
+    def note(number: int, _frame: object) -> None:
+        interrupts.append(number)
+        for process in programs:
+            signals.pass_on(number, process)
+
+    def pass_on_to(process: int) -> None:
+        programs.append(process)
+        if interrupts:
+            signals.pass_on(signal.SIGINT, process)
+
+    # not SIG_IGN: the program would inherit that
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield pass_on_to
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ if sys.platform == "win32":
     def _none(*_given: object, **_named: object) -> NoReturn:
         raise NotImplementedError("Windows' OpenSSH shares no connections")
 
-    is_served = take_byte = free_byte = start = wait = pass_on = letter_box = collect = _none
+    is_served = take_byte = free_byte = start = wait = letter_box = collect = _none
 
 else:
     import fcntl
@@ -123,7 +123,3 @@ else:
                     return os.waitstatus_to_exitcode(status)
                 time.sleep(_PAUSE_S)
         return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-
-    def pass_on(signal: int, process: int) -> None:
-        """Pass a signal on to a program that was begun."""
-        os.kill(process, signal)

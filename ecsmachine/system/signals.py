@@ -14,6 +14,9 @@ if sys.platform == "win32":
         """Return the signals that ask this program to end."""
         return signal.SIGINT, signal.SIGBREAK
 
+    def pass_on(_number: int, _process: int) -> None:
+        """Do nothing: Ctrl-C reaches every program of a window, and cannot be sent to one."""
+
     def heed_the_end_of_the_window() -> object:
         """Have Ctrl-Break's handler called, and give it time, when the window is closed.
 
@@ -35,12 +38,22 @@ if sys.platform == "win32":
         return handler
 
 else:
+    import os
 
     def that_end() -> tuple[int, ...]:
-        """Return the signals that ask this program to end; nohup has the hangup ignored."""
-        both = signal.SIGINT, signal.SIGTERM
-        ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
-        return both if ignored else (*both, signal.SIGHUP)
+        """Return the signals that ask this program to end, without those that are ignored.
+
+        nohup has the hangup ignored, and the shell of a script the interrupt of ``COMMAND &``.
+        """
+        known = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+        return tuple(each for each in known if signal.getsignal(each) != signal.SIG_IGN)
+
+    def pass_on(number: int, process: int) -> None:
+        """Pass a signal on to a program that was begun, if it has not ended."""
+        try:
+            os.kill(process, number)
+        except OSError:
+            pass
 
     def heed_the_end_of_the_window() -> object:
         """Have a handler called when the window is closed: SIGHUP's is."""

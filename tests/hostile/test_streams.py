@@ -389,7 +389,9 @@ def test_an_environment_that_is_broken(store: Path, environment: dict[str, str |
             assert done.stderr.count("\n") == 1, done.stderr
 
 
-def test_nohup_is_heeded(store: Path) -> None:
+@pytest.mark.parametrize("number", ["SIGHUP", "SIGINT"])
+def test_a_signal_that_is_ignored_stays_so(number: str, store: Path) -> None:
+    """As by nohup, and in a script that runs a command with ``&``."""
     script = (
         "import os, signal, sys, threading\n"
         "from ecsmachine.cli import app\n"
@@ -400,10 +402,14 @@ def test_nohup_is_heeded(store: Path) -> None:
         "signal.signal = heeding\n"
         "def checkpoint(point):\n"
         "    if not hung_up:\n"  # a second time would leave at once
-        "        hung_up.append(os.kill(os.getpid(), signal.SIGHUP))\n"
-        "        signal.getsignal(signal.SIGHUP) == signal.SIG_IGN or heeded.wait()\n"
+        f"        hung_up.append(os.kill(os.getpid(), signal.{number}))\n"
+        f"        signal.getsignal(signal.{number}) == signal.SIG_IGN or heeded.wait()\n"
         "sys.exit(app.run(sys.argv[1:], os.environ, checkpoint))\n"
     )
+
+    def set_signal(ignored: bool) -> None:
+        handler = signal.SIG_IGN if ignored else signal.SIG_DFL
+        signal.signal(getattr(signal, number), handler)
 
     def run(ignored: bool) -> int:
         return subprocess.run(
@@ -412,7 +418,7 @@ def test_nohup_is_heeded(store: Path) -> None:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env={**os.environ, "MACHINE_STORAGE_PATH": str(store)},
-            preexec_fn=(lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) if ignored else None,
+            preexec_fn=lambda: set_signal(ignored),
         ).returncode
 
     assert run(ignored=False) == 130

@@ -6,11 +6,13 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from ecsmachine.errors import MachineError
+from ecsmachine.ssh import tethered
 from ecsmachine.ssh.connection import SSHError
 from ecsmachine.ssh.interactive import run_session, ssh_command
 from ecsmachine.ssh.keys import ensure_key_pair, public_key_of
@@ -152,7 +154,10 @@ def test_a_user_cannot_be_taken_for_an_option(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("ssh"), reason="no ssh program")
-def test_ctrl_c_ends_a_command(server: LoopbackServer) -> None:
+@pytest.mark.parametrize("send", [os.killpg, os.kill])
+def test_an_interrupt_ends_a_command(
+    send: Callable[[int, int], None], server: LoopbackServer
+) -> None:
     arguments = [str(server.port), str(server.folder / "id_rsa"), str(server.pin_path), "ssh"]
     running = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *arguments, "echo begun; sleep 20"],
@@ -162,11 +167,25 @@ def test_ctrl_c_ends_a_command(server: LoopbackServer) -> None:
     try:
         assert running.stdout is not None
         assert running.stdout.readline() == b"begun\n"
-        os.killpg(running.pid, signal.SIGINT)
+        send(running.pid, signal.SIGINT)
         assert running.wait(timeout=60) == 130
     finally:
         running.kill()
         running.communicate()
+
+
+def test_a_program_has_time_to_leave_the_terminal_as_it_was(tmp_path: Path) -> None:
+    def told_to_end(*_told: object) -> None:
+        raise InterruptedError
+
+    before = signal.signal(signal.SIGHUP, told_to_end)
+    trap = f"trap 'sleep 0.1; touch {tmp_path}/ended; exit' TERM"
+    try:
+        with pytest.raises(InterruptedError):
+            tethered.run(["sh", "-c", f"{trap}; kill -HUP $PPID; while :; do sleep 0.1; done"])
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert (tmp_path / "ended").exists()
 
 
 @pytest.mark.skipif(not shutil.which("ssh"), reason="no ssh program")

@@ -421,8 +421,9 @@ def test_a_host_that_cannot_be_connected_to_is_told(begun: OpenSSHServer, base: 
     assert not [*base.glob("*/*.text"), *base.glob("*/*.dial")]
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_command_that_is_told_to_end_ends_what_it_runs(
-    begun: OpenSSHServer, base: Path, tmp_path: Path
+    number: signal.Signals, begun: OpenSSHServer, base: Path, tmp_path: Path
 ) -> None:
     pid, trace = tmp_path / "pid", tmp_path / "ended"
     script = f"echo $$ > '{pid}'; trap 'touch \"{trace}\"; exit' HUP TERM PIPE; "
@@ -440,8 +441,10 @@ def test_a_command_that_is_told_to_end_ends_what_it_runs(
         while not pid.exists():
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        process.terminate()
-        assert "KeyboardInterrupt" in process.communicate(timeout=PATIENCE_S)[1]
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=PATIENCE_S)
+        assert ("KeyboardInterrupt" in errors) == (number == signal.SIGTERM)
+        assert number == signal.SIGTERM or process.returncode == 130
     while not trace.exists():
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -64,3 +64,39 @@ class ReaderGoneError(MachineError):
     """
 
     exit_code = 141
+
+
+class RefusedError(MachineError):
+    """The system said no where nobody expected it: a file, memory, a thread, a library."""
+
+
+class FaultError(MachineError):
+    """Our own code failed."""
+
+
+def of_anything(error: BaseException) -> MachineError:
+    """Return what was raised as an error for a person, with what was raised as its cause."""
+    if isinstance(error, MachineError):
+        return error
+    text, hint = f"{type(error).__name__}: {error}", ""
+    told: MachineError
+    if not (isinstance(error, (OSError, MemoryError, ImportError)) or "start new thread" in text):
+        hint = "This is a bug in ecsmachine: run it with --debug and report what it prints."
+        told = FaultError(text, hint=hint)
+    else:
+        from pathlib import Path
+
+        # to whom the system says no, and what to do about it, the code that asked does not know
+        if isinstance(error, OSError) and error.strerror:
+            from ecsmachine.system.os_errors import sentence
+
+            text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+            hint = sentence(error, error.filename)
+        try:
+            Path.cwd()
+        except OSError:
+            text = f"The working directory no longer exists ({text})"
+            hint = "Change to another directory."
+        told = RefusedError(text, hint=hint or None)
+    told.__cause__ = error
+    return told

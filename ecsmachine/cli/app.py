@@ -15,7 +15,7 @@ from ecsmachine.cli.everyday import plain
 from ecsmachine.cli.settings.layers import Settings
 from ecsmachine.cli.table import COMMANDS
 from ecsmachine.documents import TRUE_WORDS
-from ecsmachine.errors import MachineError, ReaderGoneError
+from ecsmachine.errors import MachineError, ReaderGoneError, of_anything
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def _told(error: BaseException, session: Session) -> int:
         _record("Usage", session.as_called(line))
         _complain(session, line)
         return 2
-    _show_unexpected(error, session.debug)
+    _show(of_anything(error), session)
     return 1
 
 
@@ -251,7 +251,8 @@ def _write_error(text: str) -> None:
 
 def _show(error: MachineError, session: Session) -> None:
     if session.debug:
-        _show_trace(error)
+        for each in (error, *error.parts):
+            _show_trace(each)
     error.message = session.settings.with_sources(error.message)
     if error.shown_details:
         printer.complain(session.as_called(error.shown_details))
@@ -335,28 +336,3 @@ def _show_trace(error: BaseException) -> None:
     import traceback
 
     printer.complain("".join(traceback.format_exception(error)).rstrip())
-
-
-def _show_unexpected(error: BaseException, debug: bool) -> None:
-    if debug:
-        _show_trace(error)
-    text = f"{type(error).__name__}: {error}"
-    refused = isinstance(error, (OSError, MemoryError, ImportError)) or "start new thread" in text
-    if not refused:
-        _record("Fault", text)
-        printer.complain_of(
-            f"{text}. This is a bug in ecsmachine: run it with --debug and report what it prints."
-        )
-        return
-    # the system says no: to whom, and what to do about it, the code that asked does not know
-    if isinstance(error, OSError) and error.strerror:
-        from ecsmachine.system.os_errors import sentence
-
-        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-        text = f"{text}. {sentence(error, error.filename)}".rstrip(". ")
-    try:
-        os.getcwd()
-    except OSError:
-        text = f"The working directory no longer exists ({text}). Change to another directory."
-    _record("Refused", text)
-    printer.complain_of(text)

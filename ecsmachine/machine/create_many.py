@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ecsmachine.drivers.base import Driver, ManyAtOnce, Report
-from ecsmachine.errors import MachineError
+from ecsmachine.errors import MachineError, of_anything
 from ecsmachine.machine import create as single
 from ecsmachine.machine.create_request import (
     CreateRequest,
@@ -79,10 +79,8 @@ def create_many(
             )
         except single.MachineExistsError as error:
             existed, failure = True, _difference(store, request, error)
-        except MachineError as error:
-            failure = error
         except Exception as error:  # a fault of ours in one machine is not the others' end
-            failure = MachineError(f"{type(error).__name__}: {error}")
+            failure = of_anything(error)
         return Outcome(request.name, time.monotonic() - begun, existed, failure)
 
     def end_all() -> None:

@@ -50,6 +50,17 @@ def is_machine(folder: str | os.PathLike[str]) -> bool:
         return error.errno not in _NOTHING_THERE
 
 
+def is_there(path: str | os.PathLike[str]) -> bool:
+    """Whether anything is at a path; it is where that cannot be looked at."""
+    try:
+        os.lstat(path)
+    except ValueError:
+        return False
+    except OSError as error:
+        return error.errno not in _NOTHING_THERE
+    return True
+
+
 def natural_key(name: str) -> list[tuple[int, str]]:
     """Return a sort key in which numbers count as numbers, and case does not.
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import State, StateReason
-from ecsmachine.errors import MachineError
+from ecsmachine.errors import MachineError, of_anything
 from ecsmachine.machine import engine_look
 from ecsmachine.machine.engine_api import EngineVersion, ask_version
 from ecsmachine.machine.engine_look import PATIENCE_S
@@ -232,7 +232,7 @@ def _ask(answers: _Answers, question: Callable[[], Any], who: str) -> None:
         except MachineError as error:
             answers.put((who, error))
         except Exception as error:  # whatever it is, the asking side must not wait for ever
-            answers.put((who, MachineError(str(error)) if who == _ENGINE else error))
+            answers.put((who, of_anything(error) if who == _ENGINE else error))
 
     threading.Thread(target=ask, daemon=True).start()
 
@@ -253,7 +253,7 @@ def probe_all(machines: Iterable[Machine], *, timeout_s: float) -> dict[str, Pro
             # a little longer, so that it is always the deadline below that ends a slow one
             answers.put((machine.name, probe(machine, timeout_s=timeout_s + 5.0)))
         except Exception as error:  # one machine's trouble is shown in its row alone
-            answers.put((machine.name, Probe(state=State.ERROR, error=str(error))))
+            answers.put((machine.name, Probe(state=State.ERROR, error=of_anything(error).message)))
 
     for machine in pending.values():
         threading.Thread(target=look, args=(machine,), daemon=True).start()

@@ -17,7 +17,7 @@ from ecsmachine.drivers.base import (
     Report,
     driver_report,
 )
-from ecsmachine.errors import MachineError
+from ecsmachine.errors import MachineError, of_anything
 from ecsmachine.machine.journal import FileJournal
 from ecsmachine.machine.probe import is_without_engine
 from ecsmachine.machine.store import Store
@@ -80,7 +80,7 @@ class Removal:
             except Exception as error:  # a driver, or a damaged file, may raise what it likes
                 if not self._force or isinstance(error, _MadeAnewError):
                     raise
-                report(f'Error removing host "{name}": {error}')
+                report(f'Error removing host "{name}": {of_anything(error).message}')
                 try:
                     self._keep_trace(name, report)
                 except MachineError:

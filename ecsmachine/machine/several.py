@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from ecsmachine.errors import MachineError
+from ecsmachine.errors import MachineError, of_anything
 
 MOST_AT_ONCE = 32
 """How many machines have the same done to them at the same time."""
@@ -50,9 +50,9 @@ def for_each(
             raised = future.exception()
             if raised is None:
                 going_on.append(name)
-            elif isinstance(raised, MachineError):
-                failures[name] = raised
-                failed(name, raised)
+            elif isinstance(raised, Exception):
+                failures[name] = of_anything(raised)
+                failed(name, failures[name])
             else:
                 fault = fault or raised
     if fault is not None:

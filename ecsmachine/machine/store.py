@@ -47,7 +47,7 @@ from ecsmachine.machine.model import (
     to_config,
     with_unknown_fields,
 )
-from ecsmachine.machine.names import is_machine, names_in
+from ecsmachine.machine.names import is_machine, is_there, names_in
 from ecsmachine.machine.stored import (
     CONFIG_VERSION,
     MachineNotFoundError,
@@ -112,7 +112,7 @@ class Store:
 
     def is_taken(self, name: str) -> bool:
         """Whether anything is in the place of a machine's folder, be it no more than a file."""
-        return is_component(name) and os.path.lexists(self.directory(name))
+        return is_component(name) and is_there(self.directory(name))
 
     def check_place(self, name: str) -> None:
         """Raise :class:`MachineError` if what is in the place of a machine's folder is none."""

@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "documents": {"documents", "errors", "system"},
     "localcloud": {"localcloud", "compose", "polling", "suggestions", "system"},
     "compose": {"compose", "suggestions"},
-    "errors": set(),
+    "errors": {"system"},
     "polling": set(),
     "suggestions": set(),
     "system": {"system"},

@@ -182,6 +182,35 @@ def test_what_is_read_only_is_removed_by_its_owner(
     assert list(store.machines_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("rm", "-f", "dev1"),
+        ("rm", "-y", "--if-exists", "dev1", "dev2"),
+        ("create", "-d", "none", "--url", "tcp://127.0.0.1:1", "dev1", "dev2"),
+    ],
+    ids=" ".join,
+)
+def test_machines_that_cannot_be_looked_at_are_there(store: Store, words: tuple[str, ...]) -> None:
+    store.machines_path.mkdir(parents=True, mode=0)
+    done = subprocess.run(
+        [
+            *(OWNER_ALONE if os.geteuid() == 0 else ()),
+            *(sys.executable, "-m", "ecsmachine", "-s", str(store.path), *words),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    store.machines_path.chmod(0o700)
+    assert done.returncode == 1
+    assert f"Permission denied. Correct the permissions of {store.machines_path}" in done.stderr
+    assert "does not exist" not in done.stderr
+    for name in words[3:] if "dev2" in words else ():
+        if name.startswith("dev"):
+            assert f"{name}: {store.directory(name)}: Permission denied" in done.stderr
+    assert "Errno" not in done.stdout + done.stderr
+
+
 def test_nothing_to_remove_is_no_error_with_force(store: Store, program: Program) -> None:
     add_machine(store, "dev1")
     for words in (["nosuch"], ["nope-*"], ["nope-*", "nosuch"], ["x" * 300], [""], [".."]):

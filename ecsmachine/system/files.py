@@ -136,6 +136,9 @@ if sys.platform == "win32":
         """Return which bits of a mode are taken away of what is made: none on Windows."""
         return 0
 
+    def spare_ourselves_the_umask() -> None:
+        """Do nothing: Windows has no umask."""
+
     def user_id() -> int | None:
         """Return the number of the user; None on Windows, whose users have none."""
         return None
@@ -228,6 +231,10 @@ else:
         found = os.umask(0)
         os.umask(found)
         return found
+
+    def spare_ourselves_the_umask() -> None:
+        """Let no umask keep us, or programs that we start, out of what we make."""
+        os.umask(os.umask(0o077) & 0o077)
 
     def user_id() -> int | None:
         """Return the number of the user; None on Windows, whose users have none."""

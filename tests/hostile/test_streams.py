@@ -389,6 +389,19 @@ def test_an_environment_that_is_broken(store: Path, environment: dict[str, str |
             assert done.stderr.count("\n") == 1, done.stderr
 
 
+def test_no_umask_keeps_us_out_of_what_we_make(store: Path) -> None:
+    for words in (CREATE, ("rm", "-y", "new")):
+        done = subprocess.run(
+            [sys.executable, "-m", "ecsmachine", "-s", str(store.with_name("fresh")), *words],
+            check=False,
+            stdout=subprocess.DEVNULL,
+            umask=0o777,
+        )
+        assert done.returncode == 0
+        for folder in (".", ".locks", "machines"):
+            assert (store.with_name("fresh") / folder).stat().st_mode & 0o777 == 0o700
+
+
 @pytest.mark.parametrize("number", ["SIGHUP", "SIGINT"])
 def test_a_signal_that_is_ignored_stays_so(number: str, store: Path) -> None:
     """As by nohup, and in a script that runs a command with ``&``."""

@@ -78,20 +78,21 @@ def of_anything(error: BaseException) -> MachineError:
     """Return what was raised as an error for a person, with what was raised as its cause."""
     if isinstance(error, MachineError):
         return error
-    text, hint = f"{type(error).__name__}: {error}", ""
+    text = f"{type(error).__name__}: {error}"
     told: MachineError
-    if not (isinstance(error, (OSError, MemoryError, ImportError)) or "start new thread" in text):
+    refusal = _refusal(error)
+    if refusal is None:
         hint = "This is a bug in ecsmachine: run it with --debug and report what it prints."
         told = FaultError(text, hint=hint)
     else:
         from pathlib import Path
 
-        # to whom the system says no, and what to do about it, the code that asked does not know
-        if isinstance(error, OSError) and error.strerror:
-            from ecsmachine.system.os_errors import sentence
+        from ecsmachine.system.os_errors import sentence
 
-            text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-            hint = sentence(error, error.filename)
+        # to whom the system says no, and what to do about it, the code that asked does not know
+        place, reason = getattr(refusal, "filename", None), getattr(refusal, "strerror", None)
+        hint = sentence(refusal, place) if isinstance(refusal, OSError) else ""
+        text = f"{place}: {reason}" if place and reason else reason or text
         try:
             Path.cwd()
         except OSError:
@@ -100,3 +101,14 @@ def of_anything(error: BaseException) -> MachineError:
         told = RefusedError(text, hint=hint or None)
     told.__cause__ = error
     return told
+
+
+def _refusal(error: BaseException) -> OSError | ImportError | None:
+    """Return what the system refused, as it says so to others; None for a fault of ours."""
+    import errno
+
+    if isinstance(error, MemoryError):
+        return OSError(errno.ENOMEM, "Not enough memory")
+    if "start new thread" in str(error):
+        return OSError(errno.EAGAIN, "No more threads can be started")
+    return error if isinstance(error, (OSError, ImportError)) else None

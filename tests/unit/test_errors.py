@@ -29,7 +29,9 @@ def test_a_reason_is_told_once(message: str, details: str | None, shown: str) ->
         (KeyError("x"), FaultError, "KeyError: 'x'", "a bug in ecsmachine"),
         (OSError(errno.ENOSPC, "No space", "/x"), RefusedError, "/x: No space", "Make room"),
         (OSError("odd"), RefusedError, "OSError: odd", ""),
-        (RuntimeError("can't start new thread"), RefusedError, "can't start new thread", ""),
+        (ImportError("no typer"), RefusedError, "ImportError: no typer", ""),
+        (MemoryError(), RefusedError, "Not enough memory", "End programs"),
+        (RuntimeError("can't start new thread"), RefusedError, "No more threads", "(ulimit -u)"),
     ],
 )
 def test_whatever_is_raised_is_an_error_for_a_person(

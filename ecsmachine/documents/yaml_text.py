@@ -6,6 +6,7 @@ equal keys win. Here a scalar is its text; who asks for it says what it must be.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ecsmachine.documents.rules import CONTROLS
@@ -152,8 +153,8 @@ def entries_in(
     return own
 
 
-def check_tags(node: yaml.Node, problems: Problems) -> None:
-    """Note tags such as ``!!python/object`` and ``!secret``, which are not known here."""
+def nodes_in(node: yaml.Node) -> Iterator[yaml.Node]:
+    """Yield a node and all that are in it, keys as well, each once."""
     import yaml
 
     pending, seen = [node], set()
@@ -162,10 +163,16 @@ def check_tags(node: yaml.Node, problems: Problems) -> None:
         if id(each) in seen:
             continue
         seen.add(id(each))
-        if each.tag.removeprefix(_STANDARD) not in _TAGS:
-            shown = each.tag.replace(_STANDARD, "!!")
-            problems.add(line_of(each), f"the tag {shown} is unknown", "Leave it out.")
+        yield each
         if isinstance(each, yaml.MappingNode):
             pending += [part for pair in each.value for part in pair]
         elif isinstance(each, yaml.SequenceNode):
             pending += each.value
+
+
+def check_tags(node: yaml.Node, problems: Problems) -> None:
+    """Note tags such as ``!!python/object`` and ``!secret``, which are not known here."""
+    for each in nodes_in(node):
+        if each.tag.removeprefix(_STANDARD) not in _TAGS:
+            shown = each.tag.replace(_STANDARD, "!!")
+            problems.add(line_of(each), f"the tag {shown} is unknown", "Leave it out.")

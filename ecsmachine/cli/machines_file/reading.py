@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from ecsmachine.cli.machines_file.keys import OWN, keys_of, secrets_of
 from ecsmachine.cli.machines_file.values import Values
-from ecsmachine.cli.machines_file.variables import Variables
+from ecsmachine.cli.machines_file.variables import Variables, without_references
+from ecsmachine.cli.settings.keys import holds_secret
 from ecsmachine.cli.settings.layers import TYPED
 from ecsmachine.documents.text import read_file
 from ecsmachine.documents.yaml_text import (
@@ -19,7 +20,9 @@ from ecsmachine.documents.yaml_text import (
     entries_in,
     is_null,
     line_of,
+    nodes_in,
     parse_yaml,
+    text_in,
 )
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import OptionValue
@@ -87,6 +90,7 @@ def read_text(
             problems.add(1, "it is empty", "Write machines: with a name for each.")
         return []
     check_tags(root, problems)
+    _check_no_secrets(root, problems)
     sections = entries_in(root, problems)
     if sections is None:
         problems.add(line_of(root), "it is not an object", "Write machines: with a name for each.")
@@ -204,6 +208,18 @@ class _Reading:
         self._problems.add(
             line, f"{key} is not known", hint or '"ecsmachine create --help --all" shows options.'
         )
+
+
+def _check_no_secrets(root: Node, problems: Problems) -> None:
+    """Note the lines whose text holds a secret; one that is in a variable may be named."""
+    for each in nodes_in(root):
+        text = text_in(each)
+        if text is not None and holds_secret(without_references(text)):
+            problems.add(
+                line_of(each),
+                "this text holds a secret, and does not belong in a file",
+                "Put the secret into a variable, and write ${NAME} here.",
+            )
 
 
 def _section(sections: _Entries, name: str, problems: Problems) -> _Entries:

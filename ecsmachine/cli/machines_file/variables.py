@@ -8,7 +8,13 @@ from collections.abc import Collection, Mapping
 from ecsmachine.documents.yaml_text import Problems
 
 _VARIABLE = re.compile(r"\$(?:\$|\{([^}]*)\})|\$\{")
+_REFERENCE = re.compile(r"\$\([^)]*\)|\$+\{?\w+(:-)?|\}")
 _INSIDE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:(:-)(.*))?", re.DOTALL)
+
+
+def without_references(text: str) -> str:
+    """Return a text without the variables and commands whose values it names; defaults stay."""
+    return _REFERENCE.sub("", text) if "$" in text else text
 
 
 class Variables:

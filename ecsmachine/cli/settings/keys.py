@@ -210,11 +210,12 @@ def _check_no_secrets(value: Any, path: tuple[str, ...]) -> None:
     elif isinstance(value, list):
         for each in value:
             _check_no_secrets(each, path)
-    elif isinstance(value, str) and _holds_secret(value):
+    elif isinstance(value, str) and holds_secret(value):
         raise FaultError(path, f'The value of "{path[-1]}" holds a secret', _BELONGS)
 
 
-def _holds_secret(text: str) -> bool:
+def holds_secret(text: str) -> bool:
+    """Whether an access key, a password in a URL or a private key stands in a text."""
     if not any(part in text for part in _IN_SECRETS):
         return False
     import re  # takes longer to load than a short command takes

@@ -189,6 +189,36 @@ def test_what_is_wrong_is_told_with_its_line(text: str | bytes, expected: str) -
     assert expected in "\n".join(told(text))
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "run: docker login -u LTAI5tFk3hYQ8nQ2wZ x",
+        "run: [true, 'git clone https://bob:hush@git.example.com/x']",
+        "run: 'curl https://${USER:-bob}:${TOKEN:-hush}@git.example.com'",
+        "description: '-----BEGIN EC PRIVATE KEY-----'",
+        "tags: {LTAI5tFk3hYQ8nQ2wZ: x}",
+    ],
+)
+def test_no_text_of_a_file_holds_a_secret(value: str) -> None:
+    (line,) = told(f"machines:\n  a:\n    {value}", USER="bob", TOKEN="hush")
+    assert "3: this text holds a secret, and does not belong in a file | Put the secret" in line
+    assert "hush" not in line
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "curl https://${USER}:${TOKEN}@git.example.com",
+        "curl https://bob:$TOKEN@git.example.com",
+        "curl https://bob:$${TOKEN}@git.example.com",
+        "curl https://bob:$(pass)@git.example.com",
+        "curl http://[::1]:80/ssh://git@git.example.com:22/x",
+    ],
+)
+def test_a_secret_that_is_elsewhere_may_be_named(command: str) -> None:
+    assert told(f"machines: {{a: {{run: '{command}'}}}}", USER="bob", TOKEN="hush") == []
+
+
 def test_a_name_that_is_none_is_no_circle_of_its_own() -> None:
     assert [line.partition(":")[0] for line in told("machines:\n  '': {}")] == ["2"]
 

@@ -6,6 +6,7 @@ import io
 from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -85,7 +86,21 @@ class BoundedSession(requests.Session):
     def merge_environment_settings(
         self, url: str | bytes | None, proxies: Any, stream: Any, verify: Any, cert: Any
     ) -> Any:
-        """Return what the environment says, but no proxy for what is on this computer."""
+        """Return what the environment says, but no proxy for what is on this computer.
+
+        Raises the error of requests for certificates that there are none of: they may be in a
+        file that the environment names, and a pipe would be waited for.
+        """
+        settings = self._settings(url, proxies, stream, verify, cert)
+        place = settings["verify"]
+        is_named = isinstance(place, str) and str(url).startswith("https:")
+        if is_named and not (Path(place).is_file() or Path(place).is_dir()):
+            raise requests.exceptions.SSLError(f"{place} has no certificates")
+        return settings
+
+    def _settings(
+        self, url: str | bytes | None, proxies: Any, stream: Any, verify: Any, cert: Any
+    ) -> Any:
         if not is_here(str(url or "")):
             return super().merge_environment_settings(url, proxies, stream, verify, cert)
         if str(url).startswith("http:"):

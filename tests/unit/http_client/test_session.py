@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -80,7 +83,7 @@ def test_what_is_here(url: str, here: bool) -> None:
     assert is_here(url) is here
 
 
-@pytest.mark.parametrize("verify", [None, True, False, "/own.pem"])
+@pytest.mark.parametrize("verify", [None, True, False, __file__])
 @pytest.mark.parametrize("variable", ["", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
 def test_certificates_are_checked_here_as_requests_does(
     variable: str, verify: Any, monkeypatch: pytest.MonkeyPatch
@@ -88,7 +91,23 @@ def test_certificates_are_checked_here_as_requests_does(
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
     if variable:
-        monkeypatch.setenv(variable, "/bundle.pem")
+        monkeypatch.setenv(variable, str(Path(__file__).parent))
     asked: tuple[Any, ...] = ("https://localhost/", {}, True, verify, ("cert.pem", "key.pem"))
     usual = requests.Session().merge_environment_settings(*asked)
     assert BoundedSession().merge_environment_settings(*asked) == {**usual, "proxies": {}}
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "nothing"])
+def test_certificates_that_there_are_none_of_are_not_waited_for(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Path("/dev/zero") if kind == "device" else tmp_path / "ca.pem"
+    if kind == "pipe" and hasattr(os, "mkfifo"):
+        os.mkfifo(place)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(place))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"https://127.0.0.1:{listening.getsockname()[1]}/"
+        with pytest.raises(requests.exceptions.SSLError, match="has no certificates"):
+            BoundedSession().get(url, timeout=1)
+        with pytest.raises(requests.exceptions.SSLError, match="has no certificates"):
+            BoundedSession().exchange("GET", url, data=None, headers={}, timeout=(1, 1))

@@ -72,6 +72,16 @@ def _sentence_of(*clauses: str) -> str:
     return f"{said[0].upper()}{said[1:]}." if said else ""
 
 
+def reason(error: Exception, place: Place | None = None) -> str:
+    """Return why something failed, without the number of the system's error.
+
+    The file at which it did is named, unless that is ``place``, which stands there already.
+    """
+    file = getattr(error, "filename", None)
+    said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return f"{file}: {said}" if file and str(file) != str(place) else said
+
+
 def told_by(output: str) -> OSError | None:
     """Return the refusal that a program tells of in its output; None if it tells of none."""
     for number in _TOLD:

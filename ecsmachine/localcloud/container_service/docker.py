@@ -19,6 +19,7 @@ from ecsmachine.localcloud.container_service.probes import reached
 from ecsmachine.localcloud.state.clusters import Volume
 from ecsmachine.localcloud.work.supervisor import Threads
 from ecsmachine.polling import polls
+from ecsmachine.system.os_errors import reason
 
 API = "/v1.40"
 _CONNECT_TIMEOUT_S = 5.0
@@ -256,7 +257,9 @@ class DockerEngine:
             response = connection.getresponse()
             return response.status, response.read(_MOST_BYTES)
         except (OSError, http.client.HTTPException) as error:
-            raise EngineError(f"The engine at {self.address} does not answer: {error}") from None
+            raise EngineError(
+                f"The engine at {self.address} does not answer: {reason(error)}"
+            ) from None
         finally:
             connection.close()
 

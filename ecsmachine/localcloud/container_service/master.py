@@ -32,6 +32,7 @@ from ecsmachine.localcloud.container_service.docker import (
 from ecsmachine.localcloud.container_service.tls_stream import TlsStream
 from ecsmachine.localcloud.protocol.relays import listen
 from ecsmachine.localcloud.work.supervisor import Threads
+from ecsmachine.system.os_errors import reason
 
 _log = logging.getLogger("ecsmachine.localcloud.container_service")
 
@@ -155,8 +156,8 @@ class Master:
         """Let the connection go on with the engine that the request is for, to its end."""
         addresses = self._engines()
         if not addresses:
-            reason = "The cluster has no node with an engine."
-            await _answer(stream, Reply(502, _docker_error(reason)))
+            told = "The cluster has no node with an engine."
+            await _answer(stream, Reply(502, _docker_error(told)))
             return
         context = client_context(self._folder)
         if is_list_of_containers(head.method, head.target):
@@ -172,8 +173,8 @@ class Master:
         try:
             engine = await asyncio.wait_for(self._connect(host, int(port)), _CONNECT_TIMEOUT_S)
         except (OSError, asyncio.TimeoutError) as error:
-            reason = f"The engine at {host}:{port} does not answer: {error}"
-            await _answer(stream, Reply(502, _docker_error(reason)))
+            told = f"The engine at {host}:{port} does not answer: {reason(error)}"
+            await _answer(stream, Reply(502, _docker_error(told)))
             return
         try:
             await engine.write(_for_one_request(head))

@@ -24,6 +24,7 @@ from ecsmachine.localcloud.container_service.engines import CHOSEN_PORTS, Engine
 from ecsmachine.localcloud.container_service.nodes import NodeError, NodePlan
 from ecsmachine.localcloud.state.clusters import Cluster, Node
 from ecsmachine.localcloud.work.supervisor import Pause
+from ecsmachine.system.os_errors import reason
 
 _log = logging.getLogger("ecsmachine.localcloud.container_service")
 
@@ -171,7 +172,7 @@ class ProvisionedNodes:
         try:
             return (_machine(folder, node.name) / "id_rsa.pub").read_text().strip()
         except OSError as error:
-            raise NodeError(f"{node.name}: its login key cannot be read: {error}") from None
+            raise NodeError(f"{node.name}: its login key cannot be read: {reason(error)}") from None
 
     def _promote(self, folder: Path, node: Node) -> None:
         self._run(folder, ["swarm", "update", "--role", "manager", node.name])
@@ -202,7 +203,7 @@ class ProvisionedNodes:
         try:
             return str(json.loads(file.read_text())["Driver"]["InstanceId"])
         except (OSError, ValueError, LookupError, TypeError) as error:
-            raise NodeError(f"{file} cannot be read: {error}") from None
+            raise NodeError(f"{file} cannot be read: {reason(error, file)}") from None
 
     def _answering(self, folder: Path, node: Node) -> Node:
         """Return the node with the address of its engine."""
@@ -239,7 +240,7 @@ class ProvisionedNodes:
                 cwd="/",
             )
         except OSError as error:
-            raise NodeError(f"ecsmachine cannot be run: {error}") from None
+            raise NodeError(f"ecsmachine cannot be run: {reason(error)}") from None
         with program:
             try:
                 output, errors = self._outputs(program)

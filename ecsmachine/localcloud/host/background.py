@@ -19,6 +19,7 @@ from pathlib import Path
 from ecsmachine.localcloud.host.processes import ProcessId, identify
 from ecsmachine.localcloud.host.settings import ELSEWHERE
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
+from ecsmachine.system.os_errors import reason
 
 _MANY_FILES = 65536
 
@@ -84,7 +85,7 @@ def begin(
             check=True,
         )
     except (OSError, subprocess.CalledProcessError) as error:
-        raise LocalCloudError(f"The daemon cannot be started: {error}") from None
+        raise LocalCloudError(f"The daemon cannot be started: {reason(error)}") from None
     finally:
         os.close(descriptor)
     return identify(int(started.stdout))

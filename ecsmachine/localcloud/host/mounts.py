@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ecsmachine.localcloud.host.programs import ProgramError, run
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
+from ecsmachine.system.os_errors import reason
 
 
 def mounts_below(folder: Path) -> list[Path]:
@@ -107,4 +108,4 @@ def remove_tree(folder: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise LocalCloudError(f"Cannot remove {folder}: {error}") from error
+        raise LocalCloudError(f"Cannot remove {folder}: {reason(error, folder)}") from error

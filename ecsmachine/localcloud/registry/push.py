@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.registry.content import Blob, ImageContent
+from ecsmachine.system.os_errors import reason
 
 _TIMEOUT_S = 60.0
 # The grammar of docker/distribution's references.
@@ -52,7 +53,9 @@ def push(address: str, name: str, tag: str, image: ImageContent) -> str:
         _expect(response, 201, f"the manifest of {name}:{tag}")
         return response.headers.get("Docker-Content-Digest", "")
     except (OSError, http.client.HTTPException) as error:
-        raise LocalCloudError(f"The registry at {address} does not answer: {error}") from None
+        raise LocalCloudError(
+            f"The registry at {address} does not answer: {reason(error)}"
+        ) from None
     finally:
         connection.close()
 

@@ -25,6 +25,7 @@ from ecsmachine.localcloud.host.programs import run
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.registry import busybox
 from ecsmachine.localcloud.registry.push import answers, has_image, push
+from ecsmachine.system.os_errors import reason
 
 PACKAGES = PackageSet("registry", ("docker-registry", "busybox-static"))
 
@@ -119,7 +120,7 @@ class Registry:
                 stdout=subprocess.DEVNULL,
             )
         except OSError as error:
-            raise LocalCloudError(f"The registry cannot be started: {error}") from None
+            raise LocalCloudError(f"The registry cannot be started: {reason(error)}") from None
         deadline = time.monotonic() + _START_TIMEOUT_S
         while not answers(self.address):
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -163,7 +164,7 @@ class Registry:
             if has_image(self.address, busybox.NAME):
                 return
         except OSError as error:
-            raise LocalCloudError(f"The registry does not answer: {error}") from None
+            raise LocalCloudError(f"The registry does not answer: {reason(error)}") from None
         with tempfile.TemporaryDirectory(prefix="ecsmachine-busybox-") as work:
             image = busybox.busybox_image(self._programs.busybox, Path(work))
             push(self.address, busybox.NAME, "latest", image)

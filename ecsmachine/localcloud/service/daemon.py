@@ -36,6 +36,7 @@ from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.service.listening import parse
 from ecsmachine.localcloud.service.seed import read_seed
 from ecsmachine.localcloud.state.settings import check_access_key, delays_of
+from ecsmachine.system.os_errors import reason
 
 Report = Callable[[str], None]
 
@@ -262,7 +263,7 @@ def _raise_limits(paths: CloudPaths) -> tuple[str, ...]:
     try:
         outcome = raise_limits(paths.root)
     except OSError as error:
-        return (f"The host's limits cannot be raised: {error}",)
+        return (f"The host's limits cannot be raised: {reason(error)}",)
     notes = []
     if outcome.raised:
         listed = ", ".join(map(str, outcome.raised))

@@ -19,6 +19,7 @@ from ecsmachine.localcloud.service.own_pages import (
     TICKET_PATH,
 )
 from ecsmachine.localcloud.service.request_log import RecordedRequest
+from ecsmachine.system.os_errors import reason
 
 _TIMEOUT_S = 2 * KEEP_ALIVE_S
 
@@ -80,6 +81,6 @@ class RemoteCloud:
                 raise LocalCloudError(f"{self.endpoint}{target} answers: {told}")
             yield answer
         except (OSError, http.client.HTTPException) as error:
-            raise LocalCloudError(f"{self.endpoint} does not answer: {error}") from None
+            raise LocalCloudError(f"{self.endpoint} does not answer: {reason(error)}") from None
         finally:
             connection.close()

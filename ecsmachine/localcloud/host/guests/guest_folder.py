@@ -12,6 +12,7 @@ from ecsmachine.localcloud.host.guests.base import GuestError, GuestInterface, G
 from ecsmachine.localcloud.host.guests.links import only_interface
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.state import records
+from ecsmachine.system.os_errors import reason
 
 
 @dataclass(frozen=True)
@@ -101,4 +102,4 @@ def as_guest_error(what: str) -> Iterator[None]:
     except LocalCloudError as error:
         raise GuestError(f"{what}: {error.message}") from error
     except OSError as error:
-        raise GuestError(f"{what}: {error}") from error
+        raise GuestError(f"{what}: {reason(error)}") from error

@@ -196,7 +196,9 @@ def begin(
             box.close()
         if status == 0 and is_served(socket_path):
             return None, connection
-        return failure or os.fsencode(_read(said)), None
+        # of a server that answers no more, ssh says nothing
+        told = failure or os.fsencode(_read(said))
+        return told or os.fsencode(f"SSH does not answer at {words[-1]}\n"), None
     finally:
         _remove(said)
         _remove(letters)

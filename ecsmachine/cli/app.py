@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _COMPLETE = "__complete"
+_SAME_SIGNAL_S = 0.5
+"""How soon a signal that comes again is the same; nobody presses Ctrl-C twice that fast."""
 
 
 class _Interrupted(BaseException):
@@ -211,13 +213,22 @@ def _complete(words: list[str], session: Session) -> int:
 
 
 def _interrupt(session: Session) -> Callable[[int, FrameType | None], None]:
-    """Return what is done at a signal: the first ends the work in order, the second at once."""
-    signals = 0
+    """Return what is done at a signal: the first ends the work in order, the second at once.
 
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        nonlocal signals
-        signals += 1
-        if signals == 1:
+    The same one again at once is no second: timeout(1) and others send it to a program, and to
+    all of its group.
+    """
+    import time
+
+    first: tuple[int, float] | None = None
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        nonlocal first
+        now = time.monotonic()
+        if first is not None and first[0] == number and now - first[1] < _SAME_SIGNAL_S:
+            return
+        if first is None:
+            first = number, now
             if session.interruption is None:
                 raise _Interrupted
             # what is undone needs no interrupt to end, and would be left half done

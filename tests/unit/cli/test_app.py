@@ -442,6 +442,18 @@ def test_an_interrupted_create_ends_at_its_next_step_and_is_undone(
     assert not list((tmp_path / "machines").iterdir()), out
 
 
+def test_a_signal_that_is_sent_twice_at_once_is_one(tmp_path: Path) -> None:
+    """As timeout(1) sends it: to the program, and to its process group."""
+    program = waiting_create(tmp_path, ["a"], waits_at="before journal begin", seconds=1)
+    program.send_signal(signal.SIGTERM)
+    assert program.stderr
+    assert "interrupt again to quit at once" in program.stderr.readline()
+    program.send_signal(signal.SIGTERM)
+    assert program.communicate(timeout=20)[1] == "Error: Interrupted\n"
+    assert program.returncode == 130
+    assert not list((tmp_path / "machines").iterdir())
+
+
 @pytest.mark.parametrize("names", [["a"], ["a", "b"]])
 def test_a_second_interrupt_leaves_at_once_and_says_how_to_go_on(
     names: list[str], tmp_path: Path

@@ -88,8 +88,9 @@ def own_path() -> Path:
 
 
 def _include(machines: Path) -> str:
-    # a folder's own wildcards are none, and what ends a word is quoted
-    pattern = re.sub(r"[*?[]", r"[\g<0>]", machines.as_posix()) + f"/*/{_FILE}"
+    # a folder's own wildcards are none, a backslash is any character, what ends a word is quoted
+    folder = re.sub(r"[*?[]", r"[\g<0>]", machines.as_posix()).replace("\\", "?")
+    pattern = f"{folder}/*/{_FILE}"
     is_plain = re.fullmatch(r"[\w./:@+,=*?\[\]-]+", pattern)
     return f"Include {pattern}" if is_plain else f'Include "{pattern}"'
 

@@ -186,8 +186,13 @@ _ALIAS = Rule(
     lambda text: not has_controls(text) and not set(text) & set(" \"'`#%*?!,:@/\\"),
     300,
 )
+_ESCAPES = ('"', "${", "\\\\", "\\'")
+"""What cannot be written so that every release reads it: the old ones do not know ``\\``."""
+
 _QUOTABLE = Rule(
-    'a path without ", ${ and control characters',  # ${NAME} becomes a variable, and is not escaped
-    lambda text: not has_controls(text) and '"' not in text and "${" not in text,
+    f"a path without {' '.join(_ESCAPES)} and control characters, which does not end in \\",
+    lambda text: (
+        not (has_controls(text) or any(part in text for part in _ESCAPES) or text.endswith("\\"))
+    ),
     4096,
 )

@@ -49,10 +49,11 @@ def test_entries_are_printed(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+@pytest.mark.parametrize("name", ["o'd $d #1 [x]* %h", "a\\b"])
 def test_a_store_whose_path_is_odd(
-    program: Program, server: LoopbackServer, own: Path, tmp_path: Path
+    name: str, program: Program, server: LoopbackServer, own: Path, tmp_path: Path
 ) -> None:
-    store = Store(tmp_path / "o'd $d #1 [x]* %h", {})
+    store = Store(tmp_path / name, {})
     machine = add_host(store, server, "a")
     done = program("ssh-config", "--install", MACHINE_STORAGE_PATH=str(store.path))
     assert (done.code, done.err) == (0, "")
@@ -61,10 +62,12 @@ def test_a_store_whose_path_is_odd(
     assert seen["userknownhostsfile"].strip('"') == str(machine.known_hosts_path)
 
 
-def test_a_path_that_the_ssh_program_would_expand_is_refused(
-    program: Program, server: LoopbackServer, own: Path, tmp_path: Path
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+@pytest.mark.parametrize("name", ["${HOME}", "a\\\\b", "a\\'b"])
+def test_a_path_that_the_ssh_program_would_read_otherwise_is_refused(
+    name: str, program: Program, server: LoopbackServer, own: Path, tmp_path: Path
 ) -> None:
-    store = Store(tmp_path / "${HOME}", {})
+    store = Store(tmp_path / name, {})
     add_host(store, server, "a")
     refused = program("ssh-config", "a", MACHINE_STORAGE_PATH=str(store.path))
     assert (refused.code, "ecsmachine --native-ssh" in refused.err) == (1, True)

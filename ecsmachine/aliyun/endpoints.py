@@ -63,9 +63,10 @@ def validate_endpoint(url: str, named: str = "the API endpoint") -> str:
     except ValueError:
         valid = False
     if not valid:
-        suggestion = f" Did you mean https://{url}?" if "://" not in url else ""
+        suggestion = f" Did you mean https://{url}?" if not set(url) & set("/@") else ""
+        shown = url.rpartition("@")[2]  # a password may stand before it
         raise UsageError(
-            f'The API endpoint "{url}" does not begin with http:// or https://',
+            f'The API endpoint "{shown}" is not an address such as http://127.0.0.1:7400',
             hint=f"Correct {named}.{suggestion}",
         )
     if parts.username or parts.password or parts.query or parts.fragment:

@@ -89,8 +89,15 @@ def test_an_address_without_scheme_is_one_clear_line(url: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_password_in_the_address_is_refused_and_not_shown() -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("https://me:hunter2@ecs.aliyuncs.com", "https://me:hunter2@127.0.0.1:99999"),
+        *("me:hunter2@127.0.0.1", "ftp://me:hunter2@h/x@y"),
+    ],
+)
+def test_a_password_in_the_address_is_refused_and_not_shown(url: str) -> None:
     with pytest.raises(UsageError) as caught:
-        validate_endpoint("https://me:hunter2@ecs.aliyuncs.com")
+        validate_endpoint(url)
     assert "hunter2" not in str(caught.value)
     assert "hunter2" not in str(caught.value.hint)

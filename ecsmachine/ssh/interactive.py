@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import select
 import shutil
 import sys
@@ -116,7 +117,8 @@ def run_session(
         channel = connection.open_channel()
         with connection.limited(_BEGIN_TIMEOUT_S):
             if command:
-                channel.exec_command(" ".join(command))
+                # whatever bytes the words are of, as the ssh program hands them on
+                channel.exec_command(os.fsencode(" ".join(command)))
             elif sys.stdin.isatty():
                 size = shutil.get_terminal_size()
                 channel.get_pty("xterm-256color", size.columns, size.lines)

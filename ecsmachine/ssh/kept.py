@@ -168,9 +168,9 @@ def begin(
 ) -> tuple[bytes | None, _socket.socket | None]:
     """Begin the connection unless it is there; return what ssh says if that cannot be.
 
-    The second is the connection that was made. ``words`` are those of ssh that log in. One of
-    several commands begins it, the others wait at the first byte of the ``lock`` file. Raises
-    :class:`OSError`.
+    The second is the connection that was made, for the caller to close. ``words`` are those of
+    ssh that log in. One of several commands begins it, the others wait at the first byte of the
+    ``lock`` file. Raises :class:`OSError`.
     """
     if is_served(socket_path):
         return None, None
@@ -196,6 +196,8 @@ def begin(
             box.close()
         if status == 0 and is_served(socket_path):
             return None, connection
+        if connection is not None:
+            connection.close()
         # of a server that answers no more, ssh says nothing
         told = failure or os.fsencode(_read(said))
         return told or os.fsencode(f"SSH does not answer at {words[-1]}\n"), None
@@ -259,6 +261,8 @@ def _run(
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        if connection is not None:
+            connection.close()
     if any(number != signal.SIGINT for number in ended):
         raise KeyboardInterrupt
     return told_status(status, interrupted=bool(ended))

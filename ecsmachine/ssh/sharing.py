@@ -108,7 +108,9 @@ def _begun(path: Path, lock: int, words: list[str], keep: Persistence) -> Shared
         machine, address, _ = path.name.split(".")
         others = path.parent.glob(f"{machine}.*[0-9a-f]")
         _close((each for each in others if each.name.split(".")[1] != address), at_once=False)
-    said, _ = kept.begin(lock, str(path), words, keep.environment, seconds=keep.seconds)
+    said, connection = kept.begin(lock, str(path), words, keep.environment, seconds=keep.seconds)
+    if connection is not None:
+        connection.close()
     if said is None:
         return Shared(path)
     # a passphrase may be asked for, which only a command with a terminal can

@@ -53,7 +53,7 @@ class _Login(Login):
 
 def _serve_command(command: bytes, channel: paramiko.Channel) -> None:
     process = subprocess.Popen(
-        ["sh", "-c", command.decode()],
+        ["sh", "-c", os.fsdecode(command)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

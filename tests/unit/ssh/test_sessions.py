@@ -6,8 +6,10 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -61,6 +63,14 @@ def test_a_command_streams_through_and_its_status_comes_back(
 ) -> None:
     done = session(server, client, "cat;", "echo err >&2; exit 42", stdin="in\n")
     assert (done.returncode, done.stdout, done.stderr) == (42, "in\n", "err\n")
+
+
+@CLIENTS
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such words")
+def test_a_command_is_of_any_bytes(client: str, server: LoopbackServer) -> None:
+    word = os.fsdecode(b"\xc3\xa9\xff")
+    done = session(server, client, f"printf %s '{word}' | od -An -tx1")
+    assert (done.returncode, done.stdout.split()) == (0, ["c3", "a9", "ff"])
 
 
 ENDLESS = [sys.executable, "-c", "while True: print('y')"]
@@ -174,18 +184,21 @@ def test_an_interrupt_ends_a_command(
         running.communicate()
 
 
-def test_a_program_has_time_to_leave_the_terminal_as_it_was(tmp_path: Path) -> None:
-    def told_to_end(*_told: object) -> None:
+def test_a_program_has_time_to_leave_the_terminal_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready, ended = tmp_path / "ready", tmp_path / "ended"
+
+    def told_to_end(process: int) -> NoReturn:
+        while not ready.exists():
+            time.sleep(0.01)
         raise InterruptedError
 
-    before = signal.signal(signal.SIGHUP, told_to_end)
-    trap = f"trap 'sleep 0.1; touch {tmp_path}/ended; exit' TERM"
-    try:
-        with pytest.raises(InterruptedError):
-            tethered.run(["sh", "-c", f"{trap}; kill -HUP $PPID; while :; do sleep 0.1; done"])
-    finally:
-        signal.signal(signal.SIGHUP, before)
-    assert (tmp_path / "ended").exists()
+    monkeypatch.setattr("ecsmachine.ssh.tethered.tethers.Tether", told_to_end)
+    script = f"trap 'sleep 0.1; touch {ended}; exit' TERM; touch {ready}"
+    with pytest.raises(InterruptedError):
+        tethered.run(["sh", "-c", f"{script}; while :; do sleep 0.1; done"])
+    assert ended.exists()
 
 
 @pytest.mark.skipif(not shutil.which("ssh"), reason="no ssh program")

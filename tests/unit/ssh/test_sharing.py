@@ -42,6 +42,9 @@ keep = Persistence(int(sys.argv[6]), os.environ)
 sys.exit(run_session(target, Path(sys.argv[5]), sys.argv[7:], keep=keep))
 """
 
+STRICT = ("-W", "error::ResourceWarning")
+"""What is left open is told of on standard error."""
+
 SECONDS = 600
 """So long that a pipe which stays open is one that never ends."""
 
@@ -88,7 +91,7 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     words = [str(server.port), server.target().user, str(key), str(pin_path or server.pin_path)]
     return subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(base), *words, str(seconds), *command],
+        [sys.executable, *STRICT, "-c", PROGRAM, str(base), *words, str(seconds), *command],
         input=stdin,
         capture_output=True,
         text=True,
@@ -361,7 +364,7 @@ os._exit(99 if status is None else status)
 
 def quick(server: OpenSSHServer, base: Path, *command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-S", "-c", QUICK, str(base), str(server.pin_path), *command],
+        [sys.executable, *STRICT, "-S", "-c", QUICK, str(base), str(server.pin_path), *command],
         input="in\n",
         capture_output=True,
         text=True,

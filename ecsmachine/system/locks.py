@@ -36,8 +36,22 @@ if sys.platform == "win32":
         """Whether a process has the lock of a file. Raises :class:`OSError` as :func:`take`."""
         return not take(descriptor)  # the caller closes the file
 
+    def wait_for(descriptor: int, path: str | os.PathLike[str]) -> None:
+        """Do nothing: the local cloud alone waits for locks, which runs on Linux."""
+
 else:
     import fcntl
+
+    def wait_for(descriptor: int, path: str | os.PathLike[str]) -> None:
+        """Take the lock of a file, or a folder, when it is free.
+
+        Raises :class:`OSError` that names ``path`` where the file system has no locks.
+        """
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError as error:
+            error.filename = os.fspath(path)
+            raise
 
     def take(descriptor: int) -> bool:
         """Take the lock of a file, until it is closed; False if another process has it.

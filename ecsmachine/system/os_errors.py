@@ -29,6 +29,7 @@ _REMEDIES = {
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
     errno.ENFILE: "end programs that have many files open",
     errno.EAGAIN: "raise the limit of processes (ulimit -u), or end some",
+    errno.ENOLCK: "use a file system that has locks",
     errno.ENOMEM: "end programs that use much memory",
     **dict.fromkeys(_IN_THE_WAY, "move away the file in its place"),
 }

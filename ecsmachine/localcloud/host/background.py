@@ -5,7 +5,6 @@ This is for Unix.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import resource
 import select
@@ -19,6 +18,7 @@ from pathlib import Path
 from ecsmachine.localcloud.host.processes import ProcessId, identify
 from ecsmachine.localcloud.host.settings import ELSEWHERE
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
+from ecsmachine.system import locks
 from ecsmachine.system.os_errors import reason
 
 _MANY_FILES = 65536
@@ -32,7 +32,7 @@ def held(root: Path, *, make: bool = False) -> Iterator[None]:
             _make(root)
         descriptor = os.open(root, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            locks.wait_for(descriptor, root)
             # The folder may have been removed and created again while we waited.
             if _is_there(descriptor, root):
                 yield

@@ -20,7 +20,7 @@ from ecsmachine.localcloud.catalog.images import SUITES, USUAL
 from ecsmachine.localcloud.host.apt import apt_settings, copy_keys, host_sources, source_lines
 from ecsmachine.localcloud.host.mounts import unmount_below
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
-from ecsmachine.system import os_errors
+from ecsmachine.system import locks, os_errors
 
 if TYPE_CHECKING:
     from importlib.abc import Traversable
@@ -125,7 +125,7 @@ def exclusive(folder: Path, report: Report) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             report("waiting for another process that builds it")
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            locks.wait_for(descriptor, folder)
         for left in folder.glob(".*-*"):  # of a process that was killed
             unmount_below(left)
             shutil.rmtree(left, ignore_errors=True)

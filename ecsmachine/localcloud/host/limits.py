@@ -6,7 +6,6 @@ cloud restores them.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ecsmachine.localcloud.state import records
+from ecsmachine.system import locks
 
 SETTINGS = Path("/proc/sys")
 BOOK = Path("/run/ecsmachine/limits.json")
@@ -143,7 +143,7 @@ def _held(book: Path) -> Iterator[_Book]:
     book.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     descriptor = os.open(book.parent, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        locks.wait_for(descriptor, book.parent)
         kept = None
         with suppress(records.RecordError):
             kept = records.read(_Book, book)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import stat
 import subprocess
@@ -14,6 +16,7 @@ import pytest
 
 from ecsmachine.localcloud.catalog.images import SUITES, USUAL, images_of, release_of
 from ecsmachine.localcloud.host import cleanup
+from ecsmachine.localcloud.host.background import held
 from ecsmachine.localcloud.host.cleanup import is_foreign, remove_files
 from ecsmachine.localcloud.host.paths import CloudPaths, cloud_id
 from ecsmachine.localcloud.host.processes import identify, is_alive
@@ -21,6 +24,7 @@ from ecsmachine.localcloud.host.settings import CloudSettings, Running, read_set
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.service.daemon import find, reset, up
 from ecsmachine.localcloud.state import records
+from ecsmachine.system import os_errors
 
 
 def running_as(pid: int) -> Running:
@@ -172,3 +176,16 @@ def test_a_folder_whose_name_would_mean_something_to_mount_is_refused(
     with pytest.raises(LocalCloudError, match="characters that a local cloud cannot use"):
         up(tmp_path / name, guests="none")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_system_without_locks_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_asked: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(OSError, match="locks available") as raised, held(tmp_path):
+        pass
+    assert raised.value.filename == str(tmp_path)
+    assert os_errors.sentence(raised.value) == "Use a file system that has locks."

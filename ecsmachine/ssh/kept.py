@@ -183,7 +183,7 @@ def begin(
             _remove(path)
         own = ["-f", "-N", "-M", "-S", socket_path, "-o", f"ControlPersist={seconds}"]
         own += ["-o", "BatchMode=yes", "-o", f"ServerAliveInterval={_ALIVE_EVERY_S}"]
-        known = _without_secrets(environment)
+        known = without_secrets(environment)
         if sys.executable and os.path.isfile(_DIAL):  # in an archive it is no program
             own += ["-o", "ProxyUseFdpass=yes", "-o", f"ProxyCommand={_DIALLING}"]
             known |= {"ECSMACHINE_PYTHON": sys.executable, "ECSMACHINE_DIAL": _DIAL}
@@ -207,7 +207,7 @@ def begin(
         masters.free_byte(lock, 0)
 
 
-def _without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that a process may have which goes on when the program has ended."""
     return {
         name: value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from ecsmachine.system import signals, tethers
@@ -26,16 +26,24 @@ os._exit(status if status >= 0 else 128 - status)
 """Runs a program until that ends, or until standard input does: every system closes it for us."""
 
 
-def run(command: Sequence[str], *, quiet: bool = False, interrupts: list[int] | None = None) -> int:
+def run(
+    command: Sequence[str],
+    *,
+    quiet: bool = False,
+    interrupts: list[int] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> int:
     """Run a program that shares our terminal, ``quiet`` if nobody reads it; return its status.
 
-    With ``interrupts``, an interrupt is not ours: it is noted there, and passed on to the
-    program. What else ends us has time to leave the terminal as it was. On Windows the program
-    goes on if we are killed outright.
+    It has our variables, or those of ``environment``. With ``interrupts``, an interrupt is not
+    ours: it is noted there, and passed on to the program. What else ends us has time to leave
+    the terminal as it was. On Windows the program goes on if we are killed outright.
     """
     with (
         _passing_interrupts_on(interrupts) as pass_on_to,
-        subprocess.Popen(command, stdout=subprocess.DEVNULL if quiet else None) as process,
+        subprocess.Popen(
+            command, stdout=subprocess.DEVNULL if quiet else None, env=environment
+        ) as process,
     ):
         try:
             pass_on_to(process.pid)

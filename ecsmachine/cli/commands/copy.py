@@ -182,6 +182,7 @@ def _run_with_configuration(
     """
     from ecsmachine.ssh import tethered
     from ecsmachine.ssh.interactive import check_host_key
+    from ecsmachine.ssh.kept import without_secrets
     from ecsmachine.ssh.openssh import configuration_file, words
     from ecsmachine.ssh.private_files import check_private
     from ecsmachine.ssh.sharing import shared
@@ -191,6 +192,7 @@ def _run_with_configuration(
     for host in hosts.values():
         if host.target.key_path:
             check_private(host.target.key_path)
+    environment = without_secrets(os.environ)  # sshfs goes on when we have ended, and has them
     with ExitStack() as stack:
         own = {
             alias: stack.enter_context(shared(host, words(host), keep)).options
@@ -200,7 +202,9 @@ def _run_with_configuration(
         value = f"ssh -F {shlex.quote(str(path))}" if flag == "-e" else str(path)
         named = [_word(place) for place in places]
         log_step("running %s", " ".join([*command, flag, value, *named, *others]))
-        status = tethered.run([*command, flag, value, *named, *others], quiet=quiet)
+        status = tethered.run(
+            [*command, flag, value, *named, *others], quiet=quiet, environment=environment
+        )
     if status:
         for host in hosts.values():
             check_host_key(host.target, host.pin_path)

@@ -245,6 +245,23 @@ def test_mount(program: Program, store: Store, server: LoopbackServer, recording
     assert recording.read_text().splitlines() == ["fusermount3", "-u", "--", "/srv"]
 
 
+def test_a_mount_keeps_no_secrets(
+    program: Program,
+    store: Store,
+    server: LoopbackServer,
+    recording: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sshfs = Path(shutil.which("sshfs") or "")
+    sshfs.write_text('#!/bin/sh\nenv > "$CALLED"\n')
+    monkeypatch.setenv("ECS_ACCESS_KEY_SECRET", "hush")
+    monkeypatch.setenv("ECS_REGION", "cn-hangzhou")
+    add_host(store, server)
+    assert program("mount", "dev1:/srv", "here").code == 0
+    assert "ECS_REGION=cn-hangzhou" in recording.read_text()
+    assert "hush" not in recording.read_text()
+
+
 def test_mount_of_the_default_machine(
     program: Program, store: Store, server: LoopbackServer, recording: Path
 ) -> None:

@@ -120,6 +120,13 @@ def import_machine(store: Store, content: bytes, passphrase: str, *, name: str =
                 f'Docker machine "{name}" already exists',
                 hint="Import it under another name with --name.",
             )
+        instance = config.object("Driver").values.get("InstanceId")
+        if there := _machine_of(store, instance):
+            raise MachineError(
+                f'Instance {instance} is already the machine "{there}" of this store',
+                hint="Import it into another store, with --storage-path: if one of two machines "
+                "is removed, the instance is gone for both.",
+            )
         directory = store.directory(name)
         entries["config.json"] = json.dumps(
             _relocated(config, store.path, directory, name, "id_rsa" in entries), indent=4
@@ -209,6 +216,15 @@ def _checked_config(entries: Mapping[str, bytes]) -> Fields:
     if not config.has("Driver") or config.text("DriverName") not in registry.driver_names():
         raise _unreadable("config.json: its driver is not installed")
     return config
+
+
+def _machine_of(store: Store, instance: object) -> str:
+    """Return the name of the machine of the store that is an instance of the cloud, or ""."""
+    for name in store.names() if instance else ():
+        with contextlib.suppress(MachineError):  # what cannot be read says of no instance
+            if store.config(name)["Driver"].get("InstanceId") == instance:
+                return name
+    return ""
 
 
 def _relocated(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -50,7 +51,7 @@ def export(
     if file != "-" and target.exists():
         raise MachineError(f"{target} exists already", hint="Remove it, or name another file.")
     this.store.config(name)  # nobody types a passphrase for a machine that is not there
-    passphrase = _passphrase(this, passphrase_file, twice=True)
+    passphrase = _passphrase(this, passphrase_file, check=transfer.check_passphrase)
     content = transfer.export_machine(this.store, name, passphrase)
     with about(name):
         if file == "-":
@@ -101,8 +102,13 @@ def import_(
         say(this.as_called(line))
 
 
-def _passphrase(this: Session, path: Path | None, *, twice: bool = False) -> str:
-    """Return the passphrase: from the file, the variable, or the terminal."""
+def _passphrase(
+    this: Session, path: Path | None, *, check: Callable[[str], None] | None = None
+) -> str:
+    """Return the passphrase: from the file, the variable, or the terminal.
+
+    One that is typed for a new file is checked before it is asked for once more.
+    """
     if path is not None:
 
         def fault(reason: str) -> UsageError:
@@ -121,8 +127,10 @@ def _passphrase(this: Session, path: Path | None, *, twice: bool = False) -> str
         return variable
     hint = "Use --passphrase-file or ECSMACHINE_PASSPHRASE."
     passphrase = secret("Passphrase: ", hint=hint)
-    if twice and passphrase != secret("Once more: ", hint=hint):
-        raise UsageError("The two passphrases differ", hint="Try again.")
+    if check is not None:
+        check(passphrase)
+        if passphrase != secret("Once more: ", hint=hint):
+            raise UsageError("The two passphrases differ", hint="Try again.")
     return passphrase
 
 

@@ -191,6 +191,21 @@ def test_no_passphrase_is_asked_for_what_is_not_there(
     assert "does not exist" in one_error_line(capsys)
 
 
+def test_a_passphrase_that_is_too_short_is_asked_for_once(
+    environment: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answers = {"Passphrase: ": "1234567"}
+    monkeypatch.setattr(
+        "ecsmachine.cli.commands.transfer.secret", lambda prompt, hint: answers.pop(prompt)
+    )
+    assert run(["create", "-d", "none", "--url", "tcp://127.0.0.1:1", "dev1"], environment) == 0
+    capsys.readouterr()
+    assert run(["export", "dev1"], environment) == 2
+    assert "too short" in one_error_line(capsys)
+
+
 def test_a_folder_that_cannot_be_used(
     environment: dict[str, str], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

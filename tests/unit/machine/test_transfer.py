@@ -133,6 +133,16 @@ def test_a_name_that_is_taken_is_refused(store: Store) -> None:
     assert {path: path.read_bytes() for path in store.directory("dev1").iterdir()} == before
 
 
+def test_an_instance_that_the_store_has_is_refused(store: Store, theirs: Store) -> None:
+    content = exported(store, InstanceId="i-1")
+    (store.machines_path / "damaged").mkdir()
+    (store.machines_path / "damaged" / "config.json").write_text("{")
+    with pytest.raises(MachineError, match='i-1 is already the machine "dev1"'):
+        transfer.import_machine(store, content, PASSPHRASE, name="copy")
+    assert store.names() == ["damaged", "dev1"]
+    assert transfer.import_machine(theirs, content, PASSPHRASE, name="copy") == "copy"
+
+
 @pytest.mark.parametrize("name", ["../evil", "a/b", "", ".."])
 def test_a_name_cannot_lead_out_of_the_store(
     store: Store, theirs: Store, name: str, monkeypatch: pytest.MonkeyPatch

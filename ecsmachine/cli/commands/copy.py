@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ecsmachine.cli.arguments.context import Session, machine_names, session
+from ecsmachine.cli.display.printer import document
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.system import programs
 
@@ -50,9 +51,24 @@ def scp(
     machines: list[Machine] = []
     places = [_place(this, text, machines) for text in (source, destination)]
     keep = persistence(this.environment)
+    with _about(machines):
+        _copy(this, places, machines, recursive=recursive, delta=delta, quiet=quiet, keep=keep)
+
+
+def _copy(
+    this: Session,
+    places: Sequence[Place],
+    machines: Sequence[Machine],
+    *,
+    recursive: bool,
+    delta: bool,
+    quiet: bool,
+    keep: Persistence,
+) -> None:
     if delta:
         code = _rsync(places, recursive=recursive, quiet=quiet, keep=keep)
-        raise typer.Exit(_checked(code, machines))
+        _leave(_checked(code, machines), "rsync")
+        return
     by_password = any(place.host and place.host.target.password for place in places)
     if this.native_ssh or by_password or not programs.find("scp"):
         from ecsmachine.machine.watch import check_whether_ended
@@ -60,7 +76,7 @@ def scp(
         from ecsmachine.ssh.file_copy import copy
 
         try:
-            copy(*places, recursive=recursive)
+            copy(places[0], places[1], recursive=recursive)
         except SSHError as error:
             check_whether_ended(machines, error)
             raise
@@ -70,7 +86,7 @@ def scp(
     code = _run_with_configuration(
         [programs.executable("scp"), *flags], "-F", places, quiet=quiet, keep=keep
     )
-    raise typer.Exit(_checked(code, machines))
+    _leave(_checked(code, machines), "scp")
 
 
 def mount(
@@ -136,6 +152,36 @@ def _place(this: Session, text: str, machines: list[Machine]) -> Place:
     return Place(path, login(machines[-1], user))
 
 
+@contextmanager
+def _about(machines: Sequence[Machine]) -> Iterator[None]:
+    """Name the machine of a copy in what is raised; a document has all machines of one made.
+
+    An error of a copy between two machines does not say of which it is.
+    """
+    try:
+        yield
+    except MachineError as error:
+        if len(machines) == 1:
+            error.machine = machines[0].name
+        raise
+    made = document()
+    if made is not None:
+        for machine in machines:
+            made.done(machine.name)
+
+
+def _leave(code: int, program: str) -> None:
+    """Leave with the exit code of a program; a document has an error for one that has failed."""
+    if code and document() is not None:
+        error = MachineError(
+            f"{program} has failed with exit code {code}", hint="Standard error has its reason."
+        )
+        error.exit_code = code
+        raise error
+    if code:
+        raise typer.Exit(code)
+
+
 def _checked(code: int, machines: Sequence[Machine]) -> int:
     """Return the exit code of a program, unless it failed because a machine has ended."""
     if code:
@@ -177,8 +223,8 @@ def _run_with_configuration(
 ) -> int:
     """Run a program that takes an SSH configuration, or with ``-e`` an ssh command.
 
-    With ``keep`` it shares the connections of ``ssh``. ``quiet``
-    hides its output, but no errors: scp's own ``-q`` would hide why it failed.
+    With ``keep`` it shares the connections of ``ssh``. ``quiet`` hides its output, as a document
+    does, but no errors: scp's own ``-q`` would hide why it failed.
     """
     from ecsmachine.ssh import tethered
     from ecsmachine.ssh.interactive import check_host_key
@@ -202,6 +248,7 @@ def _run_with_configuration(
         value = f"ssh -F {shlex.quote(str(path))}" if flag == "-e" else str(path)
         named = [_word(place) for place in places]
         log_step("running %s", " ".join([*command, flag, value, *named, *others]))
+        quiet = quiet or document() is not None
         status = tethered.run(
             [*command, flag, value, *named, *others], quiet=quiet, environment=environment
         )

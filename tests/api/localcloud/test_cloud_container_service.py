@@ -47,6 +47,7 @@ from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from ecsmachine.localcloud.state.balancers import LoadBalancer
 from ecsmachine.localcloud.state.resources import attached_disks
 from tests.api.localcloud.api_client import SLB, Api, until
+from tests.unit.cli.test_json import documented
 from tests.unit.localcloud.recording_guests import RecordingGuests
 
 PASSWORD = "TestPwd124"
@@ -1185,6 +1186,8 @@ def test_the_commands(program: Any, applications: ApplicationClient, tmp_path: P
     done("volume", "create", "data2", "--driver", "local")
     assert "data2" in done("volume", "ls")
     done("volume", "rm", "-y", "data2")
+    data = json.loads(done("volume", "create", "data2", "--driver", "local", "--json"))
+    assert data == {"Name": "data2", "Errors": []}
     url = done("trigger", "create", "shop", "--scale", "web").strip()
     assert "containers" in done("trigger", "scale-out", url, "1")
     trigger = done("trigger", "ls").splitlines()[1].split()[0]
@@ -1196,6 +1199,20 @@ def test_the_commands(program: Any, applications: ApplicationClient, tmp_path: P
     assert done("project", "ls", "-q") == ""
     assert "shared" in done("cluster", "ls")
     assert len(json.loads(done("cluster", "nodes", "shared", "--json"))) == 2
+
+
+def test_json_names_the_cluster_that_is_worked_on(program: Any, client: ClusterClient) -> None:
+    code, out, err = program(
+        "cluster", "create", "named", "--json", "--subnet-cidr", "10.201.0.0/16"
+    )
+    assert code == 0, err
+    told = json.loads(out)
+    assert {*told} == documented("### cluster create\n")
+    found = client.find("named")
+    assert (told["Name"], told["Id"], told["Errors"]) == ("named", found.id, [])
+    client.wait(found.id)
+    client.delete(found.id)
+    client.wait_gone(found.id)
 
 
 def test_a_template_becomes_a_stack_file(program: Any) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import ntpath
 import os
 import re
@@ -64,6 +65,29 @@ def test_a_file_there_and_back(
     back = program("scp", "-q", f"root@dev1:{there}", f"localhost:{here / 'back'}", **client)
     assert (back.code, back.out, back.err) == (0, "", "")
     assert (here / "back").read_bytes() == there.read_bytes()
+
+
+def test_json_names_the_machine(
+    client: dict[str, str], program: Program, store: Store, server: LoopbackServer, here: Path
+) -> None:
+    add_host(store, server)
+    words = ["scp", "--json", str(here / "tree" / "one"), f"dev1:{server.folder / 'there'}"]
+    told = json.loads(program(*words, **client).out)
+    assert ([each["Name"] for each in told["Machines"]], told["Errors"]) == (["dev1"], [])
+    failed = program("scp", "--json", str(here / "nothing"), "dev1:there", **client)
+    told = json.loads(failed.out)
+    assert failed.code != 0
+    assert (told["Machines"], [each["Machine"] for each in told["Errors"]]) == ([], ["dev1"])
+
+
+@pytest.mark.skipif(not (shutil.which("scp") and shutil.which("rsync")), reason="no rsync program")
+def test_progress_of_rsync_is_not_in_the_json(
+    program: Program, store: Store, server: LoopbackServer, here: Path
+) -> None:
+    add_host(store, server)
+    words = ["scp", "--json", "--delta", str(here / "tree" / "one"), f"dev1:{here / 'there'}"]
+    result = program(*words)
+    assert (result.code, json.loads(result.out)["Errors"]) == (0, []), result.err
 
 
 @pytest.mark.skipif(not shutil.which("scp"), reason="no scp program")

@@ -104,7 +104,7 @@ def create(
         region_id=client.roa.region,
         **nodes,
     )
-    follow(client, client.create(request), wait, timeout)
+    follow(client, name, client.create(request), wait, timeout)
     if wait:
         line = (
             f'To use it, run: ecsmachine cluster certs {name} && eval "$(ecsmachine env --cluster '
@@ -137,7 +137,7 @@ def scale(
         request = ScaleRequest(size=size, **nodes)
     else:
         request = KubernetesScaleRequest(size, nodes["instance_type"], nodes["password"])
-    follow(client, client.scale(cluster.id, request), wait, timeout)
+    follow(client, cluster.name, client.scale(cluster.id, request), wait, timeout)
 
 
 @command("attach")
@@ -171,7 +171,7 @@ def attach(
         say(f"{one.instance_id}: {one.message} ({one.code})")
     failed = [one.instance_id for one in attached if one.code != "200"]
     if len(failed) < len(attached):
-        follow(client, task, wait, timeout)
+        follow(client, cluster.name, task, wait, timeout)
     if failed:
         raise MachineError(f"Not attached: {', '.join(failed)}")
 
@@ -222,7 +222,8 @@ def reset_node(
     request = ResetRequest(options.password_of(ctx, password), image, release_eip)
     request.body()
     confirm(f"About to replace the disk of {instance}", yes)
-    follow(client, client.reset_node(cluster.id, instance, request), wait, timeout)
+    task = client.reset_node(cluster.id, instance, request)
+    follow(client, cluster.name, task, wait, timeout)
 
 
 @command("rm")

@@ -132,4 +132,4 @@ def create_kubernetes(
         disable_rollback=not rollback,
         timeout_mins=timeout_mins,
     )
-    follow(client, client.create(request), wait, timeout)
+    follow(client, name, client.create(request), wait, timeout)

@@ -17,7 +17,7 @@ from ecsmachine.cli.commands.container_service.options import (
     pairs,
 )
 from ecsmachine.cli.display.confirmation import confirm
-from ecsmachine.cli.display.output import print_json, print_listing
+from ecsmachine.cli.display.output import print_json, print_listing, print_result
 from ecsmachine.cli.display.printer import say
 
 app = command_group(
@@ -68,7 +68,9 @@ def create(
     from ecsmachine.aliyun.container_service import VolumeRequest
 
     request = VolumeRequest(name, driver, pairs(options, "--opt"))
-    say(client.create_volume(request).name)
+    created = client.create_volume(request).name
+    print_result({"Name": created})
+    say(created)
 
 
 @command("inspect")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from ecsmachine.aliyun.container_service import ApplicationClient, ClusterClient, Task
 from ecsmachine.cli.commands.container_service import options
+from ecsmachine.cli.display.output import print_result
 from ecsmachine.cli.display.printer import say
 from ecsmachine.cli.display.progress import steps
 from ecsmachine.errors import MachineError
@@ -14,8 +15,9 @@ from ecsmachine.errors import MachineError
 Follow = Callable[[ApplicationClient, str], None]
 
 
-def follow(client: ClusterClient, task: Task, wait: bool, timeout_s: int) -> None:
-    """Print the begun work, and wait for its end if requested."""
+def follow(client: ClusterClient, name: str, task: Task, wait: bool, timeout_s: int) -> None:
+    """Print the begun work on the cluster of that name, and wait for its end if requested."""
+    print_result({"Name": name, "Id": task.cluster_id, "Task": task.task_id})
     say(f"Cluster {task.cluster_id}, task {task.task_id}")
     if wait:
         await_cluster(client, task.cluster_id, timeout_s)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 from ecsmachine.drivers.base import Report, State
+from ecsmachine.drivers.none import NoneDriver
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.address import saving_new_addresses
+from ecsmachine.machine.engine_look import host_of
+from ecsmachine.machine.model import Machine
 from ecsmachine.machine.probe import NotRunningError, is_without_engine, probe
 from ecsmachine.machine.store import Store
 from ecsmachine.polling import polls
@@ -30,11 +33,7 @@ def wait_for(store: Store, name: str, wanted: Wanted, timeout_s: float, report: 
     seen = ""
     for _ in polls(timeout_s):
         machine = store.load(name)
-        if wanted == "ready" and is_without_engine(machine):
-            raise MachineError(
-                f'Machine "{name}" has no engine yet',
-                hint=f'"ecsmachine provision {name}" installs it.',
-            )
+        _check_possible(machine, wanted)
         look = None
         try:
             with saving_new_addresses(store, [machine]):
@@ -56,3 +55,17 @@ def wait_for(store: Store, name: str, wanted: Wanted, timeout_s: float, report: 
         f'Machine "{name}" is not {wanted} after {timeout_s:g} s: {seen}',
         hint=f'Wait longer with --timeout, or see "ecsmachine status {name}".',
     )
+
+
+def _check_possible(machine: Machine, wanted: Wanted) -> None:
+    """Raise :class:`MachineError` if nothing that others do brings the machine there."""
+    name, url = machine.name, machine.driver.url()
+    if wanted == "ready" and is_without_engine(machine):
+        raise MachineError(
+            f'Machine "{name}" has no engine yet',
+            hint=f'"ecsmachine provision {name}" installs it.',
+        )
+    if wanted == "ready" and url and not host_of(url):
+        raise MachineError(f'Machine "{name}" is never ready: "{url}" is not an engine URL')
+    if wanted == "stopped" and isinstance(machine.driver, NoneDriver):
+        raise MachineError(f'Machine "{name}" is only an engine\'s URL: it is never stopped')

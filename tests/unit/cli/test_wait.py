@@ -56,3 +56,10 @@ def test_one_that_does_not(
     (error,) = json.loads(result.out)["Errors"]
     assert (result.code, error["Code"], error["Machine"]) == (1, code, "dev1")
     assert words in error["Message"]
+
+
+def test_what_can_never_be_is_not_waited_for(program: Program, store: Store) -> None:
+    for name, url in (("socket", "unix:///var/run/docker.sock"), ("word", "foo")):
+        assert program("create", "-d", "none", "--url", url, name).code == 0
+        assert "is not an engine URL" in program("wait", name, "-t", "600").err
+        assert "is never stopped" in program("wait", name, "-t", "600", "--for", "stopped").err

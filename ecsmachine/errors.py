@@ -46,9 +46,16 @@ class MachineError(Exception):
 
 
 class UsageError(MachineError):
-    """The command line, or a value given on it or in the environment, is wrong (exit code 2)."""
+    """The command line, or a value given on it or in the environment, is wrong (exit code 2).
+
+    ``given_as`` is the option or variable of the value, where the message does not name it.
+    """
 
     exit_code = 2
+
+    def __init__(self, message: str, *, hint: str | None = None, given_as: str = ""):
+        super().__init__(message, hint=hint)
+        self.given_as = given_as
 
 
 class PreCreateCheckError(MachineError):

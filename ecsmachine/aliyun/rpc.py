@@ -228,7 +228,8 @@ class RpcClient:
                 (time.monotonic() - begun) * 1000,
             )
         if response.status_code >= 300 or (answer.has("Code") and answer.has("Message")):
-            raise _refused(action, response, answer, self._wording)
+            hint = _hint_of_key(self._credentials.reference)
+            raise _refused(action, response, answer, self._wording, hint)
         return answer
 
     def _parsed(self, action: str, response: requests.Response) -> Answer:
@@ -287,8 +288,18 @@ def _said(answer: Fields, name: str) -> str:
     return ""
 
 
+def _hint_of_key(reference: str) -> str:
+    """Return what to do about a key that is refused and comes from a profile, else ""."""
+    source, _, name = reference.partition(":")
+    if source != "profile":
+        return ""
+    return (
+        f'It comes from the profile "{name}": correct it with "aliyun configure --profile {name}".'
+    )
+
+
 def _refused(
-    action: str, response: requests.Response, answer: Fields, wording: Wording
+    action: str, response: requests.Response, answer: Fields, wording: Wording, of_key: str
 ) -> ApiError:
     status = response.status_code
     code = _said(answer, "Code")
@@ -296,6 +307,8 @@ def _refused(
         code = "ServiceUnavailable" if status >= 500 else f"HTTP{status}"
     meaning = meaning_of(code, status)
     hint = wording.hints.get(meaning)
+    if of_key and meaning in (Meaning.KEY_UNKNOWN, Meaning.SECRET_WRONG):
+        hint = of_key
     if meaning is Meaning.CLOCK_WRONG:
         hint = clock_hint(response.headers.get("Date", ""))
     return ApiError(

@@ -264,7 +264,7 @@ def _show(error: MachineError, session: Session) -> None:
     if session.debug:
         for each in (error, *error.parts):
             _show_trace(each)
-    error.message = session.settings.with_sources(error.message)
+    _name_sources(error, session)
     if error.shown_details:
         printer.complain(session.as_called(error.shown_details))
     machine = error.machine or (session.named[0] if len(session.named) == 1 else "")
@@ -282,6 +282,19 @@ def _show(error: MachineError, session: Session) -> None:
     is_named = len(session.named) < 2 or f'"{machine}"' in error.message or not machine
     where = "" if is_named or session.is_docker_machine else f"{machine}: "
     _complain(session, f"{where}{error.message}", error.hint)
+
+
+def _name_sources(error: MachineError, session: Session) -> None:
+    """Name the file and line, or the variable, that a wrong value comes from."""
+    named = session.settings.with_sources
+    message = named(error.message)
+    if message == error.message and error.hint and '"ecsmachine ' not in error.hint:
+        error.hint = named(error.hint)  # without commands, which are to be copied
+    given_as = getattr(error, "given_as", "")
+    source = named(given_as)
+    if source != given_as or given_as in session.environment:
+        message = f"{source}: {message}"
+    error.message = message
 
 
 def _is_of_a_new_store(error: MachineError, session: Session) -> bool:

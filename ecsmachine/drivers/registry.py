@@ -45,12 +45,13 @@ A module has ``OPTIONS``, ``new`` and ``load``. One whose cloud keeps tags has
 class DriverNotFoundError(UsageError):
     """There is no driver of that name."""
 
-    def __init__(self, name: str):
+    def __init__(self, name: str, *, given_as: str = ""):
         meant = did_you_mean(name, driver_names())
         super().__init__(
             f'Driver "{name}" not found',
             hint=f"{meant} Drivers are: {', '.join(driver_names())}. Docker Machine's plugins are "
             "not supported; ecsmachine's are Python packages.".lstrip(),
+            given_as=given_as,
         )
 
 

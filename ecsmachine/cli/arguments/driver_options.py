@@ -14,6 +14,7 @@ from ecsmachine.cli.arguments.precedence import Given, resolve_conflicts
 from ecsmachine.cli.display.printer import warn
 from ecsmachine.cli.settings.layers import TYPED, VARIABLE
 from ecsmachine.documents import is_true
+from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import Option, OptionValue, Report
 from ecsmachine.errors import UsageError
 from ecsmachine.suggestions import instead_of
@@ -30,10 +31,14 @@ _FLAG_TYPES = {
 def driver_name_of(arguments: Iterable[str], environment: Mapping[str, str]) -> str:
     """Return the driver that a ``create`` command line names, before it is parsed.
 
-    It must be known first: the driver says what flags there are.
+    It must be known first: the driver says what flags there are. Raises
+    :class:`~ecsmachine.drivers.registry.DriverNotFoundError` for one of a variable.
     """
-    named = [environment.get("MACHINE_DRIVER") or "aliyunecs"]
-    return (values_given(arguments, "driver", "-d") or named)[0]
+    typed = values_given(arguments, "driver", "-d")
+    named = environment.get("MACHINE_DRIVER")
+    if named and not typed and named not in registry.driver_names():
+        raise registry.DriverNotFoundError(named, given_as="MACHINE_DRIVER")
+    return (typed or [named or "aliyunecs"])[0]
 
 
 def values_given(arguments: Iterable[str], name: str, short: str = "") -> list[str]:

@@ -72,10 +72,16 @@ def parse(texts: Iterable[str]) -> Filters:
         key, value = key.strip().lower(), value.strip()
         if not equals:
             raise UsageError(
-                f'Unsupported filter syntax: "{text}"', hint="A filter is like state=Running."
+                f'Unsupported filter syntax: "{text}"',
+                hint="A filter is like state=Running.",
+                given_as="--filter",
             )
         if key not in KEYS:
-            raise UsageError(f"Unsupported filter key '{key}'", hint=instead_of(key, KEYS))
+            raise UsageError(
+                f"Unsupported filter key '{key}'",
+                hint=instead_of(key, KEYS),
+                given_as="--filter",
+            )
         if key == "name":
             _check_pattern(value)
         values[key] = (*values.get(key, ()), value)
@@ -89,4 +95,5 @@ def _check_pattern(pattern: str) -> None:
         raise UsageError(
             f"The filter name={pattern} is not a regular expression: {error}",
             hint="To match such characters, put a backslash before them.",
+            given_as="--filter",
         ) from error

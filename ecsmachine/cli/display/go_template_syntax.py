@@ -85,7 +85,9 @@ def parsing_error(template: str, at: int, what: str) -> UsageError:
     before = template[:at]
     line = before.count("\n") + 1
     column = at - (before.rfind("\n") + 1) + 1
-    return UsageError(f"template parsing error: line {line}, column {column}: {what}")
+    return UsageError(
+        f"template parsing error: line {line}, column {column}: {what}", given_as="--format"
+    )
 
 
 class _Parser:

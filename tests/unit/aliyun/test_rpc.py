@@ -294,6 +294,11 @@ def test_a_program_has_words_of_its_own(peer: Any, make_answer: Callable[..., An
     with pytest.raises(ApiError) as caught:
         client.call("DescribeRegions", {})
     assert caught.value.hint == "Correct --key."
+    answers(peer, make_answer(status=404, content=content))
+    of_profile = FixedCredentials("profile:work", Credentials("LTAI", SECRET))
+    with pytest.raises(ApiError) as of_key:
+        RpcClient(peer.address, "2014-05-26", of_profile, wording=wording).call("Describe", {})
+    assert '"aliyun configure --profile work"' in (of_key.value.hint or "")
     gone = RpcClient(
         "http://127.0.0.1:1", "2014-05-26", CREDENTIALS, wording=wording, total_timeout_s=0
     )

@@ -29,6 +29,7 @@ from tests.unit.cli.test_last_resort import OWNER_ALONE
 from tests.unit.stand_ins import add_machine
 
 URL = "tcp://127.0.0.1:1"
+NO_URL = "ftp://127.0.0.1"
 PRIVATE_KEY = "-----BEGIN " + "PRIVATE KEY-----"
 
 
@@ -578,3 +579,41 @@ def test_a_mistyped_option_of_a_project_is_told(
     assert '"regin" is not allowed in the file of a project. Did you mean region?' in told
     project("[create]\nssh-jump = 'x'\n")
     assert "Did you mean" not in called("settings").err
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "place"),
+    [
+        ('[ls]\nfilter = ["nme=a"]', ["ls"], "--filter"),
+        ('[ls]\nfilter = ["name=("]', ["ls"], "--filter"),
+        ('[ls]\nfilter = "x"', ["ls"], "--filter"),
+        ('[inspect]\nformat = "{{.Name"', ["inspect", "dev1"], "--format"),
+        ('# mine\ndriver = "nope"', ["create", "dev2"], "MACHINE_DRIVER"),
+        ('# mine\ndriver = "nope"', ["sweep"], "MACHINE_DRIVER"),
+        (f'[create]\nengine-install-url = "{NO_URL}"', [], "--engine-install-url"),
+        ('[bake]\nfamily = "acs:x"', ["bake", "web"], "--family"),
+    ],
+)
+def test_what_does_not_name_its_option_says_where_it_is(
+    text: str,
+    words: list[str],
+    place: str,
+    called: Program,
+    user: Callable[..., Path],
+    store: Store,
+) -> None:
+    add_machine(store, "dev1")
+    path = user(f"{text}\n")
+    words = words or ["create", "-d", "none", "--url", URL, "dev2"]
+    result = called(*words, MACHINE_STORAGE_PATH=str(store.path))
+    assert (result.code, result.err.count("\n")) == (2, 1)
+    assert f"{place} ({path}:2)" in result.err
+    typed = {"ls": ["ls", "--filter", "x=y"], "inspect": ["inspect", "-f", "{{.N", "dev1"]}
+    if words[0] in typed:
+        assert str(path) not in called(*typed[words[0]], MACHINE_STORAGE_PATH=str(store.path)).err
+
+
+def test_a_driver_that_there_is_not_is_of_its_variable(called: Program) -> None:
+    assert 'MACHINE_DRIVER: Driver "nope" not' in called("create", "x", MACHINE_DRIVER="nope").err
+    typed = called("create", "-d", "other", "x", MACHINE_DRIVER="nope").err
+    assert typed.startswith('Error: Driver "other" not found')

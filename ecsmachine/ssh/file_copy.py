@@ -61,9 +61,13 @@ class _Files(Protocol):
     def chmod(self, path: str, mode: int) -> None: ...
 
 
-def copy(source: Place, destination: Place, *, recursive: bool = False) -> None:
+def copy(
+    source: Place, destination: Place, *, recursive: bool = False, repeated: bool = False
+) -> None:
     """Copy a file, or with ``recursive`` a folder, as scp does: into a folder that is there.
 
+    With ``repeated`` a second copy does the same as the first: a folder is copied over the one that
+    is there, not into it. Folders above the destination are made then.
     A host's path may have wildcards, as in a shell: ``*``, ``?`` and ``[a-z]``.
 
     Nothing is written outside of what the folder becomes, whatever its host lists. What in a
@@ -73,8 +77,11 @@ def copy(source: Place, destination: Place, *, recursive: bool = False) -> None:
     with contextlib.ExitStack() as stack:
         copying = _Copying(_files_of(source, stack), _files_of(destination, stack), recursive)
         source, destination = source.at(_plain(source)), destination.at(_plain(destination))
+        if repeated:
+            copying.make_folders(destination.at(posixpath.dirname(destination.path)))
         mode = copying.mode_at(destination)
-        is_folder = mode is not None and stat.S_ISDIR(mode)
+        over = repeated and recursive
+        is_folder = mode is not None and stat.S_ISDIR(mode) and not over
         sources = copying.matching(source)
         if len(sources) > 1 and mode is None:
             with _explained(destination):
@@ -94,7 +101,7 @@ def copy(source: Place, destination: Place, *, recursive: bool = False) -> None:
                 if name not in ("", ".", ".."):
                     into = _below(destination, name)
             if one is source:
-                copying.copy(one, into, 0)
+                copying.copy(one, into, 0, over=over)
             else:  # the host has listed it
                 copying.copy_or_leave_out(one, into, 1)
     count = len(copying.left_out)
@@ -160,7 +167,15 @@ class _Copying:
         with self._or_left_out():
             self.copy(source, destination, depth)
 
-    def copy(self, source: Place, destination: Place, depth: int) -> None:
+    def make_folders(self, place: Place) -> None:
+        """Make a folder, and those above it, where there is nothing yet."""
+        if not place.path or self.mode_at(place) is not None:
+            return
+        self.make_folders(place.at(posixpath.dirname(place.path)))
+        with _explained(place):
+            self.there.mkdir(place.path, 0o755)
+
+    def copy(self, source: Place, destination: Place, depth: int, *, over: bool = False) -> None:
         self.entries += 1
         if self.entries > _MOST_ENTRIES:
             raise MachineError(f"{source}: there are more than {_MOST_ENTRIES:,} files and folders")
@@ -174,7 +189,7 @@ class _Copying:
         # a name that a host has listed does not lead through what is here already
         listed = depth > 0 and source.host is not None
         if stat.S_ISDIR(mode):
-            self._copy_folder(source, destination, mode, depth, listed=listed)
+            self._copy_folder(source, destination, mode, depth, listed=listed, over=over)
         elif stat.S_ISREG(mode):
             if listed and not stat.S_ISREG(self.mode_at(destination, follow=False) or stat.S_IFREG):
                 raise _in_the_way(destination)
@@ -193,7 +208,14 @@ class _Copying:
             )
 
     def _copy_folder(
-        self, source: Place, destination: Place, mode: int, depth: int, *, listed: bool
+        self,
+        source: Place,
+        destination: Place,
+        mode: int,
+        depth: int,
+        *,
+        listed: bool,
+        over: bool,
     ) -> None:
         if not self.recursive:
             raise _PathError(f"{source} is a folder", hint="Copy it with -r.")
@@ -213,8 +235,9 @@ class _Copying:
             names = self.here.names(source.path)
         for name in sorted(names):
             self.copy_or_leave_out(_below(source, name), _below(destination, name), depth + 1)
-        with _explained(destination):
-            self.there.chmod(destination.path, mode & 0o777)
+        if there is None or not over:  # what was there may be /tmp
+            with _explained(destination):
+                self.there.chmod(destination.path, mode & 0o777)
 
     @contextlib.contextmanager
     def _or_left_out(self) -> Iterator[None]:

@@ -51,7 +51,9 @@ def set_up(store: Store, name: str, wanted: Setup, report: Report) -> None:
                 report(f"Copying {source.name} to {path}...")
                 digest = _digest_of_copy((source, path))
                 store.checkpoint("before ssh copy")
-                copy(Place(str(source)), Place(path, there), recursive=source.is_dir())
+                called = source.resolve().name if source.name == ".." else source.name
+                target = Place(f"{path}{called}" if path.endswith("/") else path, there)
+                copy(Place(str(source)), target, recursive=source.is_dir(), repeated=True)
                 store.checkpoint("after ssh copy")
                 done.append(digest)
                 _write_down(store, name, wanted, done)

@@ -23,12 +23,16 @@ from ecsmachine.machine.model import Machine
 from ecsmachine.machine.store import Store
 from ecsmachine.polling import polls
 from ecsmachine.provision.generalise import generalise, seal
+from ecsmachine.provision.shell import PATH
 
 _OFF_TIMEOUT_S = 180.0
 """How long a host may take to switch itself off, in seconds."""
 
 _BEGUN_OFF_S = 20.0
 """How long a host that another process had begun to switch off is waited for, in seconds."""
+
+_NOT_FOUND = 127
+"""With what a shell leaves that does not find a program."""
 
 
 @dataclass(frozen=True)
@@ -165,9 +169,9 @@ def _copy(store: Store, request: BakeRequest, report: Report) -> CreateRequest:
             (each for each in journal.resources() if each.kind == "image" and _is(each, COPY)), None
         )
         if known is None or known.id is None:
+            _flush(source, report)
             files.make_private_directory(store.directory(name))
             journal.begin(request=recorded(_copy_request(source, driver, request, journal, "")))
-            _flush(source, report)
         image = ImageRequest(COPY, name, f"{name}-{journal.create_id[:8]}")
         image_id = driver.make_image(journal, image, driver_report(request.source, report))
         create = _copy_request(source, driver, request, journal, image_id)
@@ -193,16 +197,25 @@ def _copy_request(
 
 
 def _flush(source: Machine, report: Report) -> None:
-    """Have a host that runs write to its disk what it has in memory."""
+    """Have a host that runs write to its disk what it has in memory.
+
+    Raises :class:`MachineError` if it has no engine.
+    """
     if source.driver.state() is not State.RUNNING:
         return
     try:
         with host.logged_in(source) as connection:
-            connection.run("sync", timeout_s=120)
+            done = connection.run(f'sync; PATH="{PATH}"; dockerd --version', timeout_s=120)
     except MachineError as error:
         report(
             f"The copy will lack data that {source.name} has not written to its disk: "
             f"{error.message}"
+        )
+        return
+    if done.exit_status == _NOT_FOUND:
+        raise MachineError(
+            f'Machine "{source.name}" cannot be baked: no engine is installed on its host',
+            hint=f'"ecsmachine provision {source.name}" installs it.',
         )
 
 

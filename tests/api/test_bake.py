@@ -22,6 +22,7 @@ from ecsmachine.machine.bake import BakeRequest, bake
 from ecsmachine.machine.create_request import CreateRequest
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.store import Store
+from ecsmachine.ssh.command_result import CommandResult
 from tests.api.deaths import Crash, Death
 from tests.api.driver_rig import rig_in
 from tests.api.test_driver_sweep import Ground
@@ -67,7 +68,7 @@ def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bakery]:
         connection._host.driver.stop(lambda line: None)
 
     monkeypatch.setattr(host, "logged_in", logged_in)
-    monkeypatch.setattr(Machine, "run", lambda *_, **__: None, raising=False)
+    monkeypatch.setattr(Machine, "run", lambda *_, **__: CommandResult(0, "", ""), raising=False)
     monkeypatch.setattr(baking, "generalise", lambda host, on_demand: "27.5.1")
     monkeypatch.setattr(baking, "seal", seal)
     monkeypatch.setattr(install_url, "check_install_url", lambda url: None)
@@ -126,6 +127,16 @@ def test_a_copy_leaves_its_machine_alone_and_reaches_nothing(ground: Bakery) -> 
     assert rules["Permissions.2.Policy"] == "drop"
     assert rules["Permissions.2.DestCidrIp"] == "0.0.0.0/0"
     assert ground.baked("web") == [image]
+
+
+def test_what_has_no_engine_is_not_copied(ground: Bakery, monkeypatch: pytest.MonkeyPatch) -> None:
+    ground.create("dev1")
+    before = ground.rig.left()
+    monkeypatch.setattr(Machine, "run", lambda *_, **__: CommandResult(127, "", ""), raising=False)
+    with pytest.raises(MachineError, match='"dev1" cannot be baked: no engine') as raised:
+        ground.bake(BakeRequest("bake-web", "web", source="dev1"))
+    assert raised.value.hint == '"ecsmachine provision dev1" installs it.'
+    assert (ground.rig.left(), ground.store.names()) == (before, ["dev1"])
 
 
 def test_a_copy_asks_for_no_install_script(ground: Bakery, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,17 +115,17 @@ def import_machine(store: Store, content: bytes, passphrase: str, *, name: str =
     name = validate_name(name or config.text("Name"))
     with store.lock(name):
         store.check_place(name)
-        if store.exists(name):
-            raise MachineError(
-                f'Docker machine "{name}" already exists',
-                hint="Import it under another name with --name.",
-            )
         instance = config.object("Driver").values.get("InstanceId")
         if there := _machine_of(store, instance):
             raise MachineError(
                 f'Instance {instance} is already the machine "{there}" of this store',
                 hint="Import it into another store, with --storage-path: if one of two machines "
                 "is removed, the instance is gone for both.",
+            )
+        if store.exists(name):
+            raise MachineError(
+                f'Docker machine "{name}" already exists',
+                hint="Import it under another name with --name.",
             )
         directory = store.directory(name)
         entries["config.json"] = json.dumps(

@@ -13,6 +13,7 @@ from ecsmachine.cli.app import run
 from ecsmachine.cli.display import streams
 from ecsmachine.machine import bake, host
 from ecsmachine.machine.model import Machine
+from ecsmachine.ssh.command_result import CommandResult
 
 
 @contextmanager
@@ -31,7 +32,7 @@ def main() -> None:
     with (
         patch.object(host, "logged_in", logged_in),
         patch.object(host, "make_docker_host", lambda *_, **__: None),
-        patch.object(Machine, "run", lambda *_, **__: None, create=True),
+        patch.object(Machine, "run", lambda *_, **__: CommandResult(0, "", ""), create=True),
         patch.object(bake, "generalise", lambda host, on_demand: "27.5.1"),
         patch.object(bake, "seal", seal),
     ):

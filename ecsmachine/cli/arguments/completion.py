@@ -19,8 +19,12 @@ from ecsmachine.cli.display.cleaning import is_plain, one_line
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import State
 
-_SEVERAL_MACHINES = frozenset(("names",))
-_ONE_MACHINE = frozenset(("name", "manager"))
+_MACHINES = frozenset(("name", "names"))
+"""Arguments for machines, if their help says so: clusters and volumes have names as well."""
+
+_OF_A_MACHINE = frozenset(("from", "manager", "resume", "swarm-join"))
+"""Options that take a machine."""
+
 _ONE_NAME = frozenset(("config", "env"))
 """Commands that take names, to say that they take one alone."""
 
@@ -71,7 +75,7 @@ def _candidates(
         return []
     if current.startswith("-"):
         return _flags(parameters, short=current == "-")
-    if path[-1] == "help":
+    if path[-1] in ("help", "settings"):
         command, _, context, rest = _descend(root, session, rest)
         return [] if rest or not hasattr(command, "list_commands") else _commands(command, context)
     commands = _commands(command, context) if hasattr(command, "list_commands") else []
@@ -141,7 +145,8 @@ def _arguments(
         return [Suggestion(f"{name}:") for name in session.store.names()]
     if path[-1] in ("create", "import"):
         return []
-    if argument.name in _SEVERAL_MACHINES | _ONE_MACHINE and (path[-1] != "ssh" or not given):
+    is_machine = argument.name in _MACHINES and "machine" in (argument.help or "").lower()
+    if is_machine and (path[-1] != "ssh" or not given):
         return [Suggestion(name) for name in session.store.names() if name not in given]
     return [Suggestion(choice) for choice in choices_of(argument)]
 
@@ -160,7 +165,7 @@ def _values(
         return _filters(current)
     if "driver" in names:
         return [Suggestion(name) for name in registry.driver_names()]
-    if option.name in _ONE_MACHINE or names & {"resume", "swarm-join"}:
+    if names & _OF_A_MACHINE:
         return [Suggestion(name) for name in session.store.names()]
     given = {
         flag.removeprefix("--"): value for flag, value in pairwise(words) if flag.startswith("--")

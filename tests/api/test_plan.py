@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -78,6 +79,21 @@ class Files:
 def files(tmp_path: Path) -> Iterator[Files]:
     with rig_in(tmp_path, Delays(pending_s=0.05, starting_s=0.05)) as rig:
         yield Files(rig, tmp_path)
+
+
+def test_quietly_there_are_names_alone(files: Files) -> None:
+    files.write("  a: {count: 3}\n")
+    files.apply("--target", "a-2")
+    assert files.run("plan", "-q") == (0, "a-1\na-3\n", "")
+    (folder,) = files.path.parent.glob("*/machines/a-2")
+    shutil.rmtree(folder)
+    (instance,) = files.rig.cloud.state.instances
+    assert files.run("adopt", "-q") == (0, "a-2\n", "")
+    found = files.run("sweep", "--dry-run", "-q")[1].split()
+    assert instance.id in found
+    assert files.run("ls", "--orphans", "-q")[1].split() == found
+    assert files.run("sweep", "-yq") == (0, "\n".join(found) + "\n", "")
+    assert files.run("sweep", "-yq") == files.run("adopt", "-q") == (0, "", "")
 
 
 def test_made_changed_and_removed_as_the_file_says(files: Files) -> None:

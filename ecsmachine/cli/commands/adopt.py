@@ -15,7 +15,7 @@ from ecsmachine.cli.arguments.login_keys import ask_for_passphrase
 from ecsmachine.cli.commands import orphans
 from ecsmachine.cli.display.confirmation import secret
 from ecsmachine.cli.display.output import print_json
-from ecsmachine.cli.display.printer import say, show
+from ecsmachine.cli.display.printer import document, say, show
 from ecsmachine.cli.display.progress import for_each, steps_of
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import OptionValue, Report
@@ -92,7 +92,7 @@ def _list_candidates(this: Session, clouds: list[TaggedResources], *, as_json: b
     rows = [
         orphans.row_of(each) for each in candidates(this.store, orphans.survey_all(this, clouds))
     ]
-    if as_json:
+    if as_json or document() is not None:
         print_json(rows)
     elif rows:
         show(orphans.orphan_table(rows))

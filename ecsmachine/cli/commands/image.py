@@ -45,7 +45,7 @@ def list_images(
     client = _client(ctx, registry)
     repositories = [parse_name(name)] if name else client.repositories()
     tagged = [(one, tag) for one in repositories for tag in client.tags(one)]
-    if quiet:
+    if quiet and not as_json:
         for one, tag in tagged:
             show(f"{one}:{tag}")
         return

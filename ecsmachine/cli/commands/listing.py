@@ -12,6 +12,7 @@ import typer
 
 from ecsmachine.cli.arguments.context import Session, session
 from ecsmachine.cli.arguments.groups import AsJson, MachineName, MachineNames
+from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.printer import captured, document, finish, redraw, show
 from ecsmachine.cli.display.terminal import can_move
 from ecsmachine.cli.everyday import looks
@@ -88,7 +89,7 @@ def ls(
     if orphans and watch:
         raise UsageError("--orphans cannot be used with --watch", hint="Leave one of them out.")
     if orphans:
-        _list_orphans(this, as_json=json or format_ == "json")
+        _list_orphans(this, quiet=quiet, as_json=json or format_ == "json")
         return
 
     def look() -> None:
@@ -205,12 +206,15 @@ def version(
     looks.version(session(ctx), name=name, json=json)
 
 
-def _list_orphans(this: Session, *, as_json: bool) -> None:
+def _list_orphans(this: Session, *, quiet: bool, as_json: bool) -> None:
     from ecsmachine.cli.commands.orphans import orphan_rows, orphan_table
     from ecsmachine.cli.display.output import print_json
 
     rows = orphan_rows(this, this.environment)
     if as_json:
         print_json(rows)
+    elif quiet:
+        for row in rows:
+            show(one_line(row["Id"]))
     else:
         show(orphan_table(rows))

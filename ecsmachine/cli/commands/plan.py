@@ -74,8 +74,11 @@ def plan(
         if detailed_exitcode:
             error.exit_code = 1
         raise
-    if document() is not None:
-        print_json(data_of(made))
+    shown = document()
+    if shown is not None:
+        data = data_of(made)
+        to_do = [each for each in data["Machines"] if each["Action"] != "keep"]
+        print_json(to_do if shown.form == "names" else data)
     else:
         for line in lines_of(made):
             show(line)

@@ -14,7 +14,7 @@ from ecsmachine.cli.arguments.groups import AsJson, Yes
 from ecsmachine.cli.commands import orphans
 from ecsmachine.cli.display.confirmation import confirmed
 from ecsmachine.cli.display.output import print_json
-from ecsmachine.cli.display.printer import say, show
+from ecsmachine.cli.display.printer import document, say, show
 from ecsmachine.cli.display.progress import steps
 from ecsmachine.drivers import registry
 from ecsmachine.errors import MachineError, UsageError
@@ -107,8 +107,12 @@ def _sweep(
                 swept.journals += done.journals
         if not as_json:
             say(f"{len(swept.removed)} removed, {len(swept.failures)} failed")
+    shown = document()
     if as_json:
         _print_swept(left, swept)
+    elif shown is not None:  # --quiet
+        ids = [each.resource.id for each in chosen] if dry_run else [e.id for e in swept.removed]
+        print_json([{"Id": each} for each in ids])
     if swept.failures:
         summary = MachineError(
             f"{len(swept.failures)} could not be removed",

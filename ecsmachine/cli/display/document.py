@@ -123,7 +123,10 @@ class Document:
             sorted(self._names, key=lambda name: places.get(name, len(places)))
         )
         if self.form == "names":
-            self._write("".join(f"{clean(name)}\n" for name in self._names or _named(self._result)))
+            names = self._names or _named(self._result)
+            # a command that has nothing with a name was called for what it shows
+            others = self._shown if self._result is None and not self._errors else []
+            self._write("".join([f"{clean(name)}\n" for name in names] or others))
         elif self.form == "lines":
             for name in self._names:
                 self._event("machine", describe(name))

@@ -46,7 +46,7 @@ def ls(
         from ecsmachine.cli.display.filters import parse
 
         wanted = parse(filters)
-    if quiet:
+    if quiet and not json:
         for name in sorted(_names(this, wanted, timeout)):  # as comm and join want them
             show(one_line(name))
         return

@@ -133,6 +133,17 @@ def test_each_command_that_changes_machines_names_them(
     assert {*program(*words.split(), "-q").lines} == ({"a", "b"} if several else {"b"})
 
 
+def test_quietly_a_command_without_names_shows_what_it_was_called_for(
+    tmp_path: Path, program: Program, store: Store
+) -> None:
+    template = tmp_path / "web.yml"
+    template.write_text("web: {image: x}\n")
+    assert program("project", "convert", "-q", str(template)).lines[0] == 'version: "3.9"'
+    assert program("project", "convert", "-q", str(tmp_path / "nothing")).out == ""
+    add_machine(store, "a")
+    assert isinstance(json.loads(program("ls", "-q", "--json").out), list)
+
+
 def test_a_machine_that_is_carried_in_a_file_is_named(
     tmp_path: Path, program: Program, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

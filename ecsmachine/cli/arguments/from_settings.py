@@ -133,7 +133,8 @@ def _converted(option: Any, key: str, found: Found) -> Any:
         what, fits = "true or false", isinstance(value, bool)
     elif several:
         value = value if isinstance(value, list) else [value]
-        what, fits = "a text, or a list of texts", not any(isinstance(each, bool) for each in value)
+        what = "a text or a number, or a list of them"
+        fits = not any(isinstance(each, bool) for each in value)
     else:
         what, fits = "a text or a number", type(value) in (str, int, float)
     if not fits:

@@ -189,11 +189,11 @@ def _check_options(path: tuple[str, ...], value: Any, *, project: bool) -> None:
                 )
             _check_options(here, inner, project=project)
         elif not isinstance(inner, (str, bool, int, float)) and not (
-            isinstance(inner, list) and all(isinstance(each, str) for each in inner)
+            isinstance(inner, list) and all(type(each) in (str, int, float) for each in inner)
         ):
             raise FaultError(
                 here,
-                f'"{key}" is neither a text, a number, true or false, nor a list of texts',
+                f'"{key}" is none of: a text, a number, true or false, a list of texts or numbers',
                 "Correct it.",
             )
 

@@ -242,7 +242,7 @@ def test_options_of_other_commands(
         ("[profiles.a]\nprofile = 'b'", 2, '"profile" is not known', ""),
         ("[sets]\na = 1", 2, '"a" is not a table', "Write [sets.a]"),
         ("create = 1", 1, '"create" is not a table', ""),
-        ("[create]\nengine-label = [1]", 2, "neither a text", ""),
+        ("[create]\nengine-label = [true]", 2, "is none of: a text", ""),
         ("[ls]\njson = true", 2, "--json can only be given on the command line", ""),
         ("[create]\nregion = 'x'", 2, "has no option --region", "Did you mean aliyunecs-region?"),
         ("[create]\ncount = true", 2, "--count is not a text or a number", ""),
@@ -617,3 +617,13 @@ def test_a_driver_that_there_is_not_is_of_its_variable(called: Program) -> None:
     assert 'MACHINE_DRIVER: Driver "nope" not' in called("create", "x", MACHINE_DRIVER="nope").err
     typed = called("create", "-d", "other", "x", MACHINE_DRIVER="nope").err
     assert typed.startswith('Error: Driver "other" not found')
+
+
+def test_a_list_may_have_numbers(called: Program, user: Callable[..., Path]) -> None:
+    path = user("[create]\naliyunecs-open-port = [80, '8000-8100']\n")
+    assert told(called, "create")["aliyunecs-open-port"] == (
+        *([80, "8000-8100"], "user"),
+        f"{path}:2",
+    )
+    user("[create]\naliyunecs-open-port = [80, true]\n")
+    assert "a list of texts or numbers" in called("create", "dev1").err

@@ -10,6 +10,7 @@ from ecsmachine.errors import UsageError
 from ecsmachine.machine import host
 from ecsmachine.machine.address import refresh_address
 from ecsmachine.machine.model import Machine
+from ecsmachine.machine.probe import is_without_engine
 from ecsmachine.machine.provisioning import check_provisions
 from ecsmachine.machine.store import Store
 from ecsmachine.provision.base import EngineOptions
@@ -77,7 +78,8 @@ def set_options(
 ) -> bool:
     """Give the engine these values, by flag, in the place of those that it had; the lock is held.
 
-    Returns, and raises, as :func:`change_engine` does.
+    One that is not there yet has them when it is installed. Returns, and raises, as
+    :func:`change_engine` does.
     """
     check_provisions(machine)
     wanted = {
@@ -86,6 +88,10 @@ def set_options(
     }
     options = replace(machine.engine, **wanted)  # type: ignore[arg-type]
     validate_engine_options(options)
+    if is_without_engine(machine):
+        machine.engine = options
+        store.save(machine)
+        return False
     return _apply(store, machine, options, report)
 
 

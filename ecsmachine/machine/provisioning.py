@@ -11,15 +11,20 @@ from ecsmachine.machine import host, renewal
 from ecsmachine.machine.address import refresh_address, state_or_none
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.store import Store
+from ecsmachine.provision.base import EngineOptions
 
 
-def provision(store: Store, name: str, report: Report) -> None:
+def provision(
+    store: Store, name: str, report: Report, *, engine: EngineOptions | None = None
+) -> None:
     """Provision a machine again with its stored options; what is as it shall be is left alone.
 
-    This is also how a machine whose engine was broken, or whose address has changed, is mended.
+    ``engine`` are the options of one that has no engine yet. This is also how a machine whose
+    engine was broken, or whose address has changed, is mended.
     """
     with store.holding(name) as machine:
         check_provisions(machine)
+        machine.engine = engine or machine.engine
         refresh_address(machine)
         if machine.auth.ca_key_path.exists():
             renewal.renew_due(store, machine.auth, report, among=[name])

@@ -81,6 +81,17 @@ def files(tmp_path: Path) -> Iterator[Files]:
         yield Files(rig, tmp_path)
 
 
+def test_engine_options_of_a_machine_without_an_engine_are_kept_for_it(files: Files) -> None:
+    files.write("  a: {}\n")
+    files.apply()
+    files.write("  a: {engine-labels: {tier: data}}\n")
+    assert files.plan() == {"a": "change"}
+    files.apply()
+    assert files.plan() == {"a": "keep"}
+    shown = json.loads(files.run("config", "show", "a", "--json")[1])
+    assert shown["Labels"] == ["tier=data"]
+
+
 def test_quietly_there_are_names_alone(files: Files) -> None:
     files.write("  a: {count: 3}\n")
     files.apply("--target", "a-2")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ecsmachine.drivers.base import Report
-from ecsmachine.machine import changes, operations, provisioning
+from ecsmachine.machine import changes, engine_config, operations, provisioning
 from ecsmachine.machine.address import refresh_address
 from ecsmachine.machine.create_request import CreateRequest, recorded
 from ecsmachine.machine.plan.plan import Step
@@ -33,11 +33,13 @@ def change(store: Store, step: Step, report: Report) -> None:
         _set_jump(store, request)
     if step.moved:
         _find_again(store, request, report)
-    wanted = {each.option: each.after for each in step.differences if each.option not in _OURS}
+    # an engine that is yet to be installed has its options from the start
+    others = _OURS if "provision" not in options else (*_OURS, *engine_config.FIELDS)
+    wanted = {each.option: each.after for each in step.differences if each.option not in others}
     if wanted or step.unfinished:
         changes.change_machine(store, name, wanted, report)
     if "provision" in options:
-        provisioning.provision(store, name, report)
+        provisioning.provision(store, name, report, engine=request.engine)
     if "engine-version" in options:
         provisioning.upgrade(store, name, report, version=request.engine.version)
     if step.rejoin:

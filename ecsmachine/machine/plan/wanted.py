@@ -44,7 +44,7 @@ class Wanted:
 
 
 def targeted(
-    targets: Sequence[str], wanted: Iterable[Wanted], made: Iterable[str]
+    targets: Sequence[str], wanted: Sequence[Wanted], made: Iterable[str]
 ) -> set[str] | None:
     """Return the names of the machines that the targets mean; None if all are.
 
@@ -65,8 +65,9 @@ def targeted(
     found: set[str] = set()
     for target in targets:
         if target not in groups:
+            where = "in the file" if wanted else "among the machines that were made from the file"
             raise UsageError(
-                f'--target: there is no "{target}" in the file',
+                f'--target: there is no "{target}" {where}',
                 hint=instead_of(target, sorted(groups)),
             )
         found |= groups[target]

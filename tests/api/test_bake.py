@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ecsmachine.cli.commands.bake import flags_for
 from ecsmachine.cli.display.facts import facts
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.baking import BakedImage, validate_family
@@ -127,6 +129,13 @@ def test_a_copy_leaves_its_machine_alone_and_reaches_nothing(ground: Bakery) -> 
     assert rules["Permissions.2.Policy"] == "drop"
     assert rules["Permissions.2.DestCidrIp"] == "0.0.0.0/0"
     assert ground.baked("web") == [image]
+
+
+def test_the_options_for_an_image_with_a_large_disk_name_its_size() -> None:
+    image = BakedImage("m-1", "web-1", "web", "27.5.1", "cn-hangzhou", size_gib=40)
+    assert flags_for(image) == "--aliyunecs-image-family web"
+    sized = "--aliyunecs-image-family web --aliyunecs-system-disk-size 45"
+    assert flags_for(replace(image, size_gib=45)) == sized
 
 
 def test_what_has_no_engine_is_not_copied(ground: Bakery, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -202,11 +202,17 @@ def _bake(
         image = in_own_thread(lambda: bake(this.store, request, report, interruption=interruption))
     print_result(_row(this, image))
     say(f"Image {image.id} of family {image.family}, with Docker {image.engine}, is ready")
-    say(this.as_called(f"To use it, run: ecsmachine create {_flag(image.family)} NAME"))
+    say(this.as_called(f"To use it, run: ecsmachine create {flags_for(image)} NAME"))
 
 
-def _flag(family: str) -> str:
-    return f"--aliyunecs-image-family {family}"
+def flags_for(image: BakedImage) -> str:
+    """Return the options of ``create`` for an image: its disk may be larger than the default."""
+    size = "aliyunecs-system-disk-size"
+    (usual,) = (one.default for one in registry.options_of("aliyunecs") if one.name == size)
+    larger = isinstance(usual, int) and image.size_gib > usual
+    return f"--aliyunecs-image-family {image.family}" + (
+        f" --{size} {image.size_gib}" if larger else ""
+    )
 
 
 def _list(this: Session, images: BakedImages, family: str, *, as_json: bool) -> None:

@@ -76,7 +76,8 @@ def parse_yaml(content: bytes, problems: Problems) -> yaml.Node | None:
     try:
         node = yaml.compose(text, yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        unclosed = re.search("end of stream|stream end", error.problem or "")
+        mark = (unclosed and error.context_mark) or error.problem_mark or error.context_mark
         what = " ".join(filter(None, (error.context, error.problem)))
         line = mark.line if mark else 0
         hint = "Indent YAML with spaces." if "\\t" in what else ""

@@ -171,6 +171,8 @@ machines:
         ("machines:\n  a: !secret x", "the tag !secret is unknown"),
         ("machines:\n\ta: {}", "it is not YAML"),
         ("machines: {a: {}\n---\nmachines: {}", "it is not YAML"),
+        ("machines:\n  a: {region: 'x}\n\n", "2: it is not YAML: while scanning a quoted scalar"),
+        ("machines:\n  a: [1\n\n", "2: it is not YAML: while parsing a flow sequence"),
         ("machines: {a: }\n---\nmachines: {}", "it is not YAML: expected a single document"),
         ("machines: {a: {region: ${R}}}", "Between braces, put ${…} into quotes."),
         ("machines: {a: *b}", "it is not YAML: found undefined alias 'b'"),

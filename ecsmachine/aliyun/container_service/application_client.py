@@ -49,15 +49,15 @@ class ApplicationClient:
     def __init__(
         self, master_url: str, folder: Path, *, insecure: bool = False, untrusted: str = ""
     ):
-        files = {name: folder / f"{name}.pem" for name in ("ca", "cert", "key")}
-        for file in files.values():
-            if not file.is_file():
-                raise rules.ClusterError("CertificatesMissing", f"There is no {file}", folder.name)
         if not master_url:
             raise rules.ClusterError(
                 "MasterMissing",
                 "The cluster has no master_url: applications need a running Swarm cluster",
             )
+        files = {name: folder / f"{name}.pem" for name in ("ca", "cert", "key")}
+        for file in files.values():
+            if not file.is_file():
+                raise rules.ClusterError("CertificatesMissing", f"There is no {file}", folder.name)
         if insecure:
             warnings.filterwarnings("ignore", message="Unverified HTTPS request")
         self.url = https_of(master_url)

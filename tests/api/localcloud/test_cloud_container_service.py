@@ -1185,7 +1185,7 @@ def test_the_commands(program: Any, applications: ApplicationClient, tmp_path: P
     assert json.loads(done("service", "inspect", "shop_db"))["desired_state"] == "stopped"
     done("volume", "create", "data2", "--driver", "local")
     assert "data2" in done("volume", "ls")
-    done("volume", "rm", "-y", "data2")
+    done("volume", "rm", "-y", "data2", "data2")
     data = json.loads(done("volume", "create", "data2", "--driver", "local", "--json"))
     assert data == {"Name": "data2", "Errors": []}
     url = done("trigger", "create", "shop", "--scale", "web").strip()
@@ -1211,8 +1211,7 @@ def test_json_names_the_cluster_that_is_worked_on(program: Any, client: ClusterC
     found = client.find("named")
     assert (told["Name"], told["Id"], told["Errors"]) == ("named", found.id, [])
     client.wait(found.id)
-    client.delete(found.id)
-    client.wait_gone(found.id)
+    assert program("cluster", "rm", "-y", "--wait", "named", found.id) == (0, "Removed named\n", "")
 
 
 def test_a_template_becomes_a_stack_file(program: Any) -> None:

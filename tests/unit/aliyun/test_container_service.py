@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from ecsmachine.aliyun.container_service import (
     VolumeRequest,
     fire,
 )
-from ecsmachine.aliyun.container_service.application_client import https_of
+from ecsmachine.aliyun.container_service.application_client import ApplicationClient, https_of
 from ecsmachine.aliyun.container_service.applications import Project, Volume
 from ecsmachine.aliyun.container_service.kubernetes import NodeGroup
 from ecsmachine.aliyun.errors import ApiError
@@ -444,3 +445,8 @@ def test_a_triggers_refusal_does_not_show_its_secret(
         fire("https://example.invalid/")
     with pytest.raises(UsageError, match="step: 101"):
         fire(f"{peer.address}/?triggerUrl=a&secret=b", kind="scale_in", step=101)
+
+
+def test_a_cluster_without_a_master_needs_no_certificates(tmp_path: Path) -> None:
+    with pytest.raises(MachineError, match="no master_url"):
+        ApplicationClient("", tmp_path)

@@ -238,7 +238,7 @@ def remove(
 
     Example: ecsmachine cluster rm my-cluster --wait
     """
-    clusters = [client.find(name) for name in names]
+    clusters = {found.id: found for found in map(client.find, names)}.values()
     confirm(
         f"About to remove {', '.join(names)} with all nodes and everything that runs on them", yes
     )

@@ -253,7 +253,7 @@ def remove(
     Example: ecsmachine project rm web --force
     """
     confirm(f"About to remove {', '.join(names)}", yes)
-    for name in names:
+    for name in dict.fromkeys(names):
         client.delete_project(name, force=force, volumes=volumes)
         say(f"Removed {name}")
 

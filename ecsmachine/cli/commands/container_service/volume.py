@@ -93,6 +93,6 @@ def remove(
     Example: ecsmachine volume rm data
     """
     confirm(f"About to remove {', '.join(names)}", yes)
-    for name in names:
+    for name in dict.fromkeys(names):
         client.delete_volume(name)
         say(f"Removed {name}")

@@ -84,11 +84,15 @@ def ls(
     Example: ecsmachine ls --filter state=Running -f '{{.Name}}: {{.URL}}'
     """
     this = session(ctx)
-    if interval is not None and not watch:
+    typed = _typed(ctx)
+    if "--interval" in typed and not watch:
         raise UsageError("--interval can only be used with --watch", hint="Add --watch.")
-    if orphans and watch:
-        raise UsageError("--orphans cannot be used with --watch", hint="Leave one of them out.")
     if orphans:
+        unfit = [each for each in typed if each != "--format" or format_ != "json"]
+        if unfit:
+            raise UsageError(
+                f"--orphans cannot be used with {unfit[0]}", hint="Leave one of them out."
+            )
         _list_orphans(this, quiet=quiet, as_json=json or format_ == "json")
         return
 
@@ -109,6 +113,17 @@ def ls(
         _watch(look, interval or _INTERVAL_S)
     else:
         look()
+
+
+def _typed(ctx: typer.Context) -> list[str]:
+    """Return what is on the command line of the options for machines; a file's are for others."""
+    flags = {
+        "filters": "--filter",
+        "format_": "--format",
+        **{name: f"--{name}" for name in ("output", "sort", "watch", "interval")},
+    }
+    sources = {name: ctx.get_parameter_source(name) for name in flags}
+    return [flags[name] for name, found in sources.items() if found and found.name == "COMMANDLINE"]
 
 
 def _watch(look: Callable[[], None], interval_s: float) -> NoReturn:

@@ -627,3 +627,10 @@ def test_a_list_may_have_numbers(called: Program, user: Callable[..., Path]) -> 
     )
     user("[create]\naliyunecs-open-port = [80, true]\n")
     assert "a list of texts or numbers" in called("create", "dev1").err
+
+
+def test_an_interval_is_for_those_lists_that_are_watched(
+    called: Program, user: Callable[..., Path], store: Store
+) -> None:
+    user("[ls]\ninterval = 3\n")
+    assert called("ls", MACHINE_STORAGE_PATH=str(store.path)).code == 0

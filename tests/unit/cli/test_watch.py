@@ -86,6 +86,9 @@ def test_who_reads_no_more_ends_it(environment: dict[str, str]) -> None:
     [
         (["--interval", "3"], "--interval can only be used with --watch"),
         (["--watch", "--orphans"], "--orphans cannot be used with --watch"),
+        (["--orphans", "--filter", "name=a"], "--orphans cannot be used with --filter"),
+        (["--orphans", "-o", "NAME"], "--orphans cannot be used with --output"),
+        (["--orphans", "-f", "{{.Name}}"], "--orphans cannot be used with --format"),
         (["--watch", "--interval", "0.1"], "--interval"),
         (["--watch", "-o", "NOPE"], 'there is no column "NOPE"'),
     ],

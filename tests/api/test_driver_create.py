@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.base import FirstPassword, State
+from ecsmachine.drivers.base import FirstPassword, ProtectedError, State
 from ecsmachine.drivers.host_name import host_name_for
 from ecsmachine.drivers.tagged import tag_of
 from ecsmachine.ssh.keys import ensure_key_pair
@@ -254,8 +254,6 @@ def test_rm_in_whatever_state(rig: Rig, status: str) -> None:
 
 
 def test_rm_of_a_protected_machine_refuses_until_it_is_unprotected(rig: Rig) -> None:
-    from ecsmachine.drivers.base import ProtectedError
-
     driver, journal = rig.create(deletion_protection=True)
     journal.finish()
     with pytest.raises(ProtectedError, match="DeletionProtection") as caught:
@@ -266,6 +264,17 @@ def test_rm_of_a_protected_machine_refuses_until_it_is_unprotected(rig: Rig) -> 
     driver._cloud.ecs.set_deletion_protection(driver.config()["InstanceId"], False)
     driver.remove(journal, rig.report)
     assert rig.left() == {}
+
+
+@pytest.mark.parametrize("kept", [{"deletion_protection": True}, {"charge_type": "PrePaid"}])
+def test_rm_takes_nothing_from_an_instance_that_stays(rig: Rig, kept: dict[str, Any]) -> None:
+    driver, journal = rig.create(allocate_eip=True, **kept)
+    journal.finish()
+    before = rig.left()
+    for remove in (driver.remove, driver.remove_own):
+        with pytest.raises(ProtectedError, match=r"deletion protection|is a subscription until"):
+            remove(journal, rig.report)
+    assert (rig.left(), before["addresses"]) == (before, 1)
 
 
 def test_a_half_made_protected_machine_can_be_taken_back(rig: Rig) -> None:

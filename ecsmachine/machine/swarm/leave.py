@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ecsmachine.drivers.base import Report
+from ecsmachine.drivers.changes import Changeable
 from ecsmachine.drivers.host_name import host_name_for
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.engine_look import EngineConnectionError
@@ -67,6 +68,8 @@ def leave_for_good(store: Store, machine: Machine, report: Report) -> None:
         manager, node = members.manager_of(store, machine, there)
         if manager is None or node is None:
             return  # the last member of its swarm: no other node to inform
+        if store.journal(machine.name).complete and _is_kept(machine):
+            return  # and stays a member; one that is half made is removed whatever protects it
         report(f'Removing "{machine.name}" from the swarm of "{manager.name}"...')
         if node.role == "manager":
             set_node(manager, node, "worker", None)
@@ -80,6 +83,17 @@ def leave_for_good(store: Store, machine: Machine, report: Report) -> None:
             f'The swarm of "{machine.name}" may still list it: {error.message}. "ecsmachine swarm '
             f'leave --force {machine.name}" removes it.'
         )
+
+
+def _is_kept(machine: Machine) -> bool:
+    """Whether the provider refuses to remove a machine, or to say anything about it."""
+    if not isinstance(machine.driver, Changeable):
+        return False
+    try:
+        seen = machine.driver.observed()
+    except MachineError:
+        return True
+    return bool(seen.protection or seen.paid_until)
 
 
 def _leave_alone(machine: Machine, there: Membership | None, *, force: bool) -> None:

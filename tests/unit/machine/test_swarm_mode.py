@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from ecsmachine.drivers.base import State
+from ecsmachine.drivers.changes import Observed
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import engine_api
 from ecsmachine.machine.engine_api import EngineAnswer
@@ -16,7 +18,7 @@ from ecsmachine.machine.engine_look import EngineConnectionError
 from ecsmachine.machine.store import Store
 from ecsmachine.machine.swarm import api, join, leave, members, nodes
 from ecsmachine.ssh import route
-from tests.unit.stand_ins import add_machine
+from tests.unit.stand_ins import ToldDriver, add_machine
 
 CLUSTER = "ll5o2j2uohthvjy56u4ga3h5p"
 
@@ -241,6 +243,18 @@ def test_a_machine_that_is_removed_leaves_first(store: Store, swarm: Engines) ->
         ("10.0.0.1", "DELETE", "/nodes/node2?force=true"),
     ]
     assert lines == ['Removing "w" from the swarm of "m"...']
+
+
+@pytest.mark.parametrize("protection", ["", "deletion-protection"])
+def test_a_machine_that_its_provider_keeps_stays_in_its_swarm(
+    store: Store, swarm: Engines, protection: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = Observed(gone=False, state=State.RUNNING, protection=protection)
+    monkeypatch.setattr(ToldDriver, "observed", lambda self: seen, raising=False)
+    monkeypatch.setattr(leave, "Changeable", ToldDriver)
+    store.journal("w").finish()
+    leave.leave_for_good(store, store.load("w"), lambda line: None)
+    assert any(each[1] != "GET" for each in swarm.asked) is not bool(protection)
 
 
 @pytest.mark.parametrize("name", ["dead", "free", "m"])

@@ -29,6 +29,9 @@ SHARED_KINDS = (
 )
 """What several machines use: each of them lists it, and the last one removes it."""
 
+_TAKEN_FIRST = (eip.KIND, eip.BINDING_KIND, route.KIND, load_balancer.KIND)
+"""What an instance has lost before ECS is asked to release it."""
+
 
 def remove(
     cloud: Cloud,
@@ -47,6 +50,9 @@ def remove(
     what is left.
     """
     had_journal = bool(journal.resources())
+    taken_first = any(each.kind in _TAKEN_FIRST for each in journal.resources())
+    if journal.complete and taken_first and record.instance_id:
+        instance.releasable(cloud, record.instance_id)
     failures: list[MachineError] = []
     for resource in journal.resources():
         if only_own and resource.kind in SHARED_KINDS:
@@ -149,7 +155,7 @@ def _remove_recorded(cloud: Cloud, record: Record, report: Report) -> None:
     An elastic address goes with the machine if Docker Machine took it for it: in a VPC it takes
     one for every machine with a public address, and that is the address that it stored.
     """
-    found = cloud.ecs.instance(record.instance_id)
+    found = instance.releasable(cloud, record.instance_id)
     if found is None:
         check_account(cloud, record, record.instance_id)
     elif found.eip_allocation_id and found.eip_address == record.base.ip_address:

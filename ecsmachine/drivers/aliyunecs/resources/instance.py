@@ -21,7 +21,7 @@ from ecsmachine.drivers.aliyunecs.resources.asking import (
 )
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.placement import Place, Plan
-from ecsmachine.drivers.aliyunecs.resources.state import reason_of, state_of
+from ecsmachine.drivers.aliyunecs.resources.state import is_expired, reason_of, state_of
 from ecsmachine.drivers.aliyunecs.resources.tags import CREATE, machine_tags
 from ecsmachine.drivers.base import (
     DriverContext,
@@ -313,7 +313,8 @@ def _release(cloud: Cloud, instance_id: str, *, appear_timeout_s: float) -> bool
                 if spent_s >= appear_timeout_s:
                     return False
             elif error.meaning is Meaning.PAID_IN_ADVANCE:
-                raise _paid_in_advance(cloud, instance_id, error) from error
+                found = cloud.ecs.instance(instance_id)
+                raise _paid_in_advance(instance_id, found, f": {error.message}") from error
             elif error.meaning is Meaning.PROTECTED:
                 raise ProtectedError(error.message, hint=error.hint) from error
             elif error.meaning is not Meaning.WRONG_STATUS:
@@ -324,13 +325,27 @@ def _release(cloud: Cloud, instance_id: str, *, appear_timeout_s: float) -> bool
     raise refusal
 
 
-def _paid_in_advance(cloud: Cloud, instance_id: str, error: ApiError) -> ProtectedError:
+def releasable(cloud: Cloud, instance_id: str) -> Instance | None:
+    """Return an instance from which something is taken before it is released, if it is there.
+
+    Raises :class:`ProtectedError` for one that ECS would keep.
+    """
+    found = cloud.ecs.instance(instance_id)
+    if found is not None and found.deletion_protection:
+        raise ProtectedError(
+            f"Instance {instance_id} has deletion protection",
+            hint="First disable it: in the ECS console, or with ModifyInstanceAttribute.",
+        )
+    if found is not None and found.charge_type == "PrePaid" and not is_expired(found):
+        raise _paid_in_advance(instance_id, found)
+    return found
+
+
+def _paid_in_advance(instance_id: str, found: Instance | None, refusal: str = "") -> ProtectedError:
     """Return what to do about an instance that cannot be released yet."""
-    instance = cloud.ecs.instance(instance_id)
-    until = f" until {instance.expires}" if instance is not None and instance.expires else ""
+    until = f" until {found.expires}" if found is not None and found.expires else ""
     return ProtectedError(
-        f"Instance {instance_id} is a subscription{until} and cannot be released earlier: "
-        f"{error.message}",
+        f"Instance {instance_id} is a subscription{until} and cannot be released earlier{refusal}",
         hint="Wait until then, or change it to PostPaid (or get a refund) in the ECS console, "
         "and try again.",
     )

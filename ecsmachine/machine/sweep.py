@@ -269,11 +269,14 @@ def _sweep_journal(
         try:
             cloud.remove_listed(journal, _machine_name_of(path), config, report)
         finally:
-            left = journal.resources()
+            left, claims = journal.resources(), _claims(store, cloud)
             swept.removed += [
                 TaggedResource(each.kind, each.id, cloud.region, details=each.details)
                 for each in before
-                if each.id is not None and each not in left
+                # what another machine uses too has stayed for it
+                if each.id is not None
+                and each not in left
+                and (each.kind, each.id) not in claims.by_key
             ]
         path.unlink()
         swept.journals.append(path)

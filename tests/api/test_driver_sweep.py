@@ -198,6 +198,17 @@ def test_rm_f_with_lost_credentials_leaves_a_journal_that_sweep_empties(ground: 
     assert list(ground.store.abandoned_path.iterdir()) == []
 
 
+def test_what_a_dropped_machine_shared_stays_for_the_others(ground: Ground) -> None:
+    for name in ("dev1", "dev2"):
+        ground.create(name)
+    blind = Store(ground.store.path, {"HOME": "/nonexistent"})
+    removal.remove(blind, "dev1", ground.rig.report, force=True)
+    swept = ground.sweep()
+    assert (swept.failures, len(swept.journals)) == ([], 1)
+    assert {each.kind for each in swept.removed} == {"instance", "key-pair"}
+    assert ground.rig.left()["security groups"] == 1
+
+
 def test_a_route_of_a_released_instance_is_known_from_its_journal(ground: Ground) -> None:
     machine = ground.create(route_cidr="10.9.0.0/24")
     blind = Store(ground.store.path, {"HOME": "/nonexistent"})

@@ -27,7 +27,8 @@ class TimedOutError(MachineError):
 def wait_for(store: Store, name: str, wanted: Wanted, timeout_s: float, report: Report) -> None:
     """Wait until a machine runs, is ready (its engine answers over TLS) or has stopped.
 
-    Raises :class:`TimedOutError`, and :class:`NotRunningError` for a machine that is gone.
+    Raises :class:`TimedOutError`, and :class:`NotRunningError` for a machine that is gone, or that
+    its provider has locked.
     """
     report(f'Waiting for "{name}" to be {wanted}...')
     seen = ""
@@ -39,13 +40,19 @@ def wait_for(store: Store, name: str, wanted: Wanted, timeout_s: float, report: 
             with saving_new_addresses(store, [machine]):
                 if wanted == "ready":
                     look = probe(machine, timeout_s=_ANSWER_S)
-                state = machine.driver.state() if look is None else look.state
+                # a look has an error for its state where the cloud does not answer, too
+                if look is None or look.state is State.ERROR:
+                    state = machine.driver.state()
+                else:
+                    state = look.state
             seen = (look.error if look else "") or state.value
         except MachineError as error:  # a cloud may refuse for a moment
             seen = error.message
             continue
         if state is State.NOT_FOUND:
             raise NotRunningError(machine, state, f'Machine "{name}" does not exist')
+        if state is State.ERROR:
+            raise NotRunningError(machine, state, f'Machine "{name}" cannot become {wanted}')
         if wanted == "stopped":
             if state is State.STOPPED:
                 return

@@ -46,6 +46,9 @@ def test_a_machine_that_gets_there(program: Program, store: Store) -> None:
         ("Running", "stopped", "is not stopped after 0 s: Running", "TimedOut"),
         ("Running", "ready", "is not ready after 0 s: The Docker engine does not", "TimedOut"),
         ("Not Found", "running", "does not exist", "NotRunning"),
+        ("Error", "running", "cannot become running", "NotRunning"),
+        ("Error", "ready", "cannot become ready", "NotRunning"),
+        ("Error", "stopped", "cannot become stopped", "NotRunning"),
     ],
 )
 def test_one_that_does_not(

@@ -86,6 +86,7 @@ NOT_ON_WINDOWS = {
 """What of that which is run is of no use there, by the beginning of its name."""
 
 
+@pytest.mark.timeout(900)  # one part is two minutes, and five beside much other work
 @pytest.mark.parametrize("part", RUN)
 def test_unit_tests(
     python: WindowsPython,
@@ -109,7 +110,7 @@ def test_unit_tests(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=280,
+        timeout=880,
         cwd=CHECKOUT,
         env={**on_windows(dict(os.environ), tmp_path), **python.environment},
     )

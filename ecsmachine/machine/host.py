@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ecsmachine.drivers.base import Checkpoint, FirstPassword, NamedHost, Report, no_checkpoint
 from ecsmachine.drivers.host_name import host_name_for
+from ecsmachine.errors import MachineError
 from ecsmachine.machine import certificates as machine_certificates
 from ecsmachine.machine import engine_api
 from ecsmachine.machine.engine_look import (
@@ -116,7 +117,8 @@ def logged_in(
 
     A machine that ends meanwhile ends the wait, or cuts the connection. Raises
     :class:`~ecsmachine.machine.watch.EndedError`, or as
-    :func:`~ecsmachine.ssh.wait.wait_for_ssh` does.
+    :func:`~ecsmachine.ssh.wait.wait_for_ssh` does; the block's error of a host without an engine
+    says what installs it.
     """
     from ecsmachine.ssh.wait import wait_for_ssh
 
@@ -140,7 +142,14 @@ def logged_in(
             interruption.waking(connection.close),
             watch.waking(connection.close),
         ):
-            yield connection
+            try:
+                yield connection
+            except MachineError as error:
+                from ecsmachine.provision.errors import NoEngineError
+
+                if isinstance(error, NoEngineError):
+                    error.hint = f'"ecsmachine provision {machine.name}" installs it.'
+                raise
 
 
 def provision_request(machine: Machine, report: Report) -> ProvisionRequest:

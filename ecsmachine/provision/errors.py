@@ -34,6 +34,13 @@ class ProvisionError(MachineError):
         self.step = step
 
 
+class NoEngineError(ProvisionError):
+    """No engine is installed on the host; who knows its machine says what installs one."""
+
+    def __init__(self, step: str):
+        super().__init__(step, "no engine is installed on the host")
+
+
 def output_of(result: CommandResult) -> str:
     """Return the end of what a command printed, its errors last."""
     ends = (ending(part) for part in (result.stdout, result.stderr))

@@ -8,7 +8,7 @@ from ecsmachine.provision import batch
 from ecsmachine.provision.base import HostConnection, ProvisionRequest, Report
 from ecsmachine.provision.batch import Part
 from ecsmachine.provision.engine import DROP_IN_PATH, validate_engine_options
-from ecsmachine.provision.errors import ProvisionError, output_of
+from ecsmachine.provision.errors import NoEngineError, ProvisionError, output_of
 from ecsmachine.provision.provision import look
 from ecsmachine.provision.shell import PATH
 from ecsmachine.provision.step import Run, Situation, Upload
@@ -42,11 +42,7 @@ def reconfigure(host: HostConnection, request: ProvisionRequest, report: Report)
     validate_engine_options(request.engine)
     situation = look(host, request)
     if not situation.facts["dockerd"]:
-        raise ProvisionError(
-            NAME,
-            "no engine is installed on the host",
-            hint="Install it first: ecsmachine provision NAME",
-        )
+        raise NoEngineError(NAME)
     refuse_conflicts(situation)
     hashes = seen_hashes(situation.facts)
     text = unit_text(situation, hashes)

@@ -7,7 +7,7 @@ import shlex
 from ecsmachine.provision import facts
 from ecsmachine.provision.base import HostConnection, Report
 from ecsmachine.provision.detect import parse_os_release, provisioner_for
-from ecsmachine.provision.errors import ProvisionError, failure_line, output_of
+from ecsmachine.provision.errors import NoEngineError, ProvisionError, failure_line, output_of
 from ecsmachine.provision.provisioner import PackageManager
 from ecsmachine.provision.repository import choosing_version
 from ecsmachine.provision.shell import PATH, as_root, engine_journal, run, with_journal
@@ -41,11 +41,7 @@ def upgrade_engine(host: HostConnection, report: Report, *, version: str = "") -
     script = upgrade_script(provisioner.packages, version)
     result = run(host, _STEP, as_root(script, host.user), timeout_s=_TIMEOUT_S)
     if result.exit_status == _NO_ENGINE:
-        raise ProvisionError(
-            _STEP,
-            "no engine is installed on the host",
-            hint="Install it first: ecsmachine provision NAME",
-        )
+        raise NoEngineError(_STEP)
     if result.exit_status == _NO_PACKAGE:
         raise ProvisionError(
             _STEP,

@@ -14,7 +14,7 @@ from ecsmachine.machine import host, watch
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.store import Store
 from ecsmachine.machine.watch import EndedError, watching
-from ecsmachine.provision.errors import ProvisionError
+from ecsmachine.provision.errors import NoEngineError, ProvisionError
 from ecsmachine.ssh.connection import AuthenticationError, SSHError
 from ecsmachine.ssh.keys import ensure_key_pair
 from ecsmachine.ssh.wait import NeverAnsweredError
@@ -96,6 +96,9 @@ def test_a_host_that_knows_no_key_yet_is_logged_in_to_by_password(
     monkeypatch.setattr(ToldDriver, "first_password", lambda driver: "Secret-123", raising=False)
     with host.logged_in(machine) as connection:
         assert connection.user == "root"
+    with pytest.raises(NoEngineError) as caught, host.logged_in(machine):
+        raise NoEngineError("upgrade")
+    assert caught.value.hint == '"ecsmachine provision dev1" installs it.'
 
 
 def test_one_bad_answer_is_not_believed(machine: Machine) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import typer
@@ -70,12 +71,15 @@ def _convert_only_if_needed(command: Any) -> None:
 def _converting_only_if_needed(parameter: Any, convert: Any) -> Any:
     several = getattr(parameter, "multiple", False) or parameter.nargs == -1
     annotation = parameter.type_descriptor.annotation
-    is_number = bool({int, float} & {annotation, *get_args(annotation)})
+    kinds = {annotation, *get_args(annotation)}
+    is_number, is_path = bool({int, float} & kinds), Path in kinds
 
     def process_value(context: Any, value: Any) -> Any:
         source = context.get_parameter_source(parameter.name)
         if is_number:
             _refuse_too_large(parameter, value if several and value else (value,))
+        if is_path and value == "":  # of a variable that is not set: no path is the working folder
+            raise UsageError(f"{_name_of(parameter)}: it is empty", hint="Name a path.")
         simple = value_of(parameter, value)
         if simple is not None:
             value = simple
@@ -95,10 +99,15 @@ def _refuse_too_large(parameter: Any, words: Iterable[Any]) -> None:
     for word in words:
         try:
             if isinstance(word, str) and abs(float(word)) >= _TOO_LARGE:
-                name = (flags_of(parameter) or [written_in_help(parameter)])[0]
-                raise UsageError(f"{name}: {word} is too large", hint="Give a smaller number.")
+                raise UsageError(
+                    f"{_name_of(parameter)}: {word} is too large", hint="Give a smaller number."
+                )
         except ValueError:  # no number: the conversion says so
             pass
+
+
+def _name_of(parameter: Any) -> str:
+    return str((flags_of(parameter) or [written_in_help(parameter)])[0])
 
 
 def _accept_flag_forms(command: Any) -> None:

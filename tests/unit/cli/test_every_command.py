@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -61,6 +62,16 @@ def test_no_number_is_too_large_for_what_takes_it(words: str, value: str) -> Non
             several = parameter.nargs == -1 or getattr(parameter, "multiple", False)
             with pytest.raises(UsageError, match="too large"):
                 parameter.process_value(context, (value,) if several else value)
+
+
+@pytest.mark.parametrize("words", sorted(CALLABLE))
+def test_no_empty_word_is_the_working_folder(words: str) -> None:
+    context = COMMANDS[words][1]
+    for parameter in CALLABLE[words].get_params(context):
+        annotation = parameter.type_descriptor.annotation
+        if Path in {annotation, *get_args(annotation)}:
+            with pytest.raises(UsageError, match="it is empty"):
+                parameter.process_value(context, "")
 
 
 def examples(words: str) -> list[str]:

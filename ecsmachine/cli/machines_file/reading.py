@@ -281,12 +281,14 @@ def _with_joins(machines: list[Declared], problems: Problems) -> list[Declared]:
 
 def _check_circles(machines: list[Declared], problems: Problems) -> None:
     joins = {each.name: str(each.flags.get("swarm-join") or "") for each in machines}
+    told: set[str] = set()
     for each in machines:
         way, at = [each.name], joins[each.name]
         while at in joins and at not in way:
             way.append(at)
             at = joins[at]
-        if at and at == each.name:
+        if at and at == each.name and at not in told:
+            told.update(way)
             line = each.lines.get("swarm-join", each.line)
             problems.add(line, f"swarm-join forms a circle: {' → '.join([*way, at])}")
 

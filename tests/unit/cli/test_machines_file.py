@@ -221,6 +221,11 @@ def test_a_secret_that_is_elsewhere_may_be_named(command: str) -> None:
     assert told(f"machines: {{a: {{run: '{command}'}}}}", USER="bob", TOKEN="hush") == []
 
 
+def test_a_circle_is_told_once() -> None:
+    machines = "machines:\n  a: {swarm-join: b}\n  b: {swarm-join: c}\n  c: {swarm-join: a}"
+    assert len([line for line in told(machines) if "forms a circle" in line]) == 1
+
+
 def test_a_name_that_is_none_is_no_circle_of_its_own() -> None:
     assert [line.partition(":")[0] for line in told("machines:\n  '': {}")] == ["2"]
 

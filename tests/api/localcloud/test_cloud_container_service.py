@@ -1249,7 +1249,10 @@ def test_a_template_becomes_a_stack_file(program: Any) -> None:
             "--period: only subscriptions",
         ),
         (("cluster", "remove-node", "shared", "x", "-y"), 'ADDRESS: "x" is not an address'),
-        (("cluster", "ls", "--endpoint", "ftp://x"), 'The API endpoint "ftp://x" does not begin'),
+        (
+            ("cluster", "ls", "--endpoint", "ftp://x"),
+            'The API endpoint "ftp://x" is not an address',
+        ),
         (
             ("service", "weight", "shop_web", "101"),
             "PERCENT: 101 is out of range. Use a number from 0 to 100.",

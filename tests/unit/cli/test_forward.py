@@ -143,6 +143,8 @@ def _wait_until_free(port: int) -> None:
             socket.create_connection(("127.0.0.1", port), timeout=60).close()
         except ConnectionRefusedError:
             return
+        except ConnectionResetError:  # it was closed before ours was taken
+            pass
         assert time.monotonic() < deadline, f"{port} is still listened on"
         time.sleep(0.05)
 

@@ -116,7 +116,8 @@ def import_machine(store: Store, content: bytes, passphrase: str, *, name: str =
     with store.lock(name):
         store.check_place(name)
         instance = config.object("Driver").values.get("InstanceId")
-        if there := _machine_of(store, instance):
+        there = _machine_of(store, instance)
+        if there not in ("", name):
             raise MachineError(
                 f'Instance {instance} is already the machine "{there}" of this store',
                 hint="Import it into another store, with --storage-path: if one of two machines "
@@ -125,7 +126,9 @@ def import_machine(store: Store, content: bytes, passphrase: str, *, name: str =
         if store.exists(name):
             raise MachineError(
                 f'Docker machine "{name}" already exists',
-                hint="Import it under another name with --name.",
+                hint="It is the same instance: there is nothing to import."
+                if there
+                else "Import it under another name with --name.",
             )
         directory = store.directory(name)
         entries["config.json"] = json.dumps(

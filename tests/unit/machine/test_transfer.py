@@ -137,9 +137,11 @@ def test_an_instance_that_the_store_has_is_refused(store: Store, theirs: Store) 
     content = exported(store, InstanceId="i-1")
     (store.machines_path / "damaged").mkdir()
     (store.machines_path / "damaged" / "config.json").write_text("{")
-    for name in ("copy", "dev1"):
-        with pytest.raises(MachineError, match='i-1 is already the machine "dev1"'):
-            transfer.import_machine(store, content, PASSPHRASE, name=name)
+    with pytest.raises(MachineError, match='i-1 is already the machine "dev1"'):
+        transfer.import_machine(store, content, PASSPHRASE, name="copy")
+    with pytest.raises(MachineError, match='"dev1" already exists') as raised:
+        transfer.import_machine(store, content, PASSPHRASE)
+    assert "nothing to import" in str(raised.value.hint)
     assert store.names() == ["damaged", "dev1"]
     assert transfer.import_machine(theirs, content, PASSPHRASE, name="copy") == "copy"
 

@@ -16,20 +16,35 @@ INTERRUPTED = """
 import os, signal, sys, threading
 from ecsmachine.cli import app
 
-begin = threading.Thread.start
+begin, handler_of = threading.Thread.start, app._interrupt
 made = []  # what has been written into the journal
+sent, handled = threading.Event(), threading.Event()
 
 def start(thread):
     begin(thread)
     if made and thread.name.startswith("ThreadPoolExecutor"):
         made.clear()
         os.kill(os.getpid(), signal.SIGINT)  # it runs, and whoever begun it does not know it yet
+        sent.set()
+
+def noted(session):
+    handle = handler_of(session)
+
+    def interrupt(*signal):
+        try:
+            handle(*signal)
+        finally:
+            handled.set()
+
+    return interrupt
 
 def checkpoint(point):
+    if sent.is_set():  # beside other work the main thread may be late, and all be done by then
+        handled.wait()
     if point == os.environ["BEFORE"]:
         made.append(point)
 
-threading.Thread.start = start
+threading.Thread.start, app._interrupt = start, noted
 sys.exit(app.run(sys.argv[1:], dict(os.environ), checkpoint))
 """
 

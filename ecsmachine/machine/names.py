@@ -44,21 +44,22 @@ def is_machine(folder: str | os.PathLike[str]) -> bool:
     """
     try:
         return any(entry.name[0] != "." for entry in entries(folder))
-    except ValueError:
-        return False
-    except OSError as error:
-        return error.errno not in _NOTHING_THERE
+    except (OSError, ValueError) as error:
+        return _may_be_there(error)
 
 
 def is_there(path: str | os.PathLike[str]) -> bool:
     """Whether anything is at a path; it is where that cannot be looked at."""
     try:
         os.lstat(path)
-    except ValueError:
-        return False
-    except OSError as error:
-        return error.errno not in _NOTHING_THERE
+    except (OSError, ValueError) as error:
+        return _may_be_there(error)
     return True
+
+
+def _may_be_there(error: OSError | ValueError) -> bool:
+    """Whether a look failed for another reason than that nothing is there, or can be."""
+    return isinstance(error, OSError) and error.errno not in _NOTHING_THERE
 
 
 def natural_key(name: str) -> list[tuple[int, str]]:

@@ -49,12 +49,12 @@ def remove(
     others from being tried, but an instance keeps what it uses; then :class:`MachineError` says
     what is left.
     """
-    had_journal = bool(journal.resources())
-    taken_first = any(each.kind in _TAKEN_FIRST for each in journal.resources())
+    resources = journal.resources()
+    taken_first = any(each.kind in _TAKEN_FIRST for each in resources)
     if journal.complete and taken_first and record.instance_id:
         instance.releasable(cloud, record.instance_id)
     failures: list[MachineError] = []
-    for resource in journal.resources():
+    for resource in resources:
         if only_own and resource.kind in SHARED_KINDS:
             continue
         try:
@@ -67,7 +67,7 @@ def remove(
             # on a full disk: what the journal lists though it is gone is no loss
             with contextlib.suppress(MachineError):
                 journal.removed(resource)
-    if not had_journal and record.instance_id and not only_own:
+    if not resources and record.instance_id and not only_own:
         _remove_recorded(cloud, record, report)
     if len(failures) == 1:
         raise failures[0]

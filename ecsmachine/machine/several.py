@@ -1,10 +1,12 @@
-"""The same done to several machines at once, and one error for those of some of them."""
+"""The same done to several machines, or other things, and one error for those of some of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
 from ecsmachine.errors import MachineError, of_anything
+
+MACHINES = "machines"
 
 MOST_AT_ONCE = 32
 """How many machines have the same done to them at the same time."""
@@ -15,8 +17,11 @@ def for_each(
     *operations: Callable[[str], None],
     failed: Callable[[str, MachineError], None] = lambda name, error: None,
     at_once: int = MOST_AT_ONCE,
+    what: str = MACHINES,
 ) -> None:
     """Do the same to several machines at once: the operations, one after the other.
+
+    ``what`` says what has the names where they are no machines, such as "volumes".
 
     The next operation begins when that before it has come to its end for each. A machine that
     fails, of which ``failed`` is told, does not touch the others, and is left out of what comes
@@ -60,23 +65,27 @@ def for_each(
     in_order = [(name, failures[name]) for name in names if name in failures]
     if len(in_order) == 1:
         ((name, failure),) = in_order
-        failure.machine = failure.machine or name
+        if what == MACHINES:
+            failure.machine = failure.machine or name
         raise failure
     if in_order:
-        raise several_failures(in_order, len(names))
+        raise several_failures(in_order, len(names), what)
 
 
-def several_failures(failures: Sequence[tuple[str, MachineError]], of: int) -> MachineError:
+def several_failures(
+    failures: Sequence[tuple[str, MachineError]], of: int, what: str = MACHINES
+) -> MachineError:
     """Return one error for those of some of the machines; its exit code is theirs if it is one."""
     summary = MachineError(
-        f"{len(failures)} of {of} machines failed",
+        f"{len(failures)} of {of} {what} failed",
         details="\n".join(
             f"{name}: {error.message}" + (f". {error.hint}" if error.hint else "")
             for name, error in failures
         ),
     )
-    for name, error in failures:
-        error.machine = error.machine or name
+    if what == MACHINES:
+        for name, error in failures:
+            error.machine = error.machine or name
     summary.parts = [error for _, error in failures]
     codes = {error.exit_code for _, error in failures}
     summary.exit_code = codes.pop() if len(codes) == 1 else 1

@@ -12,6 +12,7 @@ from ecsmachine.cli.arguments.context import Session, existing_machine_names, se
 from ecsmachine.cli.arguments.groups import MachineNames
 from ecsmachine.cli.display.printer import say, warn
 from ecsmachine.errors import MachineError, UsageError
+from ecsmachine.machine.several import for_each
 
 if TYPE_CHECKING:
     from ecsmachine.machine.docker_context import DockerConfig
@@ -45,7 +46,8 @@ def context(
         raise UsageError("Only one context can be the current one", hint="Name one machine.")
     docker = _docker(this)
     contexts = {}
-    for name in chosen:
+
+    def make(name: str) -> None:
         machine = this.store.load(name)
         if ssh:
             from ecsmachine.machine.address import login
@@ -57,10 +59,14 @@ def context(
             say(written)
         if use:
             _use(this, docker, written)
-    if json:
-        from ecsmachine.cli.display.output import print_json
 
-        print_json([{"Name": name, "Context": written} for name, written in contexts.items()])
+    try:
+        for_each(chosen, make, at_once=1)
+    finally:
+        if json:
+            from ecsmachine.cli.display.output import print_json
+
+            print_json([{"Name": name, "Context": written} for name, written in contexts.items()])
 
 
 def refresh_contexts(this: Session, names: Iterable[str]) -> None:
@@ -135,9 +141,12 @@ def _remove(this: Session, names: list[str] | None) -> None:
     from ecsmachine.machine import docker_context
 
     docker = _docker(this)
-    for name in names or existing_machine_names(this, None):
+
+    def remove(name: str) -> None:
         if not docker_context.remove(docker, name, this.store.path):
             raise MachineError(
                 f'Machine "{name}" has no docker context in this store',
                 hint='"docker context ls" lists all of them.',
             )
+
+    for_each(names or existing_machine_names(this, None), remove, at_once=1)

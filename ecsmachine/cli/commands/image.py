@@ -82,10 +82,13 @@ def remove(
     Example: ecsmachine image rm nginx:1.25 --registry http://127.0.0.1:5000
     """
     from ecsmachine.container_registry.reference import Reference, parse_reference
+    from ecsmachine.machine.several import for_each
 
-    references = [parse_reference(name) for name in names]
+    references = {str(each): each for each in map(parse_reference, names)}
     client = _client(ctx, registry)
-    for reference in references:
+
+    def remove_one(name: str) -> None:
+        reference = references[name]
         digest = client.image(reference).digest
         others = [
             tag
@@ -100,6 +103,8 @@ def remove(
             )
         client.remove(reference.name, digest)
         say(f"Removed {reference} ({digest})")
+
+    for_each(references, remove_one, at_once=1, what="images")
 
 
 def _client(ctx: typer.Context, given: str) -> RegistryClient:

@@ -1185,7 +1185,11 @@ def test_the_commands(program: Any, applications: ApplicationClient, tmp_path: P
     assert json.loads(done("service", "inspect", "shop_db"))["desired_state"] == "stopped"
     done("volume", "create", "data2", "--driver", "local")
     assert "data2" in done("volume", "ls")
-    done("volume", "rm", "-y", "data2", "data2")
+    code, out, err = program("volume", "rm", "-y", "none", "data2", "data2")  # one is not there
+    assert (code, out) == (1, "Removed data2\n"), err
+    assert "VolumeNotFound" in err and "data2" not in done("volume", "ls")
+    code, _, err = program("volume", "rm", "-y", "none", "nor-this")
+    assert (code, "2 of 2 volumes failed" in err) == (1, True), err
     data = json.loads(done("volume", "create", "data2", "--driver", "local", "--json"))
     assert data == {"Name": "data2", "Errors": []}
     url = done("trigger", "create", "shop", "--scale", "web").strip()

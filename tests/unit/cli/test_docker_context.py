@@ -120,6 +120,23 @@ def test_it_goes_with_the_machine(docker: Docker, program: Program) -> None:
     assert json.loads((docker.path / "config.json").read_text()) == {}
 
 
+def test_one_machine_that_fails_does_not_keep_the_others_from_theirs(
+    docker: Docker, program: Program
+) -> None:
+    for name in ("a1", "b1", "c1"):
+        assert program("create", "-d", "none", "--url", "tcp://127.0.0.1:1", name).code == 0
+    docker.client("context", "create", "b1", "--docker", "host=tcp://127.0.0.1:9")
+    result = docker.context("a1", "b1", "c1", "--json")
+    assert (result.code, docker.meta("a1").exists(), docker.meta("c1").exists()) == (1, True, True)
+    told = json.loads(result.out)
+    assert [one["Name"] for one in told["Result"]] == ["a1", "c1"]
+    assert [one["Machine"] for one in told["Errors"]] == ["b1"]
+    assert docker.context("--rm", "a1", "b1", "c1").code == 1
+    assert (docker.meta("a1").exists(), docker.meta("c1").exists()) == (False, False)
+    result = docker.context("--rm", "a1", "b1", "c1")
+    assert "3 of 3 machines failed" in result.err
+
+
 def test_rm_takes_the_context_alone(docker: Docker, running: Machine, store: Store) -> None:
     docker.context("dev1")
     assert docker.context("--rm", "dev1").code == 0

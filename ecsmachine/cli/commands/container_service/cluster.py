@@ -19,6 +19,7 @@ from ecsmachine.cli.display.confirmation import confirm
 from ecsmachine.cli.display.output import print_json, print_listing, with_our_keys
 from ecsmachine.cli.display.printer import complain, say, show
 from ecsmachine.cli.display.progress import steps
+from ecsmachine.machine.several import for_each
 
 app = command_group(
     """Clusters of Alibaba Cloud Container Service.
@@ -238,18 +239,24 @@ def remove(
 
     Example: ecsmachine cluster rm my-cluster --wait
     """
-    clusters = {found.id: found for found in map(client.find, names)}.values()
+    found = [(name, client.find(name)) for name in names]
+    by_name = dict({cluster.id: (name, cluster) for name, cluster in found}.values())
     confirm(
         f"About to remove {', '.join(names)} with all nodes and everything that runs on them", yes
     )
-    for cluster in clusters:
-        client.delete(cluster.id)
-    if wait:
-        for cluster in clusters:
-            with steps(sys.stderr, only_steps=True, only_on_terminal=True) as report:
-                report(f"{cluster.name}: Deleting")
-                client.wait_gone(cluster.id, timeout_s=timeout)
-            say(f"Removed {cluster.name}")
+
+    def remove_one(name: str) -> None:
+        client.delete(by_name[name].id)
+
+    def wait_for_one(name: str) -> None:
+        cluster = by_name[name]
+        with steps(sys.stderr, only_steps=True, only_on_terminal=True) as report:
+            report(f"{cluster.name}: Deleting")
+            client.wait_gone(cluster.id, timeout_s=timeout)
+        say(f"Removed {cluster.name}")
+
+    work = (remove_one, wait_for_one) if wait else (remove_one,)
+    for_each(by_name, *work, at_once=1, what="clusters")
 
 
 @command("certs")

@@ -17,6 +17,7 @@ from ecsmachine.cli.display.output import print_json, print_listing
 from ecsmachine.cli.display.printer import complain, say, show, warn
 from ecsmachine.documents.text import read_named
 from ecsmachine.errors import MachineError
+from ecsmachine.machine.several import for_each
 
 app = command_group(
     """Applications (projects) on a Swarm cluster.
@@ -253,9 +254,12 @@ def remove(
     Example: ecsmachine project rm web --force
     """
     confirm(f"About to remove {', '.join(names)}", yes)
-    for name in dict.fromkeys(names):
+
+    def remove_one(name: str) -> None:
         client.delete_project(name, force=force, volumes=volumes)
         say(f"Removed {name}")
+
+    for_each(names, remove_one, at_once=1, what="projects")
 
 
 def _warn(warnings: Iterable[str]) -> None:

@@ -19,6 +19,7 @@ from ecsmachine.cli.commands.container_service.options import (
 from ecsmachine.cli.display.confirmation import confirm
 from ecsmachine.cli.display.output import print_json, print_listing, print_result
 from ecsmachine.cli.display.printer import say
+from ecsmachine.machine.several import for_each
 
 app = command_group(
     """Volumes of a Swarm cluster.
@@ -93,6 +94,9 @@ def remove(
     Example: ecsmachine volume rm data
     """
     confirm(f"About to remove {', '.join(names)}", yes)
-    for name in dict.fromkeys(names):
+
+    def remove_one(name: str) -> None:
         client.delete_volume(name)
         say(f"Removed {name}")
+
+    for_each(names, remove_one, at_once=1, what="volumes")

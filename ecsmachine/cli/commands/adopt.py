@@ -48,8 +48,8 @@ def command(driver_name: str) -> Callable[..., None]:
             bool, typer.Option("--all", help="Adopt every instance that can be adopted")
         ] = False,
         ssh_key: Annotated[
-            str, typer.Option(metavar="FILE", help="The private key to log in with")
-        ] = "",
+            Path | None, typer.Option(metavar="FILE", help="The private key to log in with")
+        ] = None,
         ssh_jump: Annotated[
             str,
             typer.Option(
@@ -72,8 +72,8 @@ def command(driver_name: str) -> Callable[..., None]:
         this = session(ctx)
         values = values_of(ctx, options, given)
         if ssh_key:
-            ask_for_passphrase(this, Path(ssh_key))
-            values["aliyunecs-ssh-keypath"] = ssh_key
+            ask_for_passphrase(this, ssh_key)
+            values["aliyunecs-ssh-keypath"] = str(ssh_key)
         if name and not instance_id and _take_over_imported(this, name, values):
             return
         clouds = orphans.clouds_of(this, driver_name, values, region or [], all_regions)

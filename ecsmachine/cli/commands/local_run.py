@@ -39,7 +39,7 @@ def run(
     environment = environment_of(ctx)
     if shutil.which(program[0], path=environment.get("PATH")) is None:
         raise MachineError(
-            f"There is no program {program[0]}", hint="Install it, or correct its name."
+            f'There is no program "{program[0]}"', hint="Install it, or correct its name."
         )
     running = local_cloud.running_cloud(ctx, root)
     port = urlsplit(running.endpoint).port or 80

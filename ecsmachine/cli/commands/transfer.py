@@ -30,11 +30,11 @@ def export(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The machine")],
     file: Annotated[
-        str,
+        Path | None,
         typer.Argument(
             metavar="FILE", help='File to write; "-" is standard output (default: NAME.ecsmachine)'
         ),
-    ] = "",
+    ] = None,
     passphrase_file: _PassphraseFile = None,
 ) -> None:
     """Write a machine with its keys into a file, encrypted with a passphrase.
@@ -47,14 +47,15 @@ def export(
 
     this = session(ctx)
     name = one_machine_name(this, [name])
-    target = Path(file or f"{name}.ecsmachine")
-    if file != "-" and target.exists():
+    target = file or Path(f"{name}.ecsmachine")
+    to_output = str(target) == "-"
+    if not to_output and target.exists():
         raise MachineError(f"{target} exists already", hint="Remove it, or name another file.")
     this.store.config(name)  # nobody types a passphrase for a machine that is not there
     passphrase = _passphrase(this, passphrase_file, check=transfer.check_passphrase)
     content = transfer.export_machine(this.store, name, passphrase)
     with about(name):
-        if file == "-":
+        if to_output:
             show_bytes(content)
         else:
             try:
@@ -74,7 +75,7 @@ def export(
 def import_(
     ctx: typer.Context,
     file: Annotated[
-        str,
+        Path,
         typer.Argument(metavar="FILE", help='A file that "export" wrote; "-" is standard input'),
     ],
     name: Annotated[str, typer.Option(help="Another name for the machine")] = "",
@@ -134,8 +135,8 @@ def _passphrase(
     return passphrase
 
 
-def _content_of(file: str, longest: int) -> bytes:
-    if file == "-":
+def _content_of(file: Path, longest: int) -> bytes:
+    if str(file) == "-":
         return read_input(longest)
     try:
         with open(file, "rb", opener=open_file) as opened:

@@ -203,7 +203,7 @@ def check(fault: Fault) -> None:
     """Raise :class:`FaultError` unless the fault's values make sense together."""
     if fault.kind not in KINDS:
         raise FaultError(
-            f"There is no fault {fault.kind}.",
+            f'There is no fault "{fault.kind}".',
             hint=instead_of(str(fault.kind), KINDS),
         )
     _check_types(fault)

@@ -69,7 +69,7 @@ def test_no_empty_word_is_the_working_folder(words: str) -> None:
     context = COMMANDS[words][1]
     for parameter in CALLABLE[words].get_params(context):
         annotation = parameter.type_descriptor.annotation
-        if Path in {annotation, *get_args(annotation)}:
+        if Path in {annotation, *get_args(annotation)} or parameter.metavar == "FILE":
             with pytest.raises(UsageError, match="it is empty"):
                 parameter.process_value(context, "")
 

@@ -49,7 +49,7 @@ def test_added_listed_and_removed(tmp_path: Path, capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["add", "bogus"], 2, "There is no fault bogus"),
+        (["add", "bogus"], 2, 'There is no fault "bogus"'),
         (["add", "error"], 2, "The fault error needs code"),
         (
             ["add", "delay", "--seconds", "1", "--code", "X"],
@@ -94,13 +94,13 @@ def test_the_help_shows_examples(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ("fault add bogus", "There is no fault bogus"),
+        ("fault add bogus", 'There is no fault "bogus"'),
         ("fault add no-stok --zone cn-hangzhou-h", "Did you mean no-stock?"),
         ("fault add error", "The fault error needs code"),
         ("fault add no-stock --instance-type ecs.g6.larg", "Did you mean ecs.g6.large"),
         ("fault add cut-after --action RunInstance", "Did you mean RunInstances?"),
         ("registry push none.tar nginx:1", "none.tar: No such file"),
-        ("run none-such-program", "There is no program none-such-program"),
+        ("run none-such-program", 'There is no program "none-such-program"'),
         ("up --guests none --seed none.yaml", "The seed none.yaml cannot be read"),
         ("up --guests none --listen nowhere", "nowhere"),
         ("up --guests none --delay pendin=1", "Did you mean pending_s?"),

@@ -127,7 +127,7 @@ def test_what_is_meant() -> None:
 @pytest.mark.parametrize(
     ("kind", "values", "said"),
     [
-        ("nonsense", {}, "There is no fault nonsense"),
+        ("nonsense", {}, 'There is no fault "nonsense"'),
         ("error", {}, "needs code"),
         ("error", {"code": "X", "seconds": 3.0}, "The fault error has no option seconds"),
         ("error", {"code": "X", "status": 200}, "status"),
@@ -199,7 +199,7 @@ def test_how_requests_are_refused(fault: Fault, action: str, status: int, code: 
         ("no-stock", {"instance_type": "ecs.g6.larg"}, "instance type", "ecs.g6.large"),
         ("no-stock", {"instance_type": "g6.large"}, "instance type", "ecs.g6.large"),
         ("no-stock", {"zone": "cn-hangzhou"}, "zone cn-hangzhou", "cn-hangzhou-"),
-        ("no-stok", {}, "no fault no-stok", "Did you mean no-stock"),
+        ("no-stok", {}, 'no fault "no-stok"', "Did you mean no-stock"),
         ("no-stock", {"instance_typ": "ecs.g6.large"}, "no option instance_typ", "instance_type"),
         ("delay", {"seconds": "1"}, "seconds must be a number", ""),
         ("delay", {"seconds": 1, "times": 1.5}, "times must be a whole number", ""),

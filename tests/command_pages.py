@@ -52,7 +52,8 @@ _NOT_THERE = ("PYTHONUNBUFFERED", "ECSMACHINE_CONFIG", "DISPLAY", "WAYLAND_DISPL
 
 _ANY = "…"
 _END = "\x1e"
-_KINDS = (
+_KINDS = (  # what may have anything in it comes first
+    (re.compile(r"SHA256:[A-Za-z0-9+/=]+"), "<fingerprint>"),
     (re.compile(r"127\.0\.0\.1:\d+"), "<place>"),
     (re.compile(r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b"), "<address>"),
     (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?(Z|[+-]\d\d:?\d\d)?"), "<time>"),
@@ -60,7 +61,6 @@ _KINDS = (
         re.compile(r"\b\d+(\.\d+)? ?(ms|µs|s|m|min|h|days?|hours?|minutes?)\b"),
         "<duration>",
     ),
-    (re.compile(r"SHA256:[A-Za-z0-9+/=]+"), "<fingerprint>"),
     (re.compile(r"sha256:[0-9a-f]+"), "<digest>"),
     (re.compile(r"\b(i|sg|vpc|vsw|d|eip|lb|img|m|s)-[0-9a-z]{8,}\b"), "<id>"),
     (re.compile(r"\b\d+(\.\d+)? (kB|MB|GB)"), "<size>"),

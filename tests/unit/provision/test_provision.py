@@ -166,8 +166,9 @@ def test_an_engine_that_does_not_start_shows_its_journal() -> None:
     host = RecordedHost(
         as_it_shall_be(command_line="dockerd"),
         answers={
-            "systemctl restart": CommandResult(1, "", "Job for docker.service failed"),
-            "journalctl": CommandResult(0, "unknown flag: --nonsense\n", ""),
+            "systemctl restart": CommandResult(
+                1, "unknown flag: --nonsense\n", "Job for docker.service failed"
+            ),
         },
     )
     with pytest.raises(ProvisionError, match="does not start: unknown flag: --nonsense") as raised:

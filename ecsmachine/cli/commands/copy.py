@@ -230,14 +230,14 @@ def _run_with_configuration(
     from ecsmachine.ssh.interactive import check_host_key
     from ecsmachine.ssh.kept import without_secrets
     from ecsmachine.ssh.openssh import configuration_file, words
-    from ecsmachine.ssh.private_files import check_private
+    from ecsmachine.ssh.private_files import check_login_key
     from ecsmachine.ssh.sharing import shared
     from ecsmachine.ssh.steps import log_step
 
     hosts = {place.host.alias: place.host for place in places if place.host}
     for host in hosts.values():
         if host.target.key_path:
-            check_private(host.target.key_path)
+            check_login_key(host.target.key_path)
     environment = without_secrets(os.environ)  # sshfs goes on when we have ended, and has them
     with ExitStack() as stack:
         own = {

@@ -309,7 +309,7 @@ def authenticated(
         _close(transport, sock)
         raise AuthenticationError(
             f'{where} does not accept the login of "{target.user}" with {_ways_tried(target)}',
-            hint="Check the key or the password of the machine.",
+            hint="Check the user, and the key or the password, of the machine.",
         ) from error
     except LoginEndedError as error:
         _close(transport, sock)

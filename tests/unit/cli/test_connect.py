@@ -246,6 +246,20 @@ def test_ssh_leaves_with_the_code_of_the_command(
         assert (result.code, result.out, result.err) == (code, "out\n", "err\n")
 
 
+def test_ssh_as_another_user(
+    client: dict[str, str], program: Program, store: Store, server: LoopbackServer
+) -> None:
+    """As scp and mount take it."""
+    add_host(store, server)
+    assert program("ssh", "dev1", "true", **client).code == 0
+    assert set(server.users) == {"root"}
+    result = program("ssh", "deploy@dev1", "echo", "in", **client)
+    assert (result.code, result.out, server.users[-1]) == (0, "in\n", "deploy")
+    for name in ("@dev1", "-oProxyCommand=x@dev1"):
+        assert program("ssh", "--", name, "true", **client).code == 2
+    assert 'machine "nope" does not exist' in program("ssh", "deploy@nope", **client).err
+
+
 def test_what_debug_shows_ends_with_its_command(
     client: dict[str, str], program: Program, store: Store, server: LoopbackServer
 ) -> None:

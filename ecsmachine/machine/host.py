@@ -61,13 +61,13 @@ def make_docker_host(
     *,
     checkpoint: Checkpoint = no_checkpoint,
     interruption: Interruption | None = None,
-    ask_registries: bool = False,
+    first_time: bool = False,
 ) -> None:
     """Provision the host of ``machine`` over one SSH connection, and see its engine answer.
 
     Every step compares before it changes: a host that is provisioned already is left as it is.
     ``checkpoint`` is told of every command; ``interruption`` breaks them off. With
-    ``ask_registries`` it is said if the host reaches no registry.
+    ``first_time`` it is said if the host reaches no registry, or had certificates of another CA.
     Raises :class:`~ecsmachine.errors.MachineError` with the failed command's output.
     """
     from ecsmachine.provision.provision import provision
@@ -76,7 +76,7 @@ def make_docker_host(
     report("Machine is running, waiting for SSH to be available...")
     interruption = interruption or Interruption()
     with logged_in(machine, interruption=interruption) as connection:
-        request = replace(provision_request(machine, report), ask_registries=ask_registries)
+        request = replace(provision_request(machine, report), first_time=first_time)
         found = provision(WatchedConnection(connection, checkpoint), request, report)
     machine.engine = found.engine
     machine.auth.former_ca_path.unlink(missing_ok=True)

@@ -22,7 +22,7 @@ from ecsmachine.provision.steps.configuration import (
 )
 from ecsmachine.provision.steps.start import (
     SHOW_COMMAND_LINE,
-    TAKEN_BACK,
+    engine_error,
     other_configuration,
     restart_script,
     runs_as_wanted,
@@ -106,18 +106,5 @@ def _not_applied(
     host: HostConnection, situation: Situation, result: CommandResult
 ) -> ProvisionError | None:
     if result.exit_status:
-        taken_back = result.exit_status == TAKEN_BACK
-        return ProvisionError(
-            NAME,
-            "the engine does not start with these options; "
-            + (
-                "its old configuration was restored, and it is running"
-                if taken_back
-                else "its old configuration was restored, but it does not start with that either"
-            ),
-            hint="The end of its journal is shown above."
-            if taken_back
-            else "Log in and check: systemctl status docker.service",
-            details=output_of(result),
-        )
+        return engine_error(NAME, result)
     return other_configuration(host, situation, NAME, result)

@@ -25,6 +25,7 @@ from ecsmachine.drivers.existing_host import ExistingHost
 from ecsmachine.drivers.stored import generic_values
 from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
 from ecsmachine.polling import polls
+from ecsmachine.system.folders import with_home
 
 if TYPE_CHECKING:
     from ecsmachine.ssh.connection import Connection
@@ -98,7 +99,7 @@ def new(context: DriverContext, values: Mapping[str, OptionValue]) -> GenericDri
         context,
         fields,
         engine_port=ports["generic-engine-port"],
-        source_key=Path(key).expanduser().absolute() if key else None,
+        source_key=Path(with_home(key)).absolute() if key else None,
     )
 
 

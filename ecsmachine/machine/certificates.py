@@ -53,7 +53,10 @@ def ensure_client_certificates(
         elif signing:
             _load_ca(auth)
         ca = pairs[0].certificate if pairs else load_certificate(auth.ca_cert_path)
-        if not _has_client(auth, ca):
+        has_client = _has_client(auth, ca)
+        if has_client and signing:
+            _check_client_is_of(auth, ca)
+        if not has_client:
             report(f"Creating client certificate: {auth.client_cert_path}")
             pairs.append(_new_client(auth, pairs[0] if pairs else _load_ca(auth)))
         _write(pairs)
@@ -204,6 +207,32 @@ def _has_client(auth: AuthOptions, ca: x509.Certificate) -> bool:
     # a CA that was brought may have a chain
     is_chained = auth.ca_cert_path.parent != auth.cert_dir or is_issued_by(pair.certificate, ca)
     return is_chained and not _is_due(pair.certificate)
+
+
+def _check_client_is_of(auth: AuthOptions, ca: x509.Certificate) -> None:
+    """Raise :class:`MachineError` if engines that trust a CA that was brought, and nothing else,
+    would not let the client in: that would come out when a host has its new certificates.
+
+    A client certificate with a chain is left to the engine.
+    """
+    from cryptography.x509 import load_pem_x509_certificates
+
+    if auth.ca_cert_path.parent == auth.cert_dir:
+        return
+    trusted = [ca]
+    try:
+        client = load_pem_x509_certificates(_read(auth.client_cert_path))
+        if auth.ca_cert_path.exists():
+            trusted += load_pem_x509_certificates(_read(auth.ca_cert_path))
+    except ValueError:  # something in the chain that we do not read; engines may
+        return
+    if len(client) == 1 and not any(is_issued_by(client[0], each) for each in trusted):
+        raise MachineError(
+            f"The client certificate {auth.client_cert_path} comes from another CA than "
+            f"{auth.ca_cert_path}: engines would not let it in",
+            hint="Name one of that CA with --tls-client-cert and --tls-client-key, or use another "
+            "store (--storage-path).",
+        )
 
 
 def is_issued_by(certificate: x509.Certificate, ca: x509.Certificate) -> bool:

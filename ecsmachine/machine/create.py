@@ -337,7 +337,7 @@ def _make(
             report,
             checkpoint=checkpoint,
             interruption=interruption,
-            ask_registries=True,
+            first_time=True,
         )
         store.save(machine)
         if request.swarm_role:

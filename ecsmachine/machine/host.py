@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ecsmachine.drivers.base import Checkpoint, FirstPassword, NamedHost, Report, no_checkpoint
+from ecsmachine.drivers.existing_host import ExistingHost
 from ecsmachine.drivers.host_name import host_name_for
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import certificates as machine_certificates
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _SERVES_TIMEOUT_S = 10.0
 _LOGIN_TIMEOUT_S = 60.0
+_EXISTING_LOGIN_TIMEOUT_S, _EXISTING_LOGIN_PAUSE_S = 10.0, 3.0  # four tries: fail2ban allows five
 
 
 class WatchedConnection:
@@ -59,13 +61,13 @@ def make_docker_host(
     *,
     checkpoint: Checkpoint = no_checkpoint,
     interruption: Interruption | None = None,
-    ask_registries: bool = False,
+    first_time: bool = False,
 ) -> None:
     """Provision the host of ``machine`` over one SSH connection, and see its engine answer.
 
     Every step compares before it changes: a host that is provisioned already is left as it is.
     ``checkpoint`` is told of every command; ``interruption`` breaks them off. With
-    ``ask_registries`` it is said if the host reaches no registry.
+    ``first_time`` it is said if the host reaches no registry, or had certificates of another CA.
     Raises :class:`~ecsmachine.errors.MachineError` with the failed command's output.
     """
     from ecsmachine.provision.provision import provision
@@ -74,7 +76,7 @@ def make_docker_host(
     report("Machine is running, waiting for SSH to be available...")
     interruption = interruption or Interruption()
     with logged_in(machine, interruption=interruption) as connection:
-        request = replace(provision_request(machine, report), ask_registries=ask_registries)
+        request = replace(provision_request(machine, report), first_time=first_time)
         found = provision(WatchedConnection(connection, checkpoint), request, report)
     machine.engine = found.engine
     machine.auth.former_ca_path.unlink(missing_ok=True)
@@ -110,12 +112,13 @@ def _is_on_ecs(machine: Machine) -> bool:
 def logged_in(
     machine: Machine,
     *,
-    login_timeout_s: float = _LOGIN_TIMEOUT_S,
+    login_timeout_s: float | None = None,
     interruption: Interruption | None = None,
 ) -> Iterator[Connection]:
     """Wait for the machine's host, and log in for the length of a block.
 
-    A machine that ends meanwhile ends the wait, or cuts the connection. Raises
+    A host that nobody makes has its keys already: that it refuses the login is told sooner. A
+    machine that ends meanwhile ends the wait, or cuts the connection. Raises
     :class:`~ecsmachine.machine.watch.EndedError`, or as
     :func:`~ecsmachine.ssh.wait.wait_for_ssh` does; the block's error of a host without an engine
     says what installs it.
@@ -123,6 +126,9 @@ def logged_in(
     from ecsmachine.ssh.wait import wait_for_ssh
 
     interruption = interruption or Interruption()
+    existing = isinstance(machine.driver, ExistingHost)
+    if login_timeout_s is None:
+        login_timeout_s = _EXISTING_LOGIN_TIMEOUT_S if existing else _LOGIN_TIMEOUT_S
     target = machine.ssh_target()
     if isinstance(machine.driver, FirstPassword) and target.password is None:
         target = replace(target, password=machine.driver.first_password())
@@ -137,6 +143,7 @@ def logged_in(
                 target,
                 machine.known_hosts_path,
                 login_timeout_s=login_timeout_s,
+                login_pause_s=_EXISTING_LOGIN_PAUSE_S if existing else 0.0,
                 before_each=check,
             ) as connection,
             interruption.waking(connection.close),

@@ -91,7 +91,8 @@ class ProvisionRequest:
     ``certificates`` is asked once the host is known to be one that can be provisioned.
     ``serves`` is asked of an engine that runs: whether it answers with those certificates; None if
     that cannot be seen. ``on_ecs``: the host is an instance of ECS, whatever it says of itself.
-    ``ask_registries``: whether a registry answers the host is found out at the end.
+    ``first_time``: the machine is being made. It is told then whose certificates were replaced on
+    the host, and found out at the end whether a registry answers it.
     """
 
     hostname: str
@@ -103,4 +104,4 @@ class ProvisionRequest:
     authorized_key: str | None = None
     serves: Callable[[], bool | None] = lambda: None
     on_ecs: bool = False
-    ask_registries: bool = False
+    first_time: bool = False

@@ -99,10 +99,11 @@ def validate_engine_options(options: EngineOptions) -> None:
                     f'{flag}: "{value}" is not key=value', hint="Write it as key=value."
                 )
     for value in options.arbitrary_flags:
-        if not re.match(r"[a-z0-9]", value):
+        if not re.match(r"[a-z0-9][a-z0-9-]*(=|\Z)", value):
             raise UsageError(
                 f'--engine-opt: "{value}" is not flag=value',
-                hint="Write it without dashes in front, for example dns=198.18.0.1.",
+                hint="Write it without dashes in front, and without blanks, for example "
+                "dns=198.18.0.1.",
             )
     for mirror in options.registry_mirror:
         if mirror != AUTO and not _is_url(mirror):

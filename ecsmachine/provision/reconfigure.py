@@ -13,19 +13,23 @@ from ecsmachine.provision.provision import look
 from ecsmachine.provision.shell import PATH
 from ecsmachine.provision.step import Run, Situation, Upload
 from ecsmachine.provision.steps.certificates import seen_hashes
-from ecsmachine.provision.steps.configuration import NAME, flags, refuse_conflicts, unit_text
+from ecsmachine.provision.steps.configuration import (
+    KEEP_OLD,
+    NAME,
+    flags,
+    refuse_conflicts,
+    unit_text,
+)
 from ecsmachine.provision.steps.start import (
-    RESTART,
     SHOW_COMMAND_LINE,
+    engine_error,
     other_configuration,
+    restart_script,
     runs_as_wanted,
 )
 from ecsmachine.ssh.command_result import CommandResult
 
 _NEW_PATH = f"{DROP_IN_PATH}.new"  # systemd reads names that end in .conf
-_OLD_PATH = f"{DROP_IN_PATH}.old"
-_TAKEN_BACK = 101
-_NOT_TAKEN_BACK = 102
 
 
 def reconfigure(host: HostConnection, request: ProvisionRequest, report: Report) -> bool:
@@ -76,27 +80,12 @@ fi
 
 
 def apply_script() -> str:
-    """Return the script that puts the new drop-in into its place, or the old one back.
-
-    It goes on to its end when the connection is lost.
-    """
+    """Return the script that puts the new drop-in into its place, or the old one back."""
     return f"""\
-trap '' HUP PIPE
 export LC_ALL=C PATH="{PATH}"
-restart() {{
-{RESTART}}}
-if [ -e {DROP_IN_PATH} ]; then cp -p {DROP_IN_PATH} {_OLD_PATH}; else rm -f {_OLD_PATH}; fi
+{KEEP_OLD}
 mv {_NEW_PATH} {DROP_IN_PATH} || exit 1
-since=$(date '+%Y-%m-%d %H:%M:%S')
-if restart 2>/dev/null; then
-    rm -f {_OLD_PATH}
-{SHOW_COMMAND_LINE}
-    exit 0
-fi
-journalctl -u docker.service --no-pager -q -n 30 -o cat --since "$since"
-if [ -e {_OLD_PATH} ]; then mv {_OLD_PATH} {DROP_IN_PATH}; else rm -f {DROP_IN_PATH}; fi
-if restart 2>/dev/null; then exit {_TAKEN_BACK}; fi
-exit {_NOT_TAKEN_BACK}
+{restart_script(take_back=True)}{SHOW_COMMAND_LINE}exit 0
 """
 
 
@@ -117,18 +106,5 @@ def _not_applied(
     host: HostConnection, situation: Situation, result: CommandResult
 ) -> ProvisionError | None:
     if result.exit_status:
-        taken_back = result.exit_status == _TAKEN_BACK
-        return ProvisionError(
-            NAME,
-            "the engine does not start with these options; "
-            + (
-                "its old configuration was restored, and it is running"
-                if taken_back
-                else "its old configuration was restored, but it does not start with that either"
-            ),
-            hint="The end of its journal is shown above."
-            if taken_back
-            else "Log in and check: systemctl status docker.service",
-            details=output_of(result),
-        )
+        return engine_error(NAME, result)
     return other_configuration(host, situation, NAME, result)

@@ -14,7 +14,11 @@ from ecsmachine.ssh.command_result import CommandResult
 
 @dataclass
 class Situation:
-    """What is known while a host is provisioned: what it shall be, and what it is."""
+    """What is known while a host is provisioned: what it shall be, and what it is.
+
+    ``replaces_drop_in``: an engine runs, and the configuration that it had is kept until it runs
+    with the new one.
+    """
 
     request: ProvisionRequest
     system: OperatingSystem
@@ -23,6 +27,7 @@ class Situation:
     user: str = "root"
     changed: list[str] = field(default_factory=list)
     unreached_registries: list[str] = field(default_factory=list)
+    replaces_drop_in: bool = False
     _certificates: HostCertificates | None = None
 
     @property

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from ecsmachine.documents.rules import address_of
 from ecsmachine.errors import MachineError
 from ecsmachine.ssh import host_keys
+from ecsmachine.ssh.command_line import for_every_shell
 from ecsmachine.ssh.command_result import CommandResult, KeptEnd, ending
 from ecsmachine.ssh.stream import open_stream
 from ecsmachine.ssh.target import SSHTarget
@@ -67,13 +68,20 @@ class Connection:
         return self._target.user
 
     def run(
-        self, command: str, *, stdin: bytes | None = None, timeout_s: float | None = None
+        self,
+        command: str,
+        *,
+        stdin: bytes | None = None,
+        timeout_s: float | None = None,
+        login_shell: bool = False,
     ) -> CommandResult:
         """Run a shell command line and wait for its end; the last 4 MiB of each output are kept.
 
-        What the login shell itself prints before it (a ``.bashrc`` may greet) is left out.
+        It is for ``sh``, or with ``login_shell`` for the shell of the user that logs in.
+        What that shell itself prints before it (a ``.bashrc`` may greet) is left out.
         Raises :class:`SSHError` when the connection is lost or ``timeout_s`` is over.
         """
+        command = command if login_shell else for_every_shell(command)
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         output, errors = KeptEnd(), KeptEnd()
         try:
@@ -309,7 +317,7 @@ def authenticated(
         _close(transport, sock)
         raise AuthenticationError(
             f'{where} does not accept the login of "{target.user}" with {_ways_tried(target)}',
-            hint="Check the key or the password of the machine.",
+            hint="Check the user, and the key or the password, of the machine.",
         ) from error
     except LoginEndedError as error:
         _close(transport, sock)

@@ -62,12 +62,18 @@ class _Files(Protocol):
 
 
 def copy(
-    source: Place, destination: Place, *, recursive: bool = False, repeated: bool = False
+    source: Place,
+    destination: Place,
+    *,
+    recursive: bool = False,
+    repeated: bool = False,
+    into_folder: bool = False,
 ) -> None:
     """Copy a file, or with ``recursive`` a folder, as scp does: into a folder that is there.
 
     With ``repeated`` a second copy does the same as the first: a folder is copied over the one that
     is there, not into it. Folders above the destination are made then.
+    With ``into_folder`` the destination has to be a folder: others are copied there too.
     A host's path may have wildcards, as in a shell: ``*``, ``?`` and ``[a-z]``.
 
     Nothing is written outside of what the folder becomes, whatever its host lists. What in a
@@ -82,6 +88,11 @@ def copy(
         mode = copying.mode_at(destination)
         over = repeated and recursive
         is_folder = mode is not None and stat.S_ISDIR(mode) and not over
+        if into_folder and not is_folder:
+            raise MachineError(
+                f"{destination} is no folder",
+                hint="Copy several files or folders into a folder that is there.",
+            )
         sources = copying.matching(source)
         if len(sources) > 1 and mode is None:
             with _explained(destination):

@@ -17,7 +17,7 @@ from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.ssh.connection import Connection, connect
 from ecsmachine.ssh.interactive import check_host_key, ssh_command
 from ecsmachine.ssh.kept import CONNECTION_FAILED
-from ecsmachine.ssh.private_files import check_private
+from ecsmachine.ssh.private_files import check_login_key
 from ecsmachine.ssh.route import check_route
 from ecsmachine.ssh.target import SSHTarget
 from ecsmachine.ssh.tethered import tethered
@@ -127,7 +127,7 @@ def _by_program(
     listening: Callable[[Forward], None],
 ) -> int:
     if target.key_path:
-        check_private(target.key_path)
+        check_login_key(target.key_path)
     # it says why a connection leads nowhere, and runs the local command when it listens
     options = ["LogLevel=INFO", "ExitOnForwardFailure=yes", "PermitLocalCommand=yes"]
     options.append("LocalCommand=echo")

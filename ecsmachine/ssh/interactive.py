@@ -15,7 +15,7 @@ from ecsmachine.errors import MachineError, ReaderGoneError, UsageError
 from ecsmachine.ssh import host_keys, kept, openssh, sharing, tethered
 from ecsmachine.ssh.connection import SSHError, connect, shown_host_key
 from ecsmachine.ssh.kept import CONNECTION_FAILED
-from ecsmachine.ssh.private_files import check_private
+from ecsmachine.ssh.private_files import check_login_key
 from ecsmachine.ssh.route import check_route
 from ecsmachine.ssh.steps import log_step
 from ecsmachine.ssh.target import SSHTarget
@@ -98,7 +98,7 @@ def run_session(
         check_route(target.host)
     if not native and target.password is None and programs.find("ssh"):
         if target.key_path:
-            check_private(target.key_path)
+            check_login_key(target.key_path)
         interrupts: list[int] = []
         try:
             with ssh_command(target, pin_path, command, keep=keep) as words:

@@ -62,6 +62,22 @@ def check_private(path: str | os.PathLike[str]) -> None:
         )
 
 
+def check_login_key(path: str | os.PathLike[str]) -> None:
+    """As :func:`check_private`, and raise :class:`KeyFileError` for a key that cannot be read.
+
+    The programs that read it say only that the host did not let them in.
+    """
+    check_private(path)
+    try:
+        with open(path, "rb"):
+            pass
+    except OSError as error:
+        raise KeyFileError(
+            f"Cannot read the private key {os.fspath(path)}: {error.strerror}",
+            hint=os_errors.sentence(error, path) or "Restore it from a backup.",
+        ) from error
+
+
 @contextmanager
 def replacing(
     path: Path,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ecsmachine.errors import MachineError
+from ecsmachine.ssh.command_line import for_every_shell
 
 if TYPE_CHECKING:
     from ecsmachine.ssh.connection import Connection
@@ -19,7 +20,7 @@ _LONGEST = 64 << 10
 
 
 def printed_lines(connection: Connection, command: str) -> Iterator[str]:
-    """Yield the lines that a command line prints on both outputs, however long it runs.
+    """Yield the lines that a command line of ``sh`` prints on both outputs, however long it runs.
 
     What the login shell itself prints before it is left out. Raises :class:`SSHError` where the
     connection is lost, and :class:`MachineError` with the last line of a command that fails.
@@ -29,7 +30,7 @@ def printed_lines(connection: Connection, command: str) -> Iterator[str]:
     try:
         with connection.limited(None):
             channel.set_combine_stderr(True)
-            channel.exec_command(f"echo {mark}; {command}")
+            channel.exec_command(f"echo {mark}; {for_every_shell(command)}")
             channel.shutdown_write()
         begun, last = False, ""
         for line in _lines(connection, channel):

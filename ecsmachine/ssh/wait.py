@@ -20,14 +20,16 @@ def wait_for_ssh(
     *,
     timeout_s: float = 180.0,
     login_timeout_s: float = 60.0,
+    login_pause_s: float = 0.0,
     before_each: Callable[[], None] = lambda: None,
 ) -> Connection:
     """Return a connection once the host answers and lets us in.
 
     A refused login is tried again for ``login_timeout_s`` seconds after the first refusal: the
-    host may answer before its first boot has installed the key. When the time is up, raises the
-    last refusal or :class:`NeverAnsweredError`; and at once what waiting cannot mend (a changed
-    host key, an unusable key file).
+    host may answer before its first boot has installed the key. ``login_pause_s`` is the least
+    time between two such tries: a host may shut out who is refused often (fail2ban). When the
+    time is up, raises the last refusal or :class:`NeverAnsweredError`; and at once what waiting
+    cannot mend (a changed host key, an unusable key file).
     ``before_each`` is called before each try; what it raises ends the wait.
     """
     deadline = time.monotonic() + timeout_s
@@ -46,6 +48,7 @@ def wait_for_ssh(
             )
         except AuthenticationError:
             refused_since = refused_since or time.monotonic()
+            pause_s = max(pause_s, login_pause_s)
             if time.monotonic() - refused_since + pause_s >= login_timeout_s:
                 raise
         except SSHError as error:
@@ -56,4 +59,4 @@ def wait_for_ssh(
                     f"keeps port {target.port} closed.",
                 ) from error
         time.sleep(pause_s)
-        pause_s = min(pause_s * 1.3, 1.0)
+        pause_s = min(pause_s * 1.3, max(1.0, login_pause_s))

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+def with_home(path: str | os.PathLike[str]) -> str:
+    """Return a path with the home folder in place of ``~``, or of ``~NAME``, at its beginning.
+
+    A shell leaves the one in ``--option=~/path`` to us. If there is no such user, or home, the path
+    is returned as it is; pathlib raises ``RuntimeError`` then.
+    """
+    return os.path.expanduser(path)
+
 
 if sys.platform == "win32":
 

@@ -9,6 +9,7 @@ from ecsmachine.cli.display import docker_machine
 from ecsmachine.cli.settings.layers import Settings
 from ecsmachine.documents import is_true
 from ecsmachine.errors import MachineError, UsageError
+from ecsmachine.system.folders import with_home
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def configure(
         if given:
             from pathlib import Path
 
-            path = Path(given).absolute()
+            path = Path(with_home(given)).absolute()
             session.certificate_paths[name] = path
             option = "--" + variable.removeprefix("MACHINE_").lower().replace("_", "-")
             check_path(str(path), f"{option} ({variable})", "Give another path.")
@@ -200,7 +201,7 @@ def check_path(path: str, what: str, hint: str) -> None:
 def _storage(given: Path | str | None, environment: Mapping[str, str]) -> str:
     path = given or environment.get("MACHINE_STORAGE_PATH")
     if path:
-        path = os.fspath(path).replace(os.altsep or os.sep, os.sep)
+        path = with_home(path).replace(os.altsep or os.sep, os.sep)
         path = os.path.join(*([] if os.path.isabs(path) else [os.getcwd()]), path)
         # written into config.json, it must hold without the folder that ".." leaves
         return os.path.realpath(path) if os.pardir in path.split(os.sep) else path

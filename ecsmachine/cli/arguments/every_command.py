@@ -17,6 +17,7 @@ from ecsmachine.cli.arguments.help import write_in_words
 from ecsmachine.cli.arguments.parameters import flags_of, takes_value, written_in_help
 from ecsmachine.documents import is_true
 from ecsmachine.errors import UsageError
+from ecsmachine.system.folders import with_home
 
 _Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only names")]
 
@@ -80,6 +81,8 @@ def _converting_only_if_needed(parameter: Any, convert: Any) -> Any:
             _refuse_too_large(parameter, value if several and value else (value,))
         if is_path and value == "":  # of a variable that is not set: no path is the working folder
             raise UsageError(f"{_name_of(parameter)}: it is empty", hint="Name a path.")
+        if is_path and isinstance(value, str):
+            value = with_home(value)
         simple = value_of(parameter, value)
         if simple is not None:
             value = simple

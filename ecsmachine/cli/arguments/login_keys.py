@@ -9,6 +9,7 @@ from ecsmachine.cli.arguments.context import Session
 from ecsmachine.cli.display.confirmation import secret
 from ecsmachine.drivers import registry
 from ecsmachine.errors import MachineError
+from ecsmachine.system.folders import with_home
 
 if TYPE_CHECKING:
     from ecsmachine.machine.create_request import CreateRequest
@@ -34,7 +35,7 @@ def ask_for_passphrase(this: Session, path: Path) -> None:
     """
     from ecsmachine.ssh import private_keys
 
-    path = path.expanduser().absolute()
+    path = Path(with_home(path)).absolute()
     if path in this.store.passphrases:
         return
     try:

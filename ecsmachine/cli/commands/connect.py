@@ -85,6 +85,7 @@ def ssh(
 ) -> None:
     """Log into a machine, or run a command on it and exit with the command's exit code.
 
+    USER@NAME logs in as another user.
     Everything after the machine's name goes to the ssh program: first options (-L
     8080:localhost:80, -t, -N), then the command. As root, the connection stays open for a
     minute, for the next ssh and scp. MACHINE_SSH_CONTROL_PERSIST sets another number of seconds,

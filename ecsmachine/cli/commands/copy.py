@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 def scp(
     ctx: typer.Context,
-    source: Annotated[
-        str, typer.Argument(metavar="[[USER@]MACHINE:]SOURCE", help="Source and target")
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="[[USER@]MACHINE:]SOURCE", help="What to copy, once or more"),
     ],
     destination: Annotated[
         str, typer.Argument(metavar="[[USER@]MACHINE:]DESTINATION", help="Where to")
@@ -49,7 +50,7 @@ def scp(
 
     this = session(ctx)
     machines: list[Machine] = []
-    places = [_place(this, text, machines) for text in (source, destination)]
+    places = [_place(this, text, machines) for text in (*sources, destination)]
     keep = persistence(this.environment)
     with _about(machines):
         _copy(this, places, machines, recursive=recursive, delta=delta, quiet=quiet, keep=keep)
@@ -75,8 +76,10 @@ def _copy(
         from ecsmachine.ssh.connection import SSHError
         from ecsmachine.ssh.file_copy import copy
 
+        *sources, destination = places
         try:
-            copy(places[0], places[1], recursive=recursive)
+            for source in sources:
+                copy(source, destination, recursive=recursive, into_folder=len(sources) > 1)
         except SSHError as error:
             check_whether_ended(machines, error)
             raise
@@ -192,7 +195,8 @@ def _checked(code: int, machines: Sequence[Machine]) -> int:
 
 
 def _rsync(places: Sequence[Place], *, recursive: bool, quiet: bool, keep: Persistence) -> int:
-    if all(place.host for place in places):
+    *sources, destination = places
+    if destination.host and any(place.host for place in sources):
         raise UsageError(
             "rsync cannot copy from one machine to another",
             hint="Leave out --delta, or copy through a local folder.",
@@ -207,8 +211,9 @@ def _rsync(places: Sequence[Place], *, recursive: bool, quiet: bool, keep: Persi
             "The rsync program, which --delta needs, is not installed",
             hint="Install the package rsync, or leave out --delta.",
         )
-    # with its time, a file that did not change is known at once the next time
-    command = ["rsync", "--times", *([] if quiet else ["--progress"])]
+    # with its time, a file that did not change is known at once the next time;
+    # what a link leads to is copied, as by scp: rsync passed links over, and left with 0
+    command = ["rsync", "--times", "--copy-links", *([] if quiet else ["--progress"])]
     words = [*command, *(["-r"] if recursive else [])]
     return _run_with_configuration(words, "-e", places, keep=keep)
 
@@ -230,14 +235,14 @@ def _run_with_configuration(
     from ecsmachine.ssh.interactive import check_host_key
     from ecsmachine.ssh.kept import without_secrets
     from ecsmachine.ssh.openssh import configuration_file, words
-    from ecsmachine.ssh.private_files import check_private
+    from ecsmachine.ssh.private_files import check_login_key
     from ecsmachine.ssh.sharing import shared
     from ecsmachine.ssh.steps import log_step
 
     hosts = {place.host.alias: place.host for place in places if place.host}
     for host in hosts.values():
         if host.target.key_path:
-            check_private(host.target.key_path)
+            check_login_key(host.target.key_path)
     environment = without_secrets(os.environ)  # sshfs goes on when we have ended, and has them
     with ExitStack() as stack:
         own = {

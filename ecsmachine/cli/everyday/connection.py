@@ -63,15 +63,16 @@ def env(
     variables: dict[str, str | None] = dict.fromkeys(
         ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME"), ""
     )
-    proxy_variable, spared = _no_proxy(this.environment)
+    # Docker's client reads the upper one first, other programs the lower
+    set_now = [name for name in ("no_proxy", "NO_PROXY") if this.environment.get(name)]
+    proxy_variables = (set_now or ["NO_PROXY"]) if no_proxy else []
     if unset:
         if names:
             raise UsageError(
                 "Expected no machine name when the -u flag is present",
                 hint="Leave the name out: the variables are the same for every machine.",
             )
-        unwanted = [*variables, *([proxy_variable] if no_proxy else [])]
-        print_variables(unwanted)
+        print_variables([*variables, *proxy_variables])
         return
     name = one_machine_name(this, names)
     engine = _engine(this, name, swarm, failure="Error checking TLS connection")
@@ -83,9 +84,9 @@ def env(
         variables["DOCKER_HOST"] = engine.url
         variables["DOCKER_CERT_PATH"] = engine.directory
     variables["DOCKER_MACHINE_NAME"] = name
-    if no_proxy:
-        hosts = [host.strip() for host in spared.split(",") if host.strip()]
-        variables[proxy_variable] = ",".join(dict.fromkeys([*hosts, engine.address]))
+    for variable in proxy_variables:
+        spared = map(str.strip, this.environment.get(variable, "").split(","))
+        variables[variable] = ",".join(dict.fromkeys([*filter(None, spared), engine.address]))
     print_variables(variables)
 
 
@@ -213,12 +214,6 @@ def _checked_url(
     from ecsmachine.cli.display.rows import swarm_url
 
     return swarm_url(machine, seen.url)
-
-
-def _no_proxy(environment: Mapping[str, str]) -> tuple[str, str]:
-    """Return the variable that names hosts to reach without a proxy, and its value."""
-    lower = environment.get("no_proxy", "")
-    return ("no_proxy", lower) if lower else ("NO_PROXY", environment.get("NO_PROXY", ""))
 
 
 def _print_lines(lines: list[str]) -> None:

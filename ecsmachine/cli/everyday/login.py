@@ -16,16 +16,19 @@ _CONNECTION_FAILED = 255
 
 
 def ssh(this: Session, *, name: str = "", command: list[str] | None = None) -> int:
-    """Run a shell, or a command, on a machine; return what to leave with."""
+    """Run a shell, or a command, on a machine (``USER@NAME``); return what to leave with."""
     words = command or []
-    code = _over_the_kept_connection(this, name, words)
+    user, at, name = name.rpartition("@")
+    if at and (not user or user.startswith("-")):
+        raise UsageError(f'"{user}@{name}" has no user before the @', hint="Write USER@NAME.")
+    code = None if user else _over_the_kept_connection(this, name, words)
     if code is None or code == _CONNECTION_FAILED:
         known = one_machine_name(this, [name] if name else None) if code is None else name
         machine = this.store.load(known)
         code = at_its_address(
             this,
             machine,
-            lambda target: _run(this, machine, target, words),
+            lambda target: _run(this, machine, target, words, user),
             tried=code is not None,
         )
     # a session that a signal ended leaves with what a shell would
@@ -93,16 +96,20 @@ def _over_the_kept_connection(this: Session, name: str, words: list[str]) -> int
     return code
 
 
-def _run(this: Session, machine: Machine, target: SSHTarget, words: list[str]) -> int:
+def _run(this: Session, machine: Machine, target: SSHTarget, words: list[str], user: str) -> int:
     from ecsmachine.ssh.interactive import run_session
     from ecsmachine.ssh.sharing import persistence
 
+    if user:
+        from dataclasses import replace
+
+        target = replace(target, user=user)
     return run_session(
         target,
         machine.known_hosts_path,
         words,
         native=this.native_ssh,
-        keep=persistence(this.environment),
+        keep=None if user else persistence(this.environment),
     )
 
 

@@ -10,6 +10,7 @@ from ecsmachine.cli.machines_file.variables import Variables
 from ecsmachine.documents.yaml_text import Problems, entries_in, is_null, items_in, line_of, text_in
 from ecsmachine.drivers.base import Option, OptionValue
 from ecsmachine.suggestions import instead_of
+from ecsmachine.system.folders import with_home
 
 if TYPE_CHECKING:
     from ecsmachine.documents.yaml_text import Node
@@ -46,7 +47,7 @@ class Values:
 
     def path(self, text: str) -> Path:
         """Return a path of this computer."""
-        return self._folder / Path(text).expanduser()
+        return self._folder / with_home(text)
 
     def text(self, key: str, node: Node) -> str | None:
         """Return a text, with its variables filled in."""

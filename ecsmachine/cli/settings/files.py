@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from ecsmachine.errors import MachineError, UsageError
+from ecsmachine.system.folders import home, with_home
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
@@ -45,8 +46,6 @@ class File:
 
 def home_of(environment: Mapping[str, str]) -> str:
     """Return the user's home folder; "" if nothing names it."""
-    from ecsmachine.system.folders import home
-
     return home(environment) or ""
 
 
@@ -54,7 +53,7 @@ def user_path(environment: Mapping[str, str]) -> str:
     """Return where the user's file is, if there is one; "" where it is switched off."""
     given = environment.get(VARIABLE)
     if given:
-        return "" if _is_off(given) else os.path.abspath(given)
+        return "" if _is_off(given) else os.path.abspath(with_home(given))
     folder = environment.get("XDG_CONFIG_HOME", "")
     if not os.path.isabs(folder):  # the specification says to ignore it
         home = home_of(environment)

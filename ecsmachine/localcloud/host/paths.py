@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecsmachine.localcloud.state import FILE_NAME as STATE_FILE
+from ecsmachine.system.folders import with_home
 
 
 def default_root() -> Path:
@@ -46,7 +47,7 @@ class CloudPaths:
     @classmethod
     def of(cls, root: Path) -> CloudPaths:
         """Return the paths of the cloud in ``root``, made absolute."""
-        return cls(Path(os.path.realpath(root.expanduser())))  # a loop of links stays one
+        return cls(Path(os.path.realpath(with_home(root))))  # a loop of links stays one
 
     @property
     def id(self) -> str:

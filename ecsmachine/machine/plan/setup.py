@@ -60,7 +60,7 @@ def set_up(store: Store, name: str, wanted: Setup, report: Report) -> None:
             for command in todo.commands:
                 report(f"Running {_short(command)}...")
                 store.checkpoint("before ssh run")
-                result = connection.run(command)
+                result = connection.run(command, login_shell=True)
                 store.checkpoint("after ssh run")
                 if result.exit_status:
                     raise MachineError(

@@ -48,17 +48,18 @@ def actions(situation: Situation) -> list[Action]:
     return [
         Upload(content, path, mode)
         for path, content, mode in wanted
-        if hashes.get(path) != hashlib.sha256(content).hexdigest() or modes.get(path) != mode
+        if hashes.get(path) != _hash(content) or modes.get(path) != mode
     ]
 
 
 def hashes_of(certificates: HostCertificates) -> dict[str, str]:
     """Return the SHA-256 of each certificate file as it shall be, by its path."""
     contents = (certificates.ca, certificates.server, certificates.server_key)
-    return {
-        path: hashlib.sha256(content).hexdigest()
-        for path, content in zip(CERTIFICATE_FILES, contents, strict=True)
-    }
+    return {path: _hash(content) for path, content in zip(CERTIFICATE_FILES, contents, strict=True)}
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def seen_hashes(facts: Facts) -> dict[str, str]:
@@ -113,6 +114,12 @@ def _difference(facts: Facts) -> str:
 def _says(situation: Situation) -> str:
     difference = _difference(situation.facts)
     remark = f" (the clock of the host is {difference})" if difference else ""
+    before = seen_hashes(situation.facts).get(CA_PATH)
+    if situation.request.first_time and before not in (None, _hash(situation.certificates.ca)):
+        remark += (
+            " (it had those of another CA: whoever connected with them no longer can; "
+            '"ecsmachine export" hands machines to others)'
+        )
     return f"Copying certs to the remote machine...{remark}"
 
 

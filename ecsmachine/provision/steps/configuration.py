@@ -20,13 +20,17 @@ from ecsmachine.provision.engine import (
 )
 from ecsmachine.provision.errors import ProvisionError
 from ecsmachine.provision.facts import Facts
-from ecsmachine.provision.step import Action, Situation, Step, Upload
+from ecsmachine.provision.step import Action, Run, Situation, Step, Upload
 from ecsmachine.provision.steps import installation
 from ecsmachine.provision.steps.certificates import hashes_of
 
 NAME = "engine configuration"
+OLD_PATH = f"{DROP_IN_PATH}.old"  # systemd reads names that end in .conf
 _FOLDER, _, _FILE = DROP_IN_PATH.removeprefix("/etc").rpartition("/")
 _DROP_INS = " ".join(f"{root}{_FOLDER}/*.conf" for root in ("/etc", "/run", "/usr/lib"))
+KEEP_OLD = (
+    f"if [ -e {DROP_IN_PATH} ]; then cp -p {DROP_IN_PATH} {OLD_PATH}; else rm -f {OLD_PATH}; fi"
+)
 _BARE_NAMES_SINCE = 239  # systemd looks up a command without a path from this version on
 
 
@@ -57,7 +61,11 @@ def actions(situation: Situation) -> list[Action]:
     text = unit_text(situation, hashes_of(situation.certificates))
     if situation.facts["drop_in"].strip() == text.strip():
         return []
-    return [Upload(text.encode(), DROP_IN_PATH, 0o644)]
+    upload = Upload(text.encode(), DROP_IN_PATH, 0o644)
+    if situation.replaces_drop_in or not situation.facts.engine_running:
+        return [upload]
+    situation.replaces_drop_in = True
+    return [Run(KEEP_OLD), upload]
 
 
 def _after_installation(situation: Situation) -> list[Action]:

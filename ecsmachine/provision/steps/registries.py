@@ -23,7 +23,7 @@ def actions(situation: Situation) -> list[Action]:
     """Return what asks the registries, if that was asked for and the engine has no proxy."""
     engine = situation.request.engine
     has_proxy = any("proxy=" in variable.lower() for variable in engine.env)
-    if not situation.request.ask_registries or has_proxy:
+    if not situation.request.first_time or has_proxy:
         return []
     script = asking_script([*engine.registry_mirror, DOCKER_HUB])
     return [Run(script, timeout_s=120.0, explain=_note)]

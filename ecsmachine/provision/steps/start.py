@@ -6,28 +6,52 @@ from collections.abc import Mapping
 
 from ecsmachine.provision.base import HostConnection, ProvisionRequest
 from ecsmachine.provision.engine import DROP_IN_PATH
-from ecsmachine.provision.errors import ProvisionError, engine_reason
-from ecsmachine.provision.shell import engine_journal, with_journal
+from ecsmachine.provision.errors import ProvisionError, engine_reason, reason_in
+from ecsmachine.provision.shell import with_journal
 from ecsmachine.provision.step import Action, Run, Situation, Step
 from ecsmachine.provision.steps.certificates import hashes_of, seen_hashes
-from ecsmachine.provision.steps.configuration import environment, flags
+from ecsmachine.provision.steps.configuration import OLD_PATH, environment, flags
 from ecsmachine.ssh.command_result import CommandResult
 
 NAME = "engine start"
-_TIMEOUT_S = 300.0
+_TIMEOUT_S = 600.0
 
 ENABLE = "SYSTEMCTL_SKIP_SYSV=1 systemctl -q --no-reload enable docker.service"
 """Without the links of init scripts, which systemd does not look at: they take half a second."""
 
-RESTART = """\
+TAKEN_BACK = 101
+NOT_TAKEN_BACK = 102
+
+_RESTART = """\
+restart() {
 systemctl daemon-reload
 systemctl reset-failed docker.service docker.socket 2>/dev/null || :
 systemctl restart docker.service
+}
+since=$(date '+%Y-%m-%d %H:%M:%S')
+restart || {
+    journalctl -u docker.service --no-pager -q -n 30 -o cat --since "$since"
+"""
+_TAKE_BACK = f"""\
+    if [ -e {OLD_PATH} ]; then mv {OLD_PATH} {DROP_IN_PATH}; else rm -f {DROP_IN_PATH}; fi
+    if restart 2>/dev/null; then exit {TAKEN_BACK}; fi
+    exit {NOT_TAKEN_BACK}
 """
 SHOW_COMMAND_LINE = """\
 pid=$(systemctl show docker.service -p MainPID); pid=${pid#MainPID=}
 [ "$pid" -gt 0 ] && tr '\\0' '\\n' </proc/"$pid"/cmdline
 """
+
+
+def restart_script(*, take_back: bool) -> str:
+    """Return the commands that restart the engine. If it does not start, they print the end of
+    its journal and leave; ``take_back``: once it runs with the drop-in that it had before, or
+    with none if it had none.
+
+    They go on to their end then when the connection is lost.
+    """
+    begin, end = ("trap '' HUP PIPE\n", _TAKE_BACK) if take_back else ("", "    exit 1\n")
+    return f"{begin}{_RESTART}{end}}}\nrm -f {OLD_PATH}\n"
 
 
 def look(request: ProvisionRequest) -> str:
@@ -49,7 +73,7 @@ def actions(situation: Situation) -> list[Action]:
     if situation.facts.unit.get("UnitFileState") != "enabled":
         commands.append(ENABLE)
     if not _is_in_order(situation):
-        commands.append(RESTART)
+        commands.append(restart_script(take_back=situation.replaces_drop_in))
     if not commands:
         return []
     script = "\n".join(("set -e", *commands, SHOW_COMMAND_LINE))
@@ -84,17 +108,24 @@ def runs_as_wanted(situation: Situation, hashes: Mapping[str, str]) -> bool:
     )
 
 
-def engine_error(host: HostConnection, step: str, result: CommandResult) -> ProvisionError:
-    """Return the error for an engine that does not start, with the end of its journal."""
-    journal = engine_journal(host)
-    reason = engine_reason(journal)
+def engine_error(step: str, result: CommandResult) -> ProvisionError:
+    """Return the error for an engine that does not start. The script printed its journal."""
+    journal = result.stdout.strip()
+    said = CommandResult(result.exit_status, "", result.stderr)
+    reason = engine_reason(journal) if journal else reason_in(said)
+    became = {
+        TAKEN_BACK: "; its old configuration was restored, and it is running",
+        NOT_TAKEN_BACK: "; it does not start with its old configuration either",
+    }.get(result.exit_status, "")
     return ProvisionError(
         step,
-        f"the engine does not start: {reason}" if reason else "the engine does not start",
+        f"the engine does not start: {reason}{became}"
+        if reason
+        else f"the engine does not start{became}",
         hint="The end of its journal is shown above."
         if journal
         else "An engine option may be wrong, or its port be taken.",
-        details=with_journal(result, journal),
+        details=with_journal(said, journal),
     )
 
 
@@ -121,7 +152,7 @@ def _explain(
     host: HostConnection, situation: Situation, result: CommandResult
 ) -> ProvisionError | None:
     if result.exit_status:
-        return engine_error(host, NAME, result)
+        return engine_error(NAME, result)
     return other_configuration(host, situation, NAME, result)
 
 

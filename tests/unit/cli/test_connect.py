@@ -72,7 +72,7 @@ def test_env_unset(program: Program, store: Store) -> None:
         ({}, 'export NO_PROXY="127.0.0.1"'),
         ({"NO_PROXY": "localhost"}, 'export NO_PROXY="localhost,127.0.0.1"'),
         (
-            {"NO_PROXY": "a", "no_proxy": "b, 127.0.0.11"},
+            {"no_proxy": "b, 127.0.0.11"},
             'export no_proxy="b,127.0.0.11,127.0.0.1"',
         ),
         ({"NO_PROXY": "127.0.0.1,c"}, 'export NO_PROXY="127.0.0.1,c"'),
@@ -83,6 +83,16 @@ def test_env_no_proxy(
 ) -> None:
     result = program("env", "--no-proxy", "dev1", SHELL="/bin/sh", **environment)
     assert result.lines[4] == line
+    assert result.lines[5].startswith("#")
+
+
+def test_env_no_proxy_with_both_variables(program: Program, running: Machine) -> None:
+    """Docker's client reads one, Python and curl the other: the machine has to be in both."""
+    both = {"NO_PROXY": "a", "no_proxy": "b", "SHELL": "/bin/sh"}
+    result = program("env", "--no-proxy", "dev1", **both)
+    assert result.lines[4:6] == ['export no_proxy="b,127.0.0.1"', 'export NO_PROXY="a,127.0.0.1"']
+    unset = program("env", "-u", "--no-proxy", **both)
+    assert unset.lines[4:6] == ["unset no_proxy", "unset NO_PROXY"]
 
 
 def test_env_without_a_shell_or_with_two_names(program: Program, running: Machine) -> None:
@@ -234,6 +244,20 @@ def test_ssh_leaves_with_the_code_of_the_command(
     for end, code in ends.items():
         result = program("ssh", "dev1", f"echo out; echo err >&2; {end}", **client)
         assert (result.code, result.out, result.err) == (code, "out\n", "err\n")
+
+
+def test_ssh_as_another_user(
+    client: dict[str, str], program: Program, store: Store, server: LoopbackServer
+) -> None:
+    """As scp and mount take it."""
+    add_host(store, server)
+    assert program("ssh", "dev1", "true", **client).code == 0
+    assert set(server.users) == {"root"}
+    result = program("ssh", "deploy@dev1", "echo", "in", **client)
+    assert (result.code, result.out, server.users[-1]) == (0, "in\n", "deploy")
+    for name in ("@dev1", "-oProxyCommand=x@dev1"):
+        assert program("ssh", "--", name, "true", **client).code == 2
+    assert 'machine "nope" does not exist' in program("ssh", "deploy@nope", **client).err
 
 
 def test_what_debug_shows_ends_with_its_command(

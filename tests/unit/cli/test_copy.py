@@ -194,7 +194,7 @@ def test_what_is_not_there(
     missing = program("scp", "nope:x", ".", **client)
     assert 'Docker machine "nope" does not exist' in missing.err
     assert program("scp", "only-one", **client).code == 2
-    assert program("scp", "a", "b", "c", **client).code == 2
+    assert program("scp", "a", "b", "c", **client).code == 1
 
 
 def test_a_machine_that_does_not_run(
@@ -227,6 +227,44 @@ def test_delta_sends_what_differs(
     assert program(*words).code == 0
     assert (there / "one").read_bytes() == (here / "tree" / "one").read_bytes()
     assert program(*words).code == 0
+
+
+@pytest.mark.skipif(not shutil.which("rsync"), reason="no rsync program")
+def test_delta_copies_what_links_lead_to_as_scp_does(
+    program: Program, store: Store, server: LoopbackServer, here: Path
+) -> None:
+    add_host(store, server)
+    (here / "tree" / "link").symlink_to("one")
+    (here / "tree" / "folder").symlink_to("sub")
+    there = server.folder / "linked"
+    assert program("scp", "-r", "-d", "-q", f"{here / 'tree'}/", f"dev1:{there}").code == 0
+    assert (there / "link").read_bytes() == (here / "tree" / "one").read_bytes()
+    assert (there / "folder" / "run").is_file()
+
+
+@pytest.mark.parametrize("flags", [(), ("-d",)])
+def test_several_files_are_copied_into_a_folder(
+    flags: tuple[str, ...],
+    client: dict[str, str],
+    program: Program,
+    store: Store,
+    server: LoopbackServer,
+    here: Path,
+) -> None:
+    """The shell makes several words of ``*.txt``."""
+    if flags and not shutil.which("rsync"):
+        pytest.skip("no rsync program")
+    add_host(store, server)
+    there = server.folder / "several"
+    there.mkdir()
+    (here / "tree" / "two").write_text("2")
+    words = (*flags, str(here / "tree" / "one"), str(here / "tree" / "two"))
+    assert program("scp", "-q", *words, f"dev1:{there}", **client).code == 0
+    assert sorted(path.name for path in there.iterdir()) == ["one", "two"]
+    if not flags:
+        refused = program("scp", "-q", *words, f"dev1:{there / 'two'}", **client)
+        assert refused.code
+        assert (there / "two").read_text() == "2"
 
 
 def test_delta_between_machines_is_refused(

@@ -74,6 +74,22 @@ def test_no_empty_word_is_the_working_folder(words: str) -> None:
                 parameter.process_value(context, "")
 
 
+@pytest.mark.parametrize("words", sorted(CALLABLE))
+def test_a_home_folder_that_the_shell_left_is_put_in(
+    words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``--storage-path=~/store`` made a folder called ~ in whatever folder it was given."""
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("USERPROFILE", "/home/me")
+    context = COMMANDS[words][1]
+    for parameter in CALLABLE[words].get_params(context):
+        annotation = parameter.type_descriptor.annotation
+        if Path in {annotation, *get_args(annotation)} and parameter.callback is None:
+            given = parameter.process_value(context, "~/it")
+            assert Path(given) == Path("/home/me/it")
+            assert "nobody-here" in str(parameter.process_value(context, "~nobody-here/it"))
+
+
 def examples(words: str) -> list[str]:
     text = (COMMANDS[words][0].help or "").replace("\b", "")
     found = re.findall(r"^\s*Example: (.*)$", text, re.MULTILINE)

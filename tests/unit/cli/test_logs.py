@@ -110,8 +110,8 @@ def test_a_host_without_a_journal(
 ) -> None:
     journal.unlink()
     shells = journal.parent
-    for name in ("sh", "tail"):
-        (shells / name).symlink_to(Path("/bin") / name)
+    for name in ("sh", "tail", "base64"):
+        (shells / name).symlink_to(Path("/usr/bin") / name)
     monkeypatch.setenv("PATH", str(shells))
     result = program("logs", "a")
     assert (result.code, result.lines) == (1, [result.lines[0]])

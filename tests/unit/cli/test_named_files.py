@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ecsmachine.cli.arguments.context import Session, configure
 from ecsmachine.cli.commands.container_service.project import _read
 from ecsmachine.documents.text import LONGEST_FILE
 from ecsmachine.errors import MachineError
@@ -52,3 +53,16 @@ def test_an_empty_template(tmp_path: Path) -> None:
     with pytest.raises(MachineError) as caught:
         _read(tmp_path / "web.yml")
     assert caught.value.message.endswith("web.yml: it is empty")
+
+
+@pytest.mark.parametrize("variable", ["MACHINE_STORAGE_PATH", "MACHINE_TLS_CA_CERT"])
+def test_variables_may_begin_with_the_home_folder(
+    variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files of variables, of systemd or containers, are read by no shell."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    session = Session({variable: "~/it", "MACHINE_STORAGE_PATH": "~/it"}, ["ecsmachine"])
+    configure(session)
+    assert Path(session.storage) == tmp_path / "it"
+    assert set(session.certificate_paths.values()) <= {tmp_path / "it"}

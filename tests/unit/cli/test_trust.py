@@ -105,6 +105,18 @@ def test_a_login_key_that_others_can_read_is_refused(
     )
 
 
+@pytest.mark.parametrize("command", [("ssh", "{}", "true"), ("scp", "/etc/hosts", "{}:")])
+def test_a_login_key_that_is_gone_is_named(
+    command: tuple[str, ...], program: Program, store: Store, machine: str
+) -> None:
+    """The ssh program says only that the host does not let it in."""
+    key = store.directory(machine) / "id_rsa"
+    key.unlink()
+    failed = program(*(word.format(machine) for word in command))
+    assert failed.code == 1
+    assert failed.err.splitlines()[-1].startswith(f"Error: Cannot read the private key {key}: No")
+
+
 def test_a_client_key_that_others_can_read_is_refused(
     program: Program, store: Store, machine: str
 ) -> None:

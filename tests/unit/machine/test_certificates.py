@@ -403,6 +403,30 @@ def test_a_ca_that_was_brought_is_not_touched(
         ensure(brought)
 
 
+def test_a_client_of_another_ca_than_the_one_that_was_brought_is_refused(
+    auth: AuthOptions, tmp_path: Path
+) -> None:
+    """It came out when the host had its new certificates, and its former users were locked out."""
+    ensure(auth)
+    brought = replace(
+        auth, ca_cert_path=tmp_path / "theirs.pem", ca_key_path=tmp_path / "theirs-key.pem"
+    )
+    with pytest.raises(MachineError, match=r"comes from another CA than .*theirs\.pem"):
+        ensure(brought)
+    assert not brought.ca_cert_path.exists()
+    # an engine that is somebody else's may trust other clients than its own certificate's CA
+    other = auth_options(tmp_path / "other", "dev1")
+    ensure(other)
+    brought = replace(
+        auth, ca_cert_path=other.ca_cert_path, ca_key_path=tmp_path / "theirs-key.pem"
+    )
+    certificates.ensure_client_certificates(brought, lambda line: None, signing=False)
+    # the one that signed it may be further down in a file of several
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_bytes(other.ca_cert_path.read_bytes() + auth.ca_cert_path.read_bytes())
+    ensure(replace(auth, ca_cert_path=bundle, ca_key_path=other.ca_key_path))
+
+
 def test_certificates_that_end_soon_are_told(
     auth: AuthOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:

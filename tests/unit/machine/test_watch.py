@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from ecsmachine.drivers.base import State
+from ecsmachine.drivers.existing_host import ExistingHost
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import host, watch
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.store import Store
 from ecsmachine.machine.watch import EndedError, watching
 from ecsmachine.provision.errors import NoEngineError, ProvisionError
-from ecsmachine.ssh.connection import AuthenticationError, SSHError
+from ecsmachine.ssh.connection import AuthenticationError, Connection, SSHError
 from ecsmachine.ssh.keys import ensure_key_pair
 from ecsmachine.ssh.wait import NeverAnsweredError
 from tests.unit.ssh.conftest import LoopbackServer
@@ -99,6 +100,39 @@ def test_a_host_that_knows_no_key_yet_is_logged_in_to_by_password(
     with pytest.raises(NoEngineError) as caught, host.logged_in(machine):
         raise NoEngineError("upgrade")
     assert caught.value.hint == '"ecsmachine provision dev1" installs it.'
+
+
+@pytest.mark.parametrize(("existing", "most"), [(True, 4), (False, 100)])
+def test_a_host_that_nobody_makes_is_asked_less_often_than_it_shuts_people_out(
+    existing: bool, most: int, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fail2ban bans who is refused five times: a wrong user shut the host's owner out."""
+    told(machine, (State.RUNNING, ""))
+    if existing:
+        machine.driver.__class__ = type("Existing", (ToldByProvider, ExistingHost), {})
+    tries: list[float] = []
+
+    class Clock:
+        now = 1.0
+
+        def monotonic(self) -> float:
+            return self.now
+
+        def sleep(self, seconds: float) -> None:
+            self.now += seconds
+
+    clock = Clock()
+
+    def refuse(*_: object, **__: object) -> Connection:
+        tries.append(clock.now)
+        raise AuthenticationError("no")
+
+    monkeypatch.setattr("ecsmachine.ssh.wait.time", clock)
+    monkeypatch.setattr("ecsmachine.ssh.wait.connect", refuse)
+    with pytest.raises(AuthenticationError), host.logged_in(machine):
+        pass
+    assert 1 < len(tries) <= most
+    assert tries[-1] < (11 if existing else 62)
 
 
 def test_one_bad_answer_is_not_believed(machine: Machine) -> None:

@@ -8,6 +8,7 @@ from ecsmachine.provision.errors import ProvisionError
 from ecsmachine.provision.step import Run, Upload
 from ecsmachine.provision.steps import configuration, start
 from ecsmachine.provision.steps.certificates import hashes_of
+from ecsmachine.ssh.command_result import CommandResult
 from tests.unit.provision.recorded import CERTIFICATES, situation
 
 INSTALLED = {"dockerd": "/usr/bin/dockerd", "unit": "ActiveState=active\nUnitFileState=enabled"}
@@ -128,9 +129,43 @@ def test_an_engine_that_runs_as_wanted_is_left_alone() -> None:
 
 
 def test_what_differs_is_written() -> None:
-    (upload,) = configuration.actions(situation("debian-12", running(drop_in="[Service]")))
+    stopped = SOCKET["unit"].replace("=active", "=failed")
+    known = situation("debian-12", running(drop_in="[Service]", unit=stopped))
+    (upload,) = configuration.actions(known)
     assert isinstance(upload, Upload)
     assert (upload.mode, upload.path.rpartition("/")[2]) == (0o644, "10-machine.conf")
+    assert not known.replaces_drop_in
+
+
+def test_an_engine_that_ran_before_gets_its_configuration_back_if_it_does_not_start() -> None:
+    """Its containers may be somebody's work: `create -d generic` with a wrong option ended it."""
+    known = situation("debian-12", running(drop_in="[Service]", command_line="dockerd"))
+    keep, upload = configuration.actions(known)
+    assert isinstance(keep, Run)
+    assert isinstance(upload, Upload)
+    assert keep.script == configuration.KEEP_OLD
+    (action,) = start.actions(known)
+    assert isinstance(action, Run)
+    assert action.script.startswith("set -e\ntrap '' HUP PIPE\n")
+    assert f"mv {configuration.OLD_PATH} " in action.script
+    # what is kept is what it ran with, whatever is written once more
+    assert [type(again) for again in configuration.actions(known)] == [Upload]
+    assert "mv " not in start.restart_script(take_back=False)
+
+
+@pytest.mark.parametrize(
+    ("status", "journal", "errors", "said"),
+    [
+        (101, "unknown flag: --foo", "", ": unknown flag: --foo; its old configuration was rest"),
+        (102, "", "", "; it does not start with its old configuration either"),
+        (1, "", "Failed to enable unit: docker.service is masked.", ": Failed to enable unit"),
+    ],
+)
+def test_an_engine_that_does_not_start_says_why(
+    status: int, journal: str, errors: str, said: str
+) -> None:
+    error = start.engine_error(start.NAME, CommandResult(status, journal, errors))
+    assert f"the engine does not start{said}" in error.message
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,8 @@ def test_the_drop_in_empties_what_the_package_set() -> None:
         (EngineOptions(labels=["=value"]), '--engine-label: "=value" is not key=value'),
         (EngineOptions(env=["HTTP_PROXY"]), '--engine-env: "HTTP_PROXY" is not key=value'),
         (EngineOptions(arbitrary_flags=["--dns=1"]), '--engine-opt: "--dns=1" is not flag=value'),
+        # Docker Machine let systemd split it; here the engine failed on a machine that was made
+        (EngineOptions(arbitrary_flags=["dns 1"]), '--engine-opt: "dns 1" is not flag=value'),
         (EngineOptions(labels=["a=a\nb"]), "line break"),
         (EngineOptions(registry_mirror=["mirror.example"]), "is not the URL of a mirror"),
         (EngineOptions(registry_mirror=["https://a,https://b"]), "is not the URL of a mirror"),

@@ -166,8 +166,9 @@ def test_an_engine_that_does_not_start_shows_its_journal() -> None:
     host = RecordedHost(
         as_it_shall_be(command_line="dockerd"),
         answers={
-            "systemctl restart": CommandResult(1, "", "Job for docker.service failed"),
-            "journalctl": CommandResult(0, "unknown flag: --nonsense\n", ""),
+            "systemctl restart": CommandResult(
+                1, "unknown flag: --nonsense\n", "Job for docker.service failed"
+            ),
         },
     )
     with pytest.raises(ProvisionError, match="does not start: unknown flag: --nonsense") as raised:
@@ -371,3 +372,18 @@ def test_clocks_that_differ_by_less_are_said() -> None:
         "Copying certs to the remote machine... "
         "(the clock of the host is 10 minutes behind this computer's)"
     ) in lines
+
+
+@pytest.mark.parametrize("first_time", [True, False])
+def test_who_is_locked_out_by_a_new_machine_is_said(first_time: bool) -> None:
+    """Two people who ran `create -d generic` for one host took it from each other."""
+    lines: list[str] = []
+    runs = CommandResult(0, as_it_shall_be()["command_line"], "")
+    shown = as_it_shall_be(hashes=f"{'0' * 64}  /etc/docker/ca.pem")
+    host = RecordedHost(shown, answers={"systemctl restart": runs})
+    provision(host, request(first_time=first_time), lines.append)
+    (line,) = (line for line in lines if line.startswith("Copying certs to the remote"))
+    assert ("(it had those of another CA" in line) is first_time
+    host = RecordedHost(as_it_shall_be())
+    provision(host, request(first_time=True), lines.append)
+    assert "Copying certs to the remote machine..." in lines

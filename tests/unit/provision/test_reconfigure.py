@@ -90,14 +90,17 @@ def test_options_that_the_engine_refuses_leave_it_alone() -> None:
 
 @pytest.mark.parametrize(
     ("status", "said"),
-    [(101, "was restored, and it is running"), (102, "does not start with that either")],
+    [
+        (101, "not start: the journal; its old configuration was restored, and it is running"),
+        (102, "not start: the journal; it does not start with its old configuration either"),
+    ],
 )
 def test_an_engine_that_does_not_come_back_gets_its_old_options(status: int, said: str) -> None:
     failed = CommandResult(status, "the journal", "")
     host = RecordedHost(running(EngineOptions()), answers={"restart()": failed})
     with pytest.raises(ProvisionError, match=said) as raised:
         reconfigure(host, request_for(NEW), lambda line: None)
-    assert raised.value.details == "the journal"
+    assert raised.value.details == "The engine's journal:\nthe journal"
 
 
 def test_options_that_cannot_be_are_refused_first() -> None:

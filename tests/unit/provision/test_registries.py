@@ -55,15 +55,15 @@ def test_one_that_answers_is_enough(registry: str) -> None:
 def test_it_is_asked_by_a_create_alone_and_not_past_a_proxy() -> None:
     assert registries.actions(situation("debian-12")) == []
     proxied = EngineOptions(env=["HTTPS_PROXY=http://proxy.example"])
-    assert registries.actions(situation("debian-12", ask_registries=True, engine=proxied)) == []
+    assert registries.actions(situation("debian-12", first_time=True, engine=proxied)) == []
     own = EngineOptions(registry_mirror=["http://own.example/"])
-    (action,) = registries.actions(situation("debian-12", ask_registries=True, engine=own))
+    (action,) = registries.actions(situation("debian-12", first_time=True, engine=own))
     assert isinstance(action, Run)
     assert "in http://own.example https://registry-1.docker.io; do" in action.script
 
 
 def test_what_does_not_answer_is_remembered() -> None:
-    seen = situation("debian-12", ask_registries=True)
+    seen = situation("debian-12", first_time=True)
     (action,) = registries.actions(seen)
     assert isinstance(action, Run)
     assert action.explain is not None

@@ -34,6 +34,7 @@ class _Login(Login):
         return "publickey,password"
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        self.server.users.append(username)
         allowed = key.get_base64() in self.server.authorized and self.server.open
         return AUTH_SUCCESSFUL if allowed else AUTH_FAILED
 
@@ -91,6 +92,7 @@ class LoopbackServer:
     password: str | None = None
     runs_commands: bool = True
     authorized: set[str] = field(default_factory=set)
+    users: list[str] = field(default_factory=list)
     open: bool = True
     port: int = 0
     transports: list[paramiko.Transport] = field(default_factory=list)

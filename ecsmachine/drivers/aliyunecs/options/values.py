@@ -16,6 +16,7 @@ from ecsmachine.documents.text import read_file
 from ecsmachine.drivers.base import OptionValue, PortRange
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.suggestions import instead_of
+from ecsmachine.system.folders import with_home
 
 _MAX_USER_TAGS = 17
 """A resource may have 20 tags, and three are ours."""
@@ -169,7 +170,7 @@ def _io_optimized(text: str) -> bool:
 
 
 def _path(text: str) -> Path | None:
-    return Path(text).expanduser().absolute() if text else None
+    return Path(with_home(text)).absolute() if text else None
 
 
 def _user_data(text: str) -> bytes:

@@ -25,7 +25,7 @@ def lasting(folder: Path, running: Running) -> Iterator[None]:
     """Let a cloud last as long as the command: print the daemon's log after what the block prints.
 
     An interrupt, SIGTERM or SIGHUP stops the cloud, and so does whatever else ends the command.
-    Raises :class:`MachineError` if the daemon ends by itself.
+    Where somebody else stops it, the command ends too. Raises :class:`MachineError` if it dies.
     """
     from ecsmachine.localcloud.host.paths import CloudPaths
     from ecsmachine.localcloud.host.processes import is_alive
@@ -48,7 +48,7 @@ def lasting(folder: Path, running: Running) -> Iterator[None]:
             if told.is_set() or is_alive(running.process):
                 with as_machine_errors():
                     daemon.down(folder)
-        if not told.is_set():
+        if not told.is_set() and not daemon.was_stopped(folder):
             raise MachineError(
                 "The local cloud has stopped.", hint="Its log says why: ecsmachine local logs -n 20"
             )

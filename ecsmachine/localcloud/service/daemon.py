@@ -196,6 +196,17 @@ def reset(root: Path, *, cache: Path | None = None) -> bool:
     return existed
 
 
+def was_stopped(root: Path) -> bool:
+    """Return whether a cloud that is down was stopped on purpose; else its daemon has died.
+
+    Waits for a ``down`` or ``reset`` that is at work.
+    """
+    paths = CloudPaths.of(root)
+    with suppress(LocalCloudError, FileNotFoundError), held(paths.root):
+        pass
+    return not paths.daemon_file.exists()
+
+
 def guests_running(root: Path) -> list[str]:
     """Return the ids of the instances whose guests run now; none where there are no guests."""
     if not is_for_guests():

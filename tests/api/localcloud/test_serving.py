@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
@@ -274,6 +274,15 @@ def test_in_the_foreground_from_its_first_line_on(root: Path) -> None:
         log.write("There is more to show.\n")
     assert program.wait(60) == 141
     assert daemon.find(root) is None
+
+
+@pytest.mark.parametrize("stop", [daemon.down, daemon.reset])
+def test_in_the_foreground_it_is_stopped_by_another_command(
+    root: Path, foreground: subprocess.Popen[str], stop: Callable[[Path], object]
+) -> None:
+    stop(root)
+    said, _ = foreground.communicate(timeout=60)
+    assert (foreground.returncode, said.splitlines()[-1]) == (0, "The local cloud is down.")
 
 
 def test_in_the_foreground_its_end_is_told(root: Path, foreground: subprocess.Popen[str]) -> None:

@@ -258,10 +258,12 @@ def _already_up(
             f"The local cloud is already up at {running.endpoint}, without {', '.join(missing)}.",
             hint="Stop it first: ecsmachine local down",
         )
-    wanted = f":{port}" if port else ""
-    if (guests is not None and guests != running.guests) or not running.endpoint.endswith(wanted):
+    other = f"with --guests {running.guests}" if guests not in (None, running.guests) else ""
+    if not running.endpoint.endswith(f":{port}" if port else ""):
+        other = f"not on port {port}"
+    if other:
         raise LocalCloudError(
-            f"The local cloud is already up at {running.endpoint}, with --guests {running.guests}.",
+            f"The local cloud is already up at {running.endpoint}, {other}.",
             hint="Stop it first: ecsmachine local down",
         )
     # somebody may have restored them

@@ -36,9 +36,10 @@ def lasting(folder: Path, running: Running) -> Iterator[None]:
     before = {number: signal.signal(number, lambda *_: told.set()) for number in signals.that_end()}
     try:
         try:
-            yield
+            # opened first: whoever stops the cloud meanwhile may remove it
             with CloudPaths.of(folder).log.open(encoding="utf-8", errors="replace") as log:
                 log.seek(0, os.SEEK_END)
+                yield
                 finish()
                 while not told.wait(_LOOK_S) and is_alive(running.process):
                     show(log.read(), end="")

@@ -259,6 +259,7 @@ def _serve(
             connections.protocol(),
             ready=answering,
             stopping=application.state.endpoint.view.close,
+            explained=lambda: application.state.failure is not None,
         )
         server.run(sockets=sockets)
         if not server.started:

@@ -236,7 +236,7 @@ def _serve(
             guests,
             faults,
             connections,
-            images=images_of(releases),
+            images=images_of(releases) if kind == "nspawn" else None,
             nodes=nodes,
             lenient=serving.lenient,
             settled=serving.settled,

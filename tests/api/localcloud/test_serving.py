@@ -45,6 +45,14 @@ def up(root: Path, *arguments: str, **variables: str) -> int:
     return run(["local", "up", "--guests", "none", *arguments], environment)
 
 
+def test_without_guests_there_are_images_of_all_systems(root: Path) -> None:
+    assert up(root) == 0
+    with running_cloud(root) as cloud:
+        found = Api(cloud).call("DescribeImages", PageSize=100)["Images"]["Image"]  # type: ignore[arg-type]
+        assert {"Ubuntu", "Debian", "Aliyun"} <= {image["Platform"] for image in found}
+        assert cloud.image_id in {image["ImageId"] for image in found}
+
+
 def health(address: str, port: int, host: str) -> int:
     connection = http.client.HTTPConnection(address, port, timeout=30)
     try:

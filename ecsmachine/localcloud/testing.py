@@ -150,7 +150,7 @@ class Cloud:
 
 @contextlib.contextmanager
 def local_cloud(
-    root: Path | None = None,
+    root: Path | str | None = None,
     *,
     settled: bool | None = None,
     delays: Delays | Mapping[str, float] | None = None,
@@ -186,10 +186,10 @@ def local_cloud(
     if settled and delays is not None:
         raise StateError("settled and delays cannot be combined: leave out one of them.")
     with contextlib.ExitStack() as stack:
-        folder = root or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ecs-")))
+        folder = Path(root or stack.enter_context(tempfile.TemporaryDirectory(prefix="ecs-")))
         running = stack.enter_context(
             embedded_cloud(
-                folder / "cloud" if root is None else folder,
+                folder if root else folder / "cloud",
                 Settings(
                     region=region,
                     delays=waits,
@@ -215,7 +215,7 @@ def local_cloud(
 
 
 @contextlib.contextmanager
-def running_cloud(root: Path | None = None) -> Iterator[Cloud]:
+def running_cloud(root: Path | str | None = None) -> Iterator[Cloud]:
     """Use the cloud that ``ecsmachine local up`` has started.
 
     It is the one in ``root``, else in ``$ECSMACHINE_LOCAL_ROOT``, else the usual one.
@@ -234,7 +234,7 @@ def running_cloud(root: Path | None = None) -> Iterator[Cloud]:
     from ecsmachine.localcloud.service.remote import RemoteCloud
 
     named = os.environ.get("ECSMACHINE_LOCAL_ROOT")
-    folder = root or (Path(named).absolute() if named else default_root())
+    folder = Path(root) if root else Path(named).absolute() if named else default_root()
     running = find(folder)
     if running is None:
         raise LocalCloudError(

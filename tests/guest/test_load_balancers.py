@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from ecsmachine.localcloud.container_service.certificates import make_server_certificate
-from tests.guest.conftest import wait_for
+from ecsmachine.localcloud.host.balancers import RouterOfBalancers
+from ecsmachine.localcloud.host.programs import run
+from tests.guest.conftest import GuestGround, wait_for
 from tests.guest.machines import Machines
 
 pytestmark = pytest.mark.guest
@@ -31,6 +33,20 @@ while (my $c = $s->accept) {
   print $c "HTTP/1.0 200 OK\r\n\r\n$h\n$r"; close $c;
 }
 """
+
+
+def test_this_computer_reaches_a_balancer_with_a_private_address(ground: GuestGround) -> None:
+    router = RouterOfBalancers(ground.network, ground.paths.router)
+    address = str(ground.plan.vswitch[200])
+    router.set_listeners([("tcp", address, 80)])
+    try:
+        with router.listen(("tcp", address, 80)):
+            # only a route of its own: the usual one leads out of this computer
+            assert ground.paths.link in run(["ip", "route", "show", f"{address}/32"])
+            socket.create_connection((address, 80), timeout=10).close()
+    finally:
+        router.set_listeners([])
+    assert run(["ip", "route", "show", f"{address}/32"]) == ""
 
 
 @pytest.fixture

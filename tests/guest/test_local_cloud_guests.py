@@ -144,6 +144,39 @@ def test_a_reboot_from_inside_keeps_disks_and_starts_anew(ground: GuestGround) -
         assert guest.check("ls /sys/class/net").split() == ["eth0", "lo"]
 
 
+def test_disks_come_and_go_while_a_guest_runs(ground: GuestGround) -> None:
+    spec, other = ground.boot(disks=(disk(20),)), ground.boot()
+    guests, added = ground.guests, replace(disk(21), device="vdc")
+    guests.create_disk(added)
+    for _ in range(2):
+        guests.plug_disk(spec.instance_id, added)
+    with shell(spec.private_ip, password=PASSWORD) as guest:
+        guest.check("mkfs.ext4 -q /dev/vdc && mkdir '/my data' && mount /dev/vdc '/my data'")
+        guest.check("echo kept > '/my data/file'; sync; touch /run/before; reboot")
+
+    def rebooted() -> bool:
+        with (
+            suppress(OSError, EOFError, paramiko.SSHException),
+            shell(spec.private_ip, password=PASSWORD) as guest,
+        ):
+            return guest.run("test -e /run/before").status == 1
+        return False
+
+    wait_for(rebooted, "another boot")
+    with shell(spec.private_ip, password=PASSWORD) as guest:
+        guest.check("mount /dev/vdc '/my data' && cat '/my data/file'")
+        for number in (20, 21, 21):  # one that was there at the boot, and the one that came
+            guests.unplug_disk(spec.instance_id, f"d-test{number}")
+        assert guest.run("ls /dev/vd* /dev/loop*; mountpoint '/my data'").status != 0
+        assert guest.run("ls -d /dev/vd? /dev/loop?").output.count("cannot access") == 2
+    guests.plug_disk(other.instance_id, replace(added, device="vdb"))
+    with shell(other.private_ip, password=PASSWORD) as guest:
+        assert guest.check("mount /dev/vdb /mnt && cat /mnt/file").strip() == "kept"
+    guests.stop(other.instance_id, force=True)
+    guests.unplug_disk(other.instance_id, "d-test21")  # it is off: nothing is to be done
+    guests.delete_disk("d-test21")
+
+
 def test_off_from_inside_is_off_and_starts_again(ground: GuestGround) -> None:
     spec = ground.boot()
     with shell(spec.private_ip, password=PASSWORD) as guest:

@@ -58,28 +58,30 @@ def add(
     region: Annotated[str, _pattern("For requests: only these regions")] = "",
     code: Annotated[str, _option("error: the error code")] = "",
     message: Annotated[str, _option("error: a message other than the code's")] = "",
-    status: Annotated[int, _option("error: an HTTP status other than the code's")] = 0,
-    seconds: Annotated[float, _option("Duration, or delay")] = 0.0,
-    rate: Annotated[float, _option("throttle: allowed requests per second")] = 0.0,
+    status: Annotated[int | None, _option("error: an HTTP status other than the code's")] = None,
+    seconds: Annotated[float | None, _option("Duration, or delay")] = None,
+    rate: Annotated[float | None, _option("throttle: allowed requests per second")] = None,
     instance_type: Annotated[str, _pattern("no-stock: only these instance types")] = "",
     zone: Annotated[str, _pattern("no-stock: only these zones")] = "",
     instance: Annotated[
         str, _pattern("For guests and the mirror: only these instances, by name or id")
     ] = "",
     bytes_: Annotated[
-        int, _option("ssh-drops: after this many bytes of a connection", "--bytes")
-    ] = 0,
+        int | None, _option("ssh-drops: after this many bytes of a connection", "--bytes")
+    ] = None,
     connection: Annotated[
-        int, _option("ssh-drops: only this connection, counted from the start")
-    ] = 0,
-    free_mib: Annotated[int, _option("disk-full: free space in MiB")] = 0,
+        int | None, _option("ssh-drops: only this connection, counted from the start")
+    ] = None,
+    free_mib: Annotated[int | None, _option("disk-full: free space in MiB")] = None,
     path: Annotated[str, _pattern("For the mirror: only these paths, such as '*.deb'")] = "",
     nth: Annotated[
-        int, _option("Strike at this occurrence only; with --times, from this one on")
-    ] = 0,
-    times: Annotated[int, _option("Strike this many times, then no more")] = 0,
-    probability: Annotated[float, _option("Strike with this probability")] = 1.0,
-    seed: Annotated[int, _option("Seed of --probability: the same seed repeats the outcome")] = 0,
+        int | None, _option("Strike at this occurrence only; with --times, from this one on")
+    ] = None,
+    times: Annotated[int | None, _option("Strike this many times, then no more")] = None,
+    probability: Annotated[float | None, _option("Strike with this probability")] = None,
+    seed: Annotated[
+        int | None, _option("Seed of --probability: the same seed repeats the outcome")
+    ] = None,
 ) -> None:
     """Add a fault, and print its id. It strikes from now on, until it is removed.
 
@@ -123,12 +125,16 @@ def add(
       ecsmachine local fault add mirror-404 --path '*.deb'
     """
     # but for these two, the options are the fields of a fault
-    given = {name: value for name, value in locals().items() if name not in ("ctx", "root")}
-    from ecsmachine.localcloud.faults.fault import Fault
+    given: dict[str, Any] = {
+        name.rstrip("_"): value
+        for name, value in locals().items()
+        if value is not None and name not in ("ctx", "root")
+    }
+    from ecsmachine.localcloud.faults.fault import fault_of
     from ecsmachine.localcloud.service.fault_reach import check_names
 
-    fault = Fault(**{name.rstrip("_"): value for name, value in given.items()})
     with _refused():
+        fault = fault_of(given.pop("kind"), given)
         check_names(fault)
     with _book(root_of(ctx, root), to_add=True) as book:
         number = book.add(fault)

@@ -25,7 +25,7 @@ def lasting(folder: Path, running: Running) -> Iterator[None]:
     """Let a cloud last as long as the command: print the daemon's log after what the block prints.
 
     An interrupt, SIGTERM or SIGHUP stops the cloud, and so does whatever else ends the command.
-    Raises :class:`MachineError` if the daemon ends by itself.
+    Where somebody else stops it, the command ends too. Raises :class:`MachineError` if it dies.
     """
     from ecsmachine.localcloud.host.paths import CloudPaths
     from ecsmachine.localcloud.host.processes import is_alive
@@ -36,9 +36,10 @@ def lasting(folder: Path, running: Running) -> Iterator[None]:
     before = {number: signal.signal(number, lambda *_: told.set()) for number in signals.that_end()}
     try:
         try:
-            yield
+            # opened first: whoever stops the cloud meanwhile may remove it
             with CloudPaths.of(folder).log.open(encoding="utf-8", errors="replace") as log:
                 log.seek(0, os.SEEK_END)
+                yield
                 finish()
                 while not told.wait(_LOOK_S) and is_alive(running.process):
                     show(log.read(), end="")
@@ -48,7 +49,7 @@ def lasting(folder: Path, running: Running) -> Iterator[None]:
             if told.is_set() or is_alive(running.process):
                 with as_machine_errors():
                     daemon.down(folder)
-        if not told.is_set():
+        if not told.is_set() and not daemon.was_stopped(folder):
             raise MachineError(
                 "The local cloud has stopped.", hint="Its log says why: ecsmachine local logs -n 20"
             )

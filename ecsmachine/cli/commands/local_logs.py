@@ -6,7 +6,7 @@ import os
 import time
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
@@ -84,15 +84,29 @@ def _file(ctx: typer.Context, root: Path | None, instance: str | None) -> Path:
 def _show_file(file: Path, *, follow: bool, lines: int | None) -> None:
     from ecsmachine.localcloud.host.guests.console import legible
 
-    with file.open(encoding="utf-8", errors="replace", newline="") as stream:
-        text = legible(stream.read())
-        if lines is not None:
-            text = "".join(text.splitlines(keepends=True)[-lines:] if lines else [])
-        show(text, end="")
-        while follow:
-            finish()
+    while True:
+        with file.open(encoding="utf-8", errors="replace", newline="") as stream:
+            text = legible(stream.read())
+            if lines is not None:
+                text = "".join(text.splitlines(keepends=True)[-lines:] if lines else [])
+            show(text, end="")
+            while follow and _is_at(stream, file):
+                finish()
+                time.sleep(_FOLLOW_S)
+                show(legible(stream.read()), end="")
+        # A guest that starts anew has a new console; one that is removed has none any more.
+        while follow and not file.exists() and file.parent.exists():
             time.sleep(_FOLLOW_S)
-            show(legible(stream.read()), end="")
+        if not follow or not file.exists():
+            return
+        lines = None
+
+
+def _is_at(stream: IO[str], file: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(stream.fileno()), file.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _show_requests(

@@ -1,7 +1,4 @@
-"""Disks. A guest that runs sees a change of its disks when it starts the next time.
-
-A disk that grows online it sees at once.
-"""
+"""Disks. A guest that runs sees at once which it has; one that grows, only if it grows online."""
 
 from __future__ import annotations
 
@@ -140,6 +137,7 @@ def detach_disk(call: Call) -> None:
     if disk.instance_id != instance.id:
         raise refusals.of("DependencyViolation#not-attached")
     check_status(instance, "Running", "Stopped")
+    call.lifecycle.storage.unplug_disk(disk)
     call.state.disks.put(
         replace(
             disk,
@@ -306,7 +304,7 @@ def _attach_disk(call: Call, disk: Disk, instance: Instance) -> None:
         device = "/dev/xvd" + device[-1]
         if device in taken:
             raise refusals.DEVICE_IN_USE()
-    call.state.disks.put(
+    attached = call.state.disks.put(
         replace(
             disk,
             instance_id=instance.id,
@@ -316,6 +314,7 @@ def _attach_disk(call: Call, disk: Disk, instance: Instance) -> None:
             delete_with_instance=parameters.boolean("DeleteWithInstance"),
         )
     )
+    call.lifecycle.storage.plug_disk(attached)
 
 
 def _name_and_description(parameters: Parameters) -> tuple[str, str]:

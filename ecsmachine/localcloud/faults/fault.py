@@ -169,6 +169,9 @@ def fault_of(kind: FaultKind, values: Mapping[str, Any]) -> Fault:
                 f"A fault has no option {name}.",
                 hint=instead_of(name, known),
             )
+        if name in _NEVER_ZERO and values[name] == 0:
+            # a fault that is not given it would strike without this limit
+            raise FaultError(f"{_option(name)} must be above 0.")
     return Fault(kind, **values)
 
 
@@ -249,6 +252,7 @@ class _Spec:
 
 
 _WHEN = ("nth", "times", "probability", "seed")
+_NEVER_ZERO = ("seconds", "rate", "status", "bytes", "connection", "nth", "times")
 _RUNNING = ("RunInstances", "CreateInstance")
 CREATING = (
     *_RUNNING,

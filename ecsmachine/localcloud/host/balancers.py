@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Collection
 from pathlib import Path
 
 from ecsmachine.localcloud.host.guests.base import Place, Transport
 from ecsmachine.localcloud.host.network import NamespaceSockets, Network
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
+
+_log = logging.getLogger("ecsmachine.localcloud")
 
 
 class RouterOfBalancers:
@@ -24,7 +28,10 @@ class RouterOfBalancers:
         for address in self._addresses - wanted:
             self._network.withdraw(address)
         for address in wanted - self._addresses:
-            self._network.offer(address)
+            try:
+                self._network.offer(address)
+            except LocalCloudError as error:
+                _log.warning("this computer does not reach a load balancer: %s", error.message)
         self._addresses = wanted
         self._network.let_in(sorted(places))
 

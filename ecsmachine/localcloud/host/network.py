@@ -15,6 +15,7 @@ import socket
 from collections.abc import Callable, Iterable
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from contextlib import suppress
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from ecsmachine.localcloud.host.address_plan import AddressPlan, host_networks
@@ -96,7 +97,7 @@ class Network:
         self._router.unlink(missing_ok=True)
 
     def route_to_guest(self, private_ip: str) -> None:
-        """Let the host reach a guest's private address.
+        """Let the host reach a private address of the cloud.
 
         Raises :class:`~ecsmachine.localcloud.protocol.errors.LocalCloudError` if the host reaches
         another interface's neighbour at this very address already.
@@ -114,7 +115,7 @@ class Network:
         run(["ip", "route", "add", target, *via])
 
     def drop_route_to_guest(self, private_ip: str) -> None:
-        """Forget the way to a guest's private address."""
+        """Forget the way to a private address of the cloud."""
         with suppress(ProgramError):
             run(["ip", "route", "del", f"{private_ip}/32", "dev", self._link])
 
@@ -138,13 +139,20 @@ class Network:
                 self._inside(["nft", "-f", "-"], stdin=f"delete element {_TABLE} {element}\n")
 
     def offer(self, address: str) -> None:
-        """Let the router itself have an address, for what listens there."""
+        """Let the router itself have an address, for what listens there; the host reaches it.
+
+        Raises as :meth:`route_to_guest`; the guests reach it all the same.
+        """
         self._inside(["ip", "address", "replace", f"{address}/32", "dev", "lo"])
+        if IPv4Address(address) not in self.plan.public:
+            self.route_to_guest(address)
 
     def withdraw(self, address: str) -> None:
         """Take an address from the router again."""
         with suppress(ProgramError):  # it was not there
             self._inside(["ip", "address", "del", f"{address}/32", "dev", "lo"])
+        if IPv4Address(address) not in self.plan.public:
+            self.drop_route_to_guest(address)
 
     def let_in(self, places: Iterable[tuple[str, str, int]]) -> None:
         """Let tcp or udp in to these addresses and ports of the router, instead of those before."""

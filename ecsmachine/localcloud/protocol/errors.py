@@ -65,7 +65,8 @@ class LocalCloudError(Exception):
         self.details = details
 
     def __str__(self) -> str:
-        return f"{self.message} {self.hint or ''}".rstrip()
+        between = "" if self.message.endswith((".", "!", "?", ":")) else "."
+        return f"{self.message}{between} {self.hint}" if self.hint else self.message
 
 
 def refused_by_system(error: OSError, place: Path) -> LocalCloudError:

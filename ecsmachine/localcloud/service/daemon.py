@@ -196,6 +196,17 @@ def reset(root: Path, *, cache: Path | None = None) -> bool:
     return existed
 
 
+def was_stopped(root: Path) -> bool:
+    """Return whether a cloud that is down was stopped on purpose; else its daemon has died.
+
+    Waits for a ``down`` or ``reset`` that is at work.
+    """
+    paths = CloudPaths.of(root)
+    with suppress(LocalCloudError, FileNotFoundError), held(paths.root):
+        pass
+    return not paths.daemon_file.exists()
+
+
 def guests_running(root: Path) -> list[str]:
     """Return the ids of the instances whose guests run now; none where there are no guests."""
     if not is_for_guests():
@@ -247,10 +258,12 @@ def _already_up(
             f"The local cloud is already up at {running.endpoint}, without {', '.join(missing)}.",
             hint="Stop it first: ecsmachine local down",
         )
-    wanted = f":{port}" if port else ""
-    if (guests is not None and guests != running.guests) or not running.endpoint.endswith(wanted):
+    other = f"with --guests {running.guests}" if guests not in (None, running.guests) else ""
+    if not running.endpoint.endswith(f":{port}" if port else ""):
+        other = f"not on port {port}"
+    if other:
         raise LocalCloudError(
-            f"The local cloud is already up at {running.endpoint}, with --guests {running.guests}.",
+            f"The local cloud is already up at {running.endpoint}, {other}.",
             hint="Stop it first: ecsmachine local down",
         )
     # somebody may have restored them

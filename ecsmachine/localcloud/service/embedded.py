@@ -106,7 +106,13 @@ def embedded_cloud(
             page_token=page_token,
         )
         view: CloudView = application.state.endpoint.view
-        server = HttpServer(application, connections.protocol(), stopping=view.close, grace_s=1.0)
+        server = HttpServer(
+            application,
+            connections.protocol(),
+            stopping=view.close,
+            explained=lambda: application.state.failure is not None,
+            grace_s=1.0,
+        )
         thread = threading.Thread(target=server.run, args=([listener],), name="local cloud")
         thread.start()
         try:

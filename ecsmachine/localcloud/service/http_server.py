@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Callable
 from types import FrameType
@@ -25,7 +26,8 @@ class HttpServer(uvicorn.Server):
     """Serves an application on one socket; ``ready`` is called when it answers, ``stopping`` when
     it must end: endless answers must end then.
 
-    ``grace_s`` is the time limit for running requests when it stops.
+    ``explained`` is whether the caller knows why the application did not start: then nothing is
+    logged of it. ``grace_s`` is the time limit for running requests when it stops.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class HttpServer(uvicorn.Server):
         *,
         ready: Callable[[], None] = lambda: None,
         stopping: Callable[[], None] = lambda: None,
+        explained: Callable[[], bool] = lambda: False,
         grace_s: float = 5.0,
     ) -> None:
         # No access log: the parameters of a request may hold passwords.
@@ -53,6 +56,7 @@ class HttpServer(uvicorn.Server):
         super().__init__(config)
         self._ready = ready
         self._stopping = stopping
+        self._explained = explained
         self._grace_s = grace_s
         self._loop: asyncio.AbstractEventLoop | None = None
         self._told = asyncio.Event()
@@ -72,12 +76,19 @@ class HttpServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say so."""
         self._loop = asyncio.get_running_loop()
+        log = logging.getLogger("uvicorn.error")
+        log.addFilter(self._is_news)
         try:
             await super().startup(sockets)
         except SystemExit:  # the application did not start: whoever runs this says why
             self.should_exit = True
+        finally:
+            log.removeFilter(self._is_news)
         if self.started:
             await self._loop.run_in_executor(None, self._ready)
+
+    def _is_news(self, _: logging.LogRecord) -> bool:
+        return not self._explained()
 
     async def main_loop(self) -> None:
         """Serve until :meth:`stop`; every second the answers' date is set."""

@@ -70,6 +70,8 @@ def read_seed(given: Mapping[str, Any] | Path | str) -> Seed:
     """Return the seed in a dictionary or a file; raises :class:`SeedError`."""
     if isinstance(given, Mapping):
         return _seed(given, "the seed")
+    if not isinstance(given, str | Path):
+        raise SeedError(f"A seed is a dictionary or the name of a file, not {given!r}.")
     file = Path(given)
     try:
         with file.open("rb") as stream:

@@ -236,7 +236,7 @@ def _serve(
             guests,
             faults,
             connections,
-            images=images_of(releases),
+            images=images_of(releases) if kind == "nspawn" else None,
             nodes=nodes,
             lenient=serving.lenient,
             settled=serving.settled,
@@ -259,6 +259,7 @@ def _serve(
             connections.protocol(),
             ready=answering,
             stopping=application.state.endpoint.view.close,
+            explained=lambda: application.state.failure is not None,
         )
         server.run(sockets=sockets)
         if not server.started:

@@ -29,6 +29,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
@@ -65,6 +66,7 @@ from ecsmachine.localcloud.protocol.errors import (
     LocalCloudError,
     dry_run_passed,
     missing_parameter,
+    unusable_database,
 )
 from ecsmachine.localcloud.protocol.identifiers import request_id as new_request_id
 from ecsmachine.localcloud.protocol.official import check_required, official_actions
@@ -79,6 +81,7 @@ from ecsmachine.localcloud.service.request_log import Exchange, RequestLog
 from ecsmachine.localcloud.service.seed import Seed
 from ecsmachine.localcloud.service.seeding import empty, plant
 from ecsmachine.localcloud.service.view import CloudView
+from ecsmachine.localcloud.state import FILE_NAME
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.work.lifecycle import Lifecycle
 from ecsmachine.localcloud.work.supervisor import Pause, Supervisor, following
@@ -250,15 +253,14 @@ class Endpoint:
             answer = wire.error_answer(error.code, error.message, request_id, _host(request))
         except ConnectionCutError:
             cut, status = True, 0
-        except Exception:
-            LOG.exception("request %s failed", request_id)
-            status = 500
-            answer = wire.error_answer(
-                "InternalError",
-                "The request processing has failed due to some unknown error.",
-                request_id,
-                _host(request),
-            )
+        except Exception as error:
+            status, message = 500, "The request processing has failed due to some unknown error."
+            if isinstance(error, sqlite3.Error):  # a full disk, and the like
+                message = str(unusable_database(error, self.state.root / FILE_NAME))
+                LOG.error("request %s failed: %s", request_id, message)
+            else:
+                LOG.exception("request %s failed", request_id)
+            answer = wire.error_answer("InternalError", message, request_id, _host(request))
         content = b"" if cut else wire.encode(answer, form, root)
         version = parameters.get("Version", "")
         self.requests.add(

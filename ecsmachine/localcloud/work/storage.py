@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from ecsmachine.localcloud.host.guests.base import GuestDisk, GuestError, Guests
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.state.interfaces import release_interfaces
 from ecsmachine.localcloud.state.model import Disk, Removal, Snapshot, SnapshotStatus
-from ecsmachine.localcloud.state.resources import forget_disk
+from ecsmachine.localcloud.state.resources import forget_disk, guest_device
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.work.supervisor import Supervisor, Threads, unchanged
 
@@ -45,6 +47,24 @@ class StorageWork:
                     self.removals.begin()
 
         self.supervisor.begin(disk.id, f"making disk {disk.id}", make, failed)
+
+    def plug_disk(self, disk: Disk) -> None:
+        """Give a disk to the guest of its instance, if that runs, once its file is there."""
+        spec = GuestDisk(disk.id, guest_device(disk.device), disk.size_gib)
+        self._begin_plugging(disk, partial(self.guests.plug_disk, disk.instance_id, spec))
+
+    def unplug_disk(self, disk: Disk) -> None:
+        """Take a disk from the guest that has had it."""
+        self._begin_plugging(disk, partial(self.guests.unplug_disk, disk.instance_id, disk.id))
+
+    def _begin_plugging(self, disk: Disk, work: Callable[[], None]) -> None:
+        # In the disk's queue: the next guest gets it when this one has let go of it.
+        self.supervisor.begin(
+            disk.id,
+            f"the disk {disk.id} of instance {disk.instance_id}",
+            lambda: self.threads.run(work),
+            unchanged,
+        )
 
     def wipe_disk(self, disk: Disk) -> None:
         """Reset a disk that has ``wipe``; its instance is Stopped. If this fails, the disk keeps

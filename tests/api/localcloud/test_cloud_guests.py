@@ -269,6 +269,7 @@ def test_disks_reach_the_guest(api: Api, guests: RecordingGuests) -> None:
     disk_id = api.call("CreateDisk", values)["DiskId"]
     until(lambda: ("create_disk", f"{disk_id} 20") in guests.calls)
     api.call("AttachDisk", DiskId=disk_id, InstanceId=instance_id)
+    until(lambda: ("plug_disk", f"{instance_id} {disk_id} vdb") in guests.calls)
     api.call("RebootInstance", InstanceId=instance_id)
     until(lambda: [disk.disk_id for disk in guests.specs[instance_id].disks] == [disk_id])
     api.wait(instance_id, "Running")
@@ -279,6 +280,10 @@ def test_disks_reach_the_guest(api: Api, guests: RecordingGuests) -> None:
     api.call("DetachDisk", DiskId=disk_id, InstanceId=instance_id)
     api.call("DeleteDisk", DiskId=disk_id)
     until(lambda: ("delete_disk", disk_id) in guests.calls)
+    # the guest has let go of it before
+    assert guests.calls.index(("unplug_disk", f"{instance_id} {disk_id}")) < guests.calls.index(
+        ("delete_disk", disk_id)
+    )
 
 
 def test_states_take_their_time(tmp_path: Path, guests: RecordingGuests) -> None:

@@ -9,6 +9,7 @@ import json
 import time
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 from xml.etree import ElementTree
@@ -17,7 +18,7 @@ import pytest
 
 from ecsmachine.localcloud.actions import PRODUCTS
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
-from tests.api.localcloud.api_client import ECS, SLB, STS, VPC, Api, Reply, exchange
+from tests.api.localcloud.api_client import ECS, SLB, STS, VPC, Api, RefusedError, Reply, exchange
 
 
 @pytest.fixture(scope="module")
@@ -208,6 +209,19 @@ def test_refusals_in_xml(api: Api) -> None:
 def test_the_request_id_is_in_the_headers_too(api: Api) -> None:
     reply = api.send("DescribeRegions")
     assert reply.headers["x-acs-request-id"] == json.loads(reply.body)["RequestId"]
+
+
+def test_a_disk_that_is_full_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with embedded_cloud(tmp_path / "cloud") as running:
+        api = Api(running)
+        running.state._connection.execute("PRAGMA max_page_count=1")
+        with pytest.raises(RefusedError, match=r"cloud\.sqlite: .* full\. Make room") as told:
+            for number in range(100):
+                api.group(f"group{number}")
+        assert (told.value.status, told.value.code) == (500, "InternalError")
+        assert api.call("DescribeRegions")
+    assert "Make room" in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 def test_products_are_told_apart_by_version(api: Api) -> None:

@@ -208,10 +208,13 @@ def test_quotas(name: str) -> None:
         ({"quotas": [1]}, "quotas must be a mapping"),
     ],
 )
-def test_what_is_wrong_is_said_with_its_place(seed: dict[str, Any], said: str) -> None:
+def test_what_is_wrong_is_said_with_its_place(
+    seed: dict[str, Any], said: str, caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(SeedError) as caught, local_cloud(seed=seed):
         pass
     assert said in str(caught.value)
+    assert caplog.text == ""  # the web server logs a traceback of what ends its start
 
 
 @pytest.mark.parametrize("text", ["instances: [{", "- 1", "a: !!python/object:x {}", "\x00", ""])
@@ -219,6 +222,8 @@ def test_a_file_that_is_no_seed(tmp_path: Path, text: str) -> None:
     (tmp_path / "seed.yaml").write_text(text)
     with pytest.raises(SeedError, match=re.escape(str(tmp_path / "seed.yaml"))):
         read_seed(tmp_path / "seed.yaml")
+    with pytest.raises(SeedError, match=r"the name of a file, not \[\]"):
+        read_seed([])  # type: ignore[arg-type]
     with pytest.raises(SeedError, match="cannot be read"):
         read_seed(tmp_path / "none.yaml")
 
@@ -229,7 +234,7 @@ def test_a_cloud_that_is_there_has_its_own(tmp_path: Path) -> None:
     for _ in range(2):
         with local_cloud(root, seed=seed) as cloud:
             assert len(instances(api_of(cloud))) == 1
-    with local_cloud(root) as cloud:  # what it said holds on
+    with local_cloud(str(root)) as cloud:  # what it said holds on
         assert run_instances(api_of(cloud), cloud) == "1 made"
         assert run_instances(api_of(cloud), cloud) == QUOTA_OF_INSTANCES.code
     with pytest.raises(SeedError, match="Only a new cloud"), local_cloud(root, seed={}):

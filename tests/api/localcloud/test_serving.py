@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
@@ -43,6 +43,14 @@ def root(tmp_path: Path) -> Iterator[Path]:
 def up(root: Path, *arguments: str, **variables: str) -> int:
     environment = {**os.environ, "ECSMACHINE_LOCAL_ROOT": str(root), **variables}
     return run(["local", "up", "--guests", "none", *arguments], environment)
+
+
+def test_without_guests_there_are_images_of_all_systems(root: Path) -> None:
+    assert up(root) == 0
+    with running_cloud(root) as cloud:
+        found = Api(cloud).call("DescribeImages", PageSize=100)["Images"]["Image"]  # type: ignore[arg-type]
+        assert {"Ubuntu", "Debian", "Aliyun"} <= {image["Platform"] for image in found}
+        assert cloud.image_id in {image["ImageId"] for image in found}
 
 
 def health(address: str, port: int, host: str) -> int:
@@ -274,6 +282,15 @@ def test_in_the_foreground_from_its_first_line_on(root: Path) -> None:
         log.write("There is more to show.\n")
     assert program.wait(60) == 141
     assert daemon.find(root) is None
+
+
+@pytest.mark.parametrize("stop", [daemon.down, daemon.reset])
+def test_in_the_foreground_it_is_stopped_by_another_command(
+    root: Path, foreground: subprocess.Popen[str], stop: Callable[[Path], object]
+) -> None:
+    stop(root)
+    said, _ = foreground.communicate(timeout=60)
+    assert (foreground.returncode, said.splitlines()[-1]) == (0, "The local cloud is down.")
 
 
 def test_in_the_foreground_its_end_is_told(root: Path, foreground: subprocess.Popen[str]) -> None:

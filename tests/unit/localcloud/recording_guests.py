@@ -86,6 +86,12 @@ class RecordingGuests:
     def delete_disk(self, disk_id: str) -> None:
         self._note("delete_disk", disk_id)
 
+    def plug_disk(self, instance_id: str, disk: GuestDisk) -> None:
+        self._note("plug_disk", f"{instance_id} {disk.disk_id} {disk.device}")
+
+    def unplug_disk(self, instance_id: str, disk_id: str) -> None:
+        self._note("unplug_disk", f"{instance_id} {disk_id}")
+
     def snapshot_disk(self, snapshot_id: str, disk_id: str) -> None:
         self.gate.wait(20)
         self._note("snapshot_disk", f"{snapshot_id} {disk_id}")

@@ -21,11 +21,11 @@ def refusal(number: int, *file: str) -> OSError:
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (refusal(errno.ENOSPC), "{root}: No space left on device Make room on its disk."),
-        (refusal(errno.EROFS, "/x/y"), "/x/y: Read-only file system Mount its"),
-        (refusal(errno.EMFILE), "{root}: Too many open files Raise the limit of open files"),
-        (LocalCloudError("port taken", hint="Stop it"), "port taken Stop it"),
-        (KeyError("x"), "The daemon failed: KeyError: 'x' This is a bug in ecsmachine"),
+        (refusal(errno.ENOSPC), "{root}: No space left on device. Make room on its disk."),
+        (refusal(errno.EROFS, "/x/y"), "/x/y: Read-only file system. Mount its"),
+        (refusal(errno.EMFILE), "{root}: Too many open files. Raise the limit of open files"),
+        (LocalCloudError("port taken", hint="Stop it"), "port taken. Stop it"),
+        (KeyError("x"), "The daemon failed: KeyError: 'x'. This is a bug in ecsmachine"),
     ],
 )
 def test_what_ends_a_start_is_told_with_what_helps(

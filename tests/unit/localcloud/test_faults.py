@@ -149,6 +149,13 @@ def test_what_makes_no_sense_is_said(
     assert book.entries() == []
 
 
+@pytest.mark.parametrize("name", ["times", "nth", "seconds", "rate", "bytes", "connection"])
+def test_a_limit_of_zero_is_not_the_same_as_none(name: str) -> None:
+    with pytest.raises(FaultError, match=f"{name} must be above 0"):
+        fault_of("delay", {"seconds": 1, name: 0})
+    assert fault_of("disk-full", {"free_mib": 0, "seed": 0}) == Fault("disk-full")
+
+
 def test_every_kind_can_be_had() -> None:
     needed: dict[str, dict[str, Any]] = {
         "error": {"code": "InternalError"},

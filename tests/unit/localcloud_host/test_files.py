@@ -75,6 +75,8 @@ def test_a_running_cloud_gets_no_more_images(tmp_path: Path) -> None:
     with pytest.raises(LocalCloudError, match=r"is already up at .* without debian_13") as caught:
         up(tmp_path, releases=["debian_12", "debian_13"])
     assert "local down" in (caught.value.hint or "")
+    with pytest.raises(LocalCloudError, match="not on port 5"):
+        up(tmp_path, port=5)
 
 
 def test_every_release_has_an_image_that_tells_it() -> None:

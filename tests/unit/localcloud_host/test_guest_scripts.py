@@ -15,7 +15,7 @@ from ecsmachine.localcloud.host.programs import ProgramError
 def killed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Run scripts in a shell of this host; return the names of those that are ended."""
     killed: list[str] = []
-    monkeypatch.setattr(scripts, "_entered", lambda init: ())
+    monkeypatch.setattr(scripts, "entered", lambda init: ())
     monkeypatch.setattr(scripts, "_CLIENT", "echo begun >&2; exec sh 2>&1")
     monkeypatch.setattr(scripts, "_kill", lambda init, name, whole_tree: killed.append(name))
     return killed

@@ -123,6 +123,12 @@ class Guests(Protocol):
     def delete_disk(self, disk_id: str) -> None:
         """Remove the file behind a data disk."""
 
+    def plug_disk(self, instance_id: str, disk: GuestDisk) -> None:
+        """Give a disk to a guest that runs; another one gets it when it starts."""
+
+    def unplug_disk(self, instance_id: str, disk_id: str) -> None:
+        """Take a disk from a guest that runs, with what is mounted from it."""
+
     def snapshot_disk(self, snapshot_id: str, disk_id: str) -> None:
         """Create a snapshot of a data disk."""
 

@@ -23,6 +23,13 @@ _NO_BOOT = f"""\
     }}"
     exec unshare --pid --fork --kill-child \\
         sh -c 'trap "exit 0" {int(POWER_OFF)}; while :; do sleep 3600 & wait $!; done'"""
+# Under the kernel's own name, too: it is there that mount looks for a UUID.
+_DISKS = """\
+    set --
+    while read -r name device; do
+        set -- "$@" "--bind=$device:/dev/$name" "--bind=$device"
+    done <"$disks"
+"""
 
 
 def boot_script(
@@ -32,12 +39,11 @@ def boot_script(
     machine: str,
     root: Path,
     binds: Mapping[str, Path],
-    devices: Mapping[str, str],
 ) -> str:
     """Return what supervise.sh reads: shell variables, and the function ``boot``.
 
     ``machine`` is the name that systemd-nspawn knows the guest by; ``binds`` are the host's folders
-    by where they are in the guest, ``devices`` block devices by their names there.
+    by where they are in the guest. Its disks are read at each boot: they change while it runs.
     """
     argv = [
         "systemd-nspawn",
@@ -49,9 +55,6 @@ def boot_script(
         f"--hostname={spec.hostname}",
         f"--network-namespace-path={settings['namespace']}",
         *(f"--bind={source}:{target}" for target, source in binds.items()),
-        *(f"--bind={device}:/dev/{name}" for name, device in devices.items()),
-        # Under the kernel's own name, too: it is there that mount looks for a UUID.
-        *(f"--bind={device}" for device in devices.values()),
         # The engine hands all capabilities on to privileged containers, so it must have all.
         # The host's clock and modules are kept from the guest another way.
         "--capability=all",
@@ -68,5 +71,5 @@ def boot_script(
     # The engine sets /proc/sys/net/ipv4/ip_forward: let it, in its own namespace.
     command = ["env", "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network", *argv]
     lines = [f"{name}={shlex.quote(str(value))}" for name, value in settings.items()]
-    boot = _NO_BOOT if spec.faults.never_boots else f"exec {shlex.join(command)}"
+    boot = _NO_BOOT if spec.faults.never_boots else f'{_DISKS}    exec {shlex.join(command)} "$@"'
     return "\n".join([*lines, "boot() {", boot, "}", ""])

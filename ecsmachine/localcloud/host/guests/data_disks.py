@@ -7,7 +7,12 @@ from pathlib import Path
 
 from ecsmachine.localcloud.host.guests.base import GuestDisk, GuestError
 from ecsmachine.localcloud.host.guests.snapshots import Snapshots
-from ecsmachine.localcloud.host.mounts import attach_loop, detach_loops_below, show_loop_sizes
+from ecsmachine.localcloud.host.mounts import (
+    attach_loop,
+    detach_loops_below,
+    loops_below,
+    show_loop_sizes,
+)
 
 
 class DataDisks:
@@ -50,6 +55,10 @@ class DataDisks:
         if not self._file(disk_id).exists():
             raise GuestError(f"The file of the disk {disk_id} is gone.")
         self._snapshots.save_file(snapshot_id, self._file(disk_id))
+
+    def devices(self, disk_id: str) -> list[str]:
+        """Return the loop devices of the disk's file: none, if nobody has it."""
+        return list(loops_below(self._file(disk_id)))
 
     def detach(self, disk_id: str) -> None:
         """Take the loop device away."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +44,21 @@ class GuestFolder:
     def settings(self) -> Path:
         """The file from which its supervisor reads how to boot it."""
         return self.path / "supervise.settings"
+
+    @property
+    def disks(self) -> Path:
+        """The file that names its data disks for its next boot: a name and a device a line."""
+        return self.path / "disks"
+
+    def keep_disks(self, devices: Mapping[str, str]) -> None:
+        """Write that file, given the devices by their names in the guest."""
+        lines = (f"{name} {device}\n" for name, device in devices.items())
+        records.write_private(self.disks, "".join(lines).encode())
+
+    def load_disks(self) -> dict[str, str]:
+        """Return the devices by their names in the guest."""
+        text = self.disks.read_text() if self.disks.exists() else ""
+        return dict(line.split(" ", 1) for line in text.splitlines())
 
     @property
     def console(self) -> Path:

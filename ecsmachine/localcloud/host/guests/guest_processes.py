@@ -15,6 +15,7 @@ from ecsmachine.localcloud.host.processes import ids_by_namespace
 
 _BOOT_TIMEOUT_S = 30.0
 _SHUTDOWN_TIMEOUT_S = 30.0
+_ENTRANCE_TIMEOUT_S = 5.0
 
 
 def init_pid(groups: GuestGroups, instance_id: str) -> int | None:
@@ -32,6 +33,19 @@ def entrance(groups: GuestGroups, guest: GuestFolder) -> int | None:
     init = init_pid(groups, guest.instance_id)
     root = guest.path / "root"
     return init if init is not None and scripts.is_inside(init, root) else None
+
+
+def entered_guest(groups: GuestGroups, guest: GuestFolder) -> int | None:
+    """Return the same for a guest that runs, once its boot has come so far; None if it never does.
+
+    A fault may keep a guest from booting for good.
+    """
+    deadline = time.monotonic() + _ENTRANCE_TIMEOUT_S
+    while groups.processes(guest.instance_id) and time.monotonic() < deadline:
+        if (init := entrance(groups, guest)) is not None:
+            return init
+        time.sleep(0.02)
+    return None
 
 
 def wait_for_init(groups: GuestGroups, guest: GuestFolder) -> None:

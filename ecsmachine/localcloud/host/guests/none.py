@@ -20,7 +20,8 @@ class NoGuests:
     def _nothing(self, *given: object, **more: object) -> None:
         """Do nothing: there are no disks, and nobody can connect or log in."""
 
-    create = create_disk = delete_disk = snapshot_disk = snapshot_root = restore_root = _nothing
+    create = create_disk = delete_disk = plug_disk = unplug_disk = _nothing
+    snapshot_disk = snapshot_root = restore_root = _nothing
     copy_snapshot = delete_snapshot = set_public_ip = set_interfaces = set_firewall = _nothing
     balancer_network = set_ssh_drops = set_credentials = end_script = _nothing
 

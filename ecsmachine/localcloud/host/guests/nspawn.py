@@ -36,6 +36,7 @@ from ecsmachine.localcloud.host.guests.fault_rules import FaultRules
 from ecsmachine.localcloud.host.guests.faults import NO_FAULTS, GuestFaults, SshDrop
 from ecsmachine.localcloud.host.guests.guest_folder import GuestFolder, as_guest_error, record_of
 from ecsmachine.localcloud.host.guests.guest_processes import (
+    entered_guest,
     entrance,
     init_pid,
     shut_down,
@@ -44,6 +45,7 @@ from ecsmachine.localcloud.host.guests.guest_processes import (
 from ecsmachine.localcloud.host.guests.layers import ENGINE_PARTS, Layers
 from ecsmachine.localcloud.host.guests.leftovers import remove_traces_of_nspawn, unmount_root_disks
 from ecsmachine.localcloud.host.guests.links import FILE, SCRIPT, Links
+from ecsmachine.localcloud.host.guests.plugging import plug, unplug
 from ecsmachine.localcloud.host.guests.root_disk import (
     RootDisk,
     personalize,
@@ -165,6 +167,36 @@ class NspawnGuests:
         """Remove the file behind a data disk."""
         with as_guest_error(f"disk {disk_id}"):
             self._disks.delete(disk_id)
+
+    def plug_disk(self, instance_id: str, disk: GuestDisk) -> None:
+        """Give a disk to a running guest, and to its next boots."""
+        with self._guest(instance_id) as guest:
+            if not self._groups.processes(instance_id):
+                return
+            device = self._disks.attach(disk)
+            record = guest.load()
+            ids = dict.fromkeys((*record.disk_ids, disk.disk_id))
+            guest.keep(replace(record, disk_ids=tuple(ids)))
+            guest.keep_disks({**guest.load_disks(), disk.device: device})
+            if (init := entered_guest(self._groups, guest)) is not None:
+                plug(init, disk.device, device)
+
+    def unplug_disk(self, instance_id: str, disk_id: str) -> None:
+        """Take a disk from a running guest."""
+        with self._guest(instance_id) as guest:
+            if not self._groups.processes(instance_id):
+                return
+            record, gone = guest.load(), self._disks.devices(disk_id)
+            rest = {
+                name: device for name, device in guest.load_disks().items() if device not in gone
+            }
+            guest.keep_disks(rest)
+            if (init := entered_guest(self._groups, guest)) is not None:
+                for device in gone:
+                    unplug(init, device)
+            self._disks.detach(disk_id)
+            ids = tuple(one for one in record.disk_ids if one != disk_id)
+            guest.keep(replace(record, disk_ids=ids))
 
     def snapshot_disk(self, snapshot_id: str, disk_id: str) -> None:
         """Create a snapshot of a data disk."""
@@ -331,7 +363,7 @@ class NspawnGuests:
             raise GuestError(f"The base image {base} that the guest was made from is gone.")
         disk = RootDisk(base, guest.path)
         disk.mount()
-        devices = {d.device: self._disks.attach(d) for d in spec.disks}
+        guest.keep_disks({d.device: self._disks.attach(d) for d in spec.disks})
         binds = {f"/var/lib/{part}": guest.path / part for part in ("docker", "containerd")}
         for source in binds.values():
             source.mkdir(mode=0o710, exist_ok=True)
@@ -344,7 +376,6 @@ class NspawnGuests:
                 machine=self._machine_name(spec.instance_id),
                 root=disk.mounted,
                 binds=binds,
-                devices=devices,
             )
         )
         # A copy: sh reads a script while it runs, and the one in the package may be updated.
@@ -376,6 +407,7 @@ class NspawnGuests:
             "interfaces": guest.path / FILE,
             "plug": guest.path / SCRIPT,
             "unified_group": unified if unified is not None else "",
+            "disks": guest.disks,
             "stop_file": guest.stop_file,
             "ended": guest.ended_file,
         }

@@ -99,7 +99,7 @@ def run_script(find_init: Callable[[], int | None], script: GuestScript, going: 
             return ScriptEnd("no agent")
         time.sleep(_POLL_S)
     argv = [
-        *_entered(init),
+        *entered(init),
         *("/bin/sh", "-c", _CLIENT, "sh", _unit(script.name)),
         *(script.user, script.folder, str(script.timeout_s + 60)),
     ]
@@ -110,7 +110,7 @@ def run_script(find_init: Callable[[], int | None], script: GuestScript, going: 
         stderr=subprocess.PIPE,
         start_new_session=True,
         cwd="/",
-        env=_environment(),
+        env=environment(),
     )
     with process:
         try:
@@ -233,16 +233,17 @@ def _end(process: subprocess.Popen[bytes], init: int, script: GuestScript) -> No
 
 def _kill(init: int, name: str, *, whole_tree: bool) -> None:
     whom = "all" if whole_tree else "main"
-    argv = [*_entered(init), "/bin/sh", "-c", _KILL, "sh", _unit(name), whom]
+    argv = [*entered(init), "/bin/sh", "-c", _KILL, "sh", _unit(name), whom]
     with suppress(ProgramError):  # it has ended, or the guest has
-        run(argv, env=_environment(), timeout_s=_END_TIMEOUT_S)
+        run(argv, env=environment(), timeout_s=_END_TIMEOUT_S)
 
 
 def _unit(name: str) -> str:
     return f"aliyun-assist-{name}.service"
 
 
-def _entered(init: int) -> Sequence[str]:
+def entered(init: int) -> Sequence[str]:
+    """Return the start of a command line that runs a program inside a guest, as its root."""
     return (
         # A filter blocks modules, clock and kexec for the guest; a program sent in has no filter.
         *("setpriv", "--bounding-set", "-sys_boot,-sys_module,-sys_time"),
@@ -252,7 +253,7 @@ def _entered(init: int) -> Sequence[str]:
     )
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Return the part of the daemon's environment for a guest: the mark for cleanups."""
     path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     return {

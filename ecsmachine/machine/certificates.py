@@ -159,7 +159,7 @@ def _is_due(certificate: x509.Certificate) -> bool:
 
 
 def _locked(auth: AuthOptions, report: Report) -> contextlib.AbstractContextManager[None]:
-    what = f"The certificates in {auth.cert_dir}"
+    what = f"The folder of certificates {auth.cert_dir}"
     files.remove_unfinished(auth.cert_dir)
     return files.locked(auth.cert_dir / ".lock", what=what, wait_s=30, warn=report)
 

@@ -32,6 +32,7 @@ class CredentialFlags:
     """What the command line says about credentials.
 
     ``named`` are its options for id and secret, ``command`` is the one that names others for good.
+    ``reference`` says where the key is from: :data:`STORED` if a machine's configuration keeps it.
     """
 
     access_key_id: str = ""
@@ -40,6 +41,11 @@ class CredentialFlags:
     profile: str = ""
     named: tuple[str, str] | None = None
     command: str = ""
+    reference: str = "flags"
+
+
+STORED = "config.json"
+"""The reference of a key that a machine's configuration keeps."""
 
 
 def resolve(
@@ -60,7 +66,7 @@ def resolve(
     command = f'"{flags.command}"' if flags.command else ""
     id_option, secret_option = flags.named or ("the access key id", "the access key secret")
     found = _pair(
-        "flags",
+        flags.reference,
         (flags.access_key_id, id_option),
         (flags.access_key_secret, secret_option),
         flags.security_token,
@@ -133,7 +139,12 @@ def source_name(reference: str) -> str:
         return f'the profile "{name}"'
     if kind == "ram-role":
         return f"the RAM role {name} of this instance" if name else "this instance's RAM role"
-    return {"environment": "the environment", "flags": "the command line"}.get(kind, reference)
+    names = {
+        "environment": "the environment",
+        "flags": "the command line",
+        STORED: "the keys in config.json",
+    }
+    return names.get(kind, reference)
 
 
 def _current_profile(environment: Mapping[str, str], sts: StsAddress) -> CredentialProvider | None:

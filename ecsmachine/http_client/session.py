@@ -13,10 +13,12 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
+from requests.utils import select_proxy
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
+from ecsmachine.errors import MachineError
 from ecsmachine.http_client.answer import TimedResponse
 
 LONGEST_ANSWER = 8 << 20
@@ -29,11 +31,23 @@ class AnswerTooLongError(requests.RequestException):
     """An answer is longer than any is, or compressed, which was not asked for."""
 
 
+class UnusableProxyError(MachineError):
+    """The environment names a proxy that is none for HTTP: nothing was sent."""
+
+    def __init__(self, host: str):
+        super().__init__(
+            f"The proxy for {host} cannot be used: its address is not one such as "
+            "http://127.0.0.1:7890",
+            hint=f"Set HTTPS_PROXY to an HTTP proxy (SOCKS is not supported), or NO_PROXY={host} "
+            "to go without one.",
+        )
+
+
 class BoundedSession(requests.Session):
     """A session whose answers have at most ``longest`` bytes, and follow no redirection.
 
     The read timeout of a request is that of the whole answer. Raises :class:`AnswerTooLongError`
-    besides the errors of requests.
+    and :class:`UnusableProxyError` besides the errors of requests.
     """
 
     def __init__(self, *, longest: int = LONGEST_ANSWER):
@@ -102,7 +116,11 @@ class BoundedSession(requests.Session):
         self, url: str | bytes | None, proxies: Any, stream: Any, verify: Any, cert: Any
     ) -> Any:
         if not is_here(str(url or "")):
-            return super().merge_environment_settings(url, proxies, stream, verify, cert)
+            settings = super().merge_environment_settings(url, proxies, stream, verify, cert)
+            proxy = select_proxy(str(url), settings["proxies"])
+            if proxy and not _is_http(proxy):
+                raise UnusableProxyError(urlsplit(str(url)).hostname or "")
+            return settings
         if str(url).startswith("http:"):
             return {"proxies": {}, "stream": stream, "verify": verify, "cert": cert}
         # a host that is named as spared ends the search, which takes its time at each request
@@ -139,6 +157,17 @@ def _prepared_url(url: str) -> str:
     request = requests.PreparedRequest()
     request.prepare_url(url, None)
     return str(request.url)
+
+
+@lru_cache(maxsize=8)
+def _is_http(proxy: str) -> bool:
+    """Return whether a proxy is one for HTTP; requests takes one without a scheme for that."""
+    try:
+        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        port = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0
 
 
 @lru_cache(maxsize=256)

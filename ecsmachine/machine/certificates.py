@@ -87,6 +87,11 @@ def rotate_client_certificates(auth: AuthOptions, report: Report) -> None:
 
 def copy_client_certificates(auth: AuthOptions) -> None:
     """Copy the CA and client certificates into the machine's folder, for ``DOCKER_CERT_PATH``."""
+    with _locked(auth, _no_report):
+        _copy(auth)
+
+
+def _copy(auth: AuthOptions) -> None:
     check_private(auth.client_key_path)
     files.make_private_directory(auth.machine_dir)
     for source, target, mode in (
@@ -97,8 +102,35 @@ def copy_client_certificates(auth: AuthOptions) -> None:
         files.write_atomically(target, _read(source), mode=mode)
 
 
+def equip(
+    auth: AuthOptions,
+    machine_name: str,
+    addresses: Sequence[str],
+    *,
+    swarm_master: bool = False,
+    anew: bool = False,
+) -> bool:
+    """Copy the client's certificates, and make the engine's unless it is there and covers.
+
+    All are of one CA: no other process replaces it in between. ``anew`` makes the engine's in any
+    case. Returns whether it was made.
+    """
+    with _locked(auth, _no_report):
+        _copy(auth)
+        if not anew and server_certificate_covers(auth, addresses):
+            return False
+        ca = _load_ca(auth)
+    make_server_certificate(auth, machine_name, addresses, swarm_master=swarm_master, ca=ca)
+    return True
+
+
 def make_server_certificate(
-    auth: AuthOptions, machine_name: str, addresses: Iterable[str], *, swarm_master: bool = False
+    auth: AuthOptions,
+    machine_name: str,
+    addresses: Iterable[str],
+    *,
+    swarm_master: bool = False,
+    ca: Pair | None = None,
 ) -> None:
     """Make the engine's certificate and key in the machine's folder.
 
@@ -109,7 +141,7 @@ def make_server_certificate(
     names = list(
         dict.fromkeys([*auth.server_cert_sans, *filter(None, addresses), "localhost", own_name])
     )
-    ca = _load_ca(auth)
+    ca = ca or _load_ca(auth)
     key = new_key(key_type_of(ca.key))
     certificate = issue(
         organization=f"{_user_name()}.{machine_name}",
@@ -162,9 +194,13 @@ def _is_due(certificate: x509.Certificate) -> bool:
 
 
 def _locked(auth: AuthOptions, report: Report) -> contextlib.AbstractContextManager[None]:
-    what = f"The certificates in {auth.cert_dir}"
+    what = f"The folder of certificates {auth.cert_dir}"
     files.remove_unfinished(auth.cert_dir)
     return files.locked(auth.cert_dir / ".lock", what=what, wait_s=30, warn=report)
+
+
+def _no_report(line: str) -> None:
+    """Say nothing: whoever made the certificates has told of a file system without locks."""
 
 
 def _needs_ca(auth: AuthOptions) -> bool:

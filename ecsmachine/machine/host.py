@@ -205,14 +205,12 @@ def renew_certificates(machine: Machine) -> bool:
 
     Returns whether it was made. The client's certificates are copied beside it.
     """
-    machine_certificates.copy_client_certificates(machine.auth)
-    addresses = machine.driver.addresses()
-    if machine_certificates.server_certificate_covers(machine.auth, addresses):
-        return False
-    machine_certificates.make_server_certificate(
-        machine.auth, machine.name, addresses, swarm_master=machine.swarm.master
+    return machine_certificates.equip(
+        machine.auth,
+        machine.name,
+        machine.driver.addresses(),
+        swarm_master=machine.swarm.master,
     )
-    return True
 
 
 def wait_for_engine(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from ecsmachine.errors import PreCreateCheckError, UsageError
+from ecsmachine.provision.base import INSTALL_URL_HINT
 
 _GONE = {400, 401, 403, 404, 405, 410, 451}
 
@@ -61,7 +62,7 @@ def check_install_url(url: str, *, timeout_s: float = 3.0) -> None:
         if error.code in _GONE:
             raise PreCreateCheckError(
                 f"The engine install URL {url} answers {error.code} {error.reason[:100]}",
-                hint="Correct --engine-install-url or MACHINE_DOCKER_INSTALL_URL.",
+                hint=INSTALL_URL_HINT,
             ) from error
     except (OSError, http.client.HTTPException):
         return

@@ -137,6 +137,8 @@ class NotRunningError(MachineError):
             hint = f"It is {_reason(machine)}." if _reason(machine) else None
         elif state is State.STARTING:
             hint = "It is starting: try again in a moment."
+        elif state is State.RUNNING and not _reason(machine, state):
+            hint = f'It runs, but has no address: "ecsmachine doctor {name}" says more.'
         elif state in (State.NOT_FOUND, State.RUNNING):  # one that runs is about to be reclaimed
             hint = f'"ecsmachine rm {name}" removes what is left of it.'
             if is_half_made(machine) and not is_half_removed(machine):

@@ -62,9 +62,12 @@ def regenerate(store: Store, name: str, report: Report, *, among: Collection[str
         refresh_address(machine)
         before = _read_contents(machine.auth)
         try:
-            certificates.copy_client_certificates(machine.auth)
-            certificates.make_server_certificate(
-                machine.auth, name, machine.driver.addresses(), swarm_master=machine.swarm.master
+            certificates.equip(
+                machine.auth,
+                name,
+                machine.driver.addresses(),
+                swarm_master=machine.swarm.master,
+                anew=True,
             )
             host.make_docker_host(machine, report)
         except BaseException:

@@ -10,6 +10,10 @@ from ecsmachine.ssh.command_result import CommandResult
 
 AUTO = "auto"
 DEFAULT_INSTALL_URL = "https://get.docker.com"
+INSTALL_URL_HINT = (
+    "Correct --engine-install-url or MACHINE_DOCKER_INSTALL_URL, or leave both out: the engine "
+    "then comes from the nearest mirror of Docker's packages."
+)
 
 Report = Callable[[str], None]
 """Takes one line of progress, without a newline."""

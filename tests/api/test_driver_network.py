@@ -64,6 +64,19 @@ def test_an_elastic_address_is_taken_bound_and_released(rig: Rig) -> None:
     assert rig.left() == {}
 
 
+def test_an_elastic_address_that_serves_another_instance_by_now_stays(rig: Rig) -> None:
+    driver, journal = rig.create(allocate_eip=True)
+    eip = only(rig.cloud.state.eips)
+    other, _ = rig.create("dev2", private_address_only=True)
+    vpc = rig.driver()._cloud.vpc
+    vpc.unassociate_eip(eip.id, driver.config()["InstanceId"])
+    vpc.associate_eip(eip.id, other.config()["InstanceId"])
+    rig.loaded(driver).remove(journal, rig.report)
+    assert only(rig.cloud.state.eips).instance_id == other.config()["InstanceId"]
+    assert only(rig.cloud.state.instances).id == other.config()["InstanceId"]
+    assert journal.resources() == ()
+
+
 @pytest.mark.parametrize("by", ["id", "address"])
 def test_an_elastic_address_of_the_users_is_bound_and_stays(rig: Rig, by: str) -> None:
     vpc = rig.driver()._cloud.vpc

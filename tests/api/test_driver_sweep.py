@@ -241,6 +241,25 @@ def test_another_account_does_not_take_the_journal_away(ground: Ground) -> None:
     assert ground.rig.left()["instances"] == 1
 
 
+def test_an_address_that_serves_another_machine_is_no_leftover(ground: Ground) -> None:
+    lost = ground.create(allocate_eip=True)
+    kept = ground.create("dev2", private_address_only=True)
+    (eip,) = ground.rig.cloud.state.eips
+    vpc = ground.rig.driver()._cloud.vpc
+    vpc.unassociate_eip(eip.id, lost.driver.config()["InstanceId"])
+    vpc.associate_eip(eip.id, kept.driver.config()["InstanceId"])
+    ground.store.remove("dev1")
+    assert ground.kinds(Standing.ORPHAN) == ["instance", "key-pair"]
+    assert ground.sweep().failures == []
+    (eip,) = ground.rig.cloud.state.eips
+    assert eip.instance_id == kept.driver.config()["InstanceId"]
+    ground.store.remove("dev2")
+    assert ground.sweep().failures == []
+    # nothing uses it any more
+    assert ground.sweep().failures == []
+    assert ground.rig.left() == {}
+
+
 def test_an_address_whose_tags_did_not_come_is_known_by_its_name(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -164,6 +164,23 @@ def test_keys_of_docker_machine_are_used_until_others_are_named(
     assert run(["status", "dev1"], environment) == 0
 
 
+def test_a_kept_key_that_was_deleted_since_is_said_to_be_the_kept_one(
+    rig: Rig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stored(rig, AccessKey="LTAI-deleted", SecretKey="of-years-ago")
+    environment = {**rig.program_environment(), "MACHINE_STORAGE_PATH": str(rig.store)}
+    for command in (["status", "dev1"], ["credentials", "check"], ["rm", "-y", "dev1"]):
+        assert run(command, environment) == 1
+        said = capsys.readouterr().err
+        assert "config.json keeps this key" in said
+        assert "--aliyunecs-access-key-id" not in said
+    assert run(["doctor", "dev1"], environment) == 1
+    assert "the keys in config.json" in capsys.readouterr().out
+    # what it says to do
+    assert run(["credentials", "set", "--environment", "dev1"], environment) == 0
+    assert run(["status", "dev1"], environment) == 0
+
+
 def test_keys_can_be_stored_for_docker_machine_and_taken_out_again(
     rig: Rig, capsys: pytest.CaptureFixture[str]
 ) -> None:

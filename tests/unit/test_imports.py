@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "provision": {"provision", "ssh", "documents", "errors"},
     "aliyun": {"aliyun", "http_client", "documents", "errors", "polling", "suggestions"},
     "container_registry": {"container_registry", "http_client", "documents", "errors"},
-    "http_client": {"http_client"},
+    "http_client": {"http_client", "errors"},
     "ssh": {"ssh", "documents", "errors", "system"},
     "documents": {"documents", "errors", "system"},
     "localcloud": {"localcloud", "compose", "polling", "suggestions", "system"},

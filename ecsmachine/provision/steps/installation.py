@@ -8,6 +8,7 @@ from ecsmachine.errors import MachineError
 from ecsmachine.provision.base import (
     AUTO,
     DEFAULT_INSTALL_URL,
+    INSTALL_URL_HINT,
     HostConnection,
     ProvisionRequest,
 )
@@ -182,13 +183,13 @@ def _explain(
         return ProvisionError(
             NAME,
             f"the install script at {url} {last}",
-            hint="Correct --engine-install-url or MACHINE_DOCKER_INSTALL_URL.",
+            hint=INSTALL_URL_HINT,
         )
     if result.exit_status == _CANNOT_FETCH:
         return ProvisionError(
             NAME,
             f"the host cannot fetch {url}: {last}",
-            hint="Choose a mirror that the host can reach with --engine-install-url.",
+            hint=INSTALL_URL_HINT,
         )
     return _failed(
         host,

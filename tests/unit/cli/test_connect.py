@@ -170,6 +170,8 @@ def test_the_connection_is_checked_first(
         said[name] = result.err.removeprefix(prefix)
     assert said["stopped"].startswith("Host is not running")
     assert said["nowhere"].startswith("Host is not running")
+    assert "It runs, but has no address" in said["nowhere"]
+    assert "ecsmachine rm" not in said["nowhere"]
     assert "does not answer at host" in said["refusing"]
     assert "does not answer at host" in said["denied"]
     assert "the token has expired" in said["denied"]

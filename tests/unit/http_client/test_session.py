@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 import requests
 
-from ecsmachine.http_client.session import BoundedSession, is_here
+from ecsmachine.aliyun.access_key import Credentials, FixedCredentials
+from ecsmachine.aliyun.ecs import EcsClient
+from ecsmachine.http_client.session import BoundedSession, UnusableProxyError, is_here
 
 VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
@@ -63,6 +65,27 @@ def test_all_else_goes_through_the_proxy(port: int, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
     answer = BoundedSession().get("http://ecs.example.invalid/", timeout=5)
     assert answer.content == b"here"
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "all_proxy"])
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        *("socks5://me:secret@127.0.0.1:1", "socks5h://127.0.0.1:1", "socks://127.0.0.1:1"),
+        *("ftp://127.0.0.1:1", "https://", "http://127.0.0.1:many", "http://[::1"),
+    ],
+)
+def test_a_proxy_that_is_none_for_http_is_told_at_once(
+    variable: str, proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is neither tried again, nor bypassed."""
+    monkeypatch.setenv(variable, proxy)
+    key = FixedCredentials("flags", Credentials("id", "secret"))
+    ecs = EcsClient("cn-hangzhou", key, custom_endpoint="https://ecs.example.invalid")
+    with pytest.raises(UnusableProxyError, match=r"proxy for ecs\.example\.invalid") as refused:
+        ecs.zone_ids()
+    assert "secret" not in refused.value.message
+    assert "NO_PROXY=ecs.example.invalid" in str(refused.value.hint)
 
 
 @pytest.mark.parametrize(

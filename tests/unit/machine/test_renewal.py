@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -26,7 +27,7 @@ from ecsmachine.machine import (
     regenerate,
 )
 from ecsmachine.machine.certificate_ends import expiring
-from ecsmachine.machine.model import Machine
+from ecsmachine.machine.model import AuthOptions, Machine
 from ecsmachine.machine.store import Store
 from ecsmachine.provision import provision as provision_module
 from ecsmachine.provision.base import ProvisionRequest
@@ -265,3 +266,28 @@ def test_a_machine_that_is_worked_on_is_left_to_that(store: Store, provisioned: 
     assert dev2.auth.machine_ca_path.read_bytes() == before
     assert any(line.startswith("dev2: ") for line in said)
     assert "regenerate-certs dev2" in expiring(dev2.auth)[0]
+
+
+def test_a_ca_that_another_process_replaces_meanwhile_is_not_mixed_with_the_former(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "store", {})
+    (dev1,) = make(store, "dev1", life=timedelta(days=1080))
+    dev1.auth.server_cert_path.unlink()
+    covers = certificates.server_certificate_covers
+    other = threading.Thread(
+        target=certificates.rotate_client_certificates, args=(dev1.auth, quiet)
+    )
+
+    def covers_while_the_other_works(auth: AuthOptions, addresses: Sequence[str]) -> bool:
+        other.start()
+        other.join(0.5)
+        return covers(auth, addresses)
+
+    monkeypatch.setattr(certificates, "server_certificate_covers", covers_while_the_other_works)
+    assert host.renew_certificates(dev1)
+    other.join()
+    ca, server = load(dev1.auth.machine_ca_path), load(dev1.auth.server_cert_path)
+    assert certificates.is_issued_by(server, ca)
+    assert certificates.is_issued_by(load(dev1.auth.machine_cert_path), ca)
+    assert load(dev1.auth.ca_cert_path) != ca  # that one's turn came afterwards

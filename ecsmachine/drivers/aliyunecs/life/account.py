@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ecsmachine.aliyun.access_key import Credentials, StsAddress
-from ecsmachine.aliyun.credentials import provider_of, resolve, source_name
+from ecsmachine.aliyun.credentials import STORED, provider_of, resolve, source_name
 from ecsmachine.aliyun.errors import MissingCredentialsError
 from ecsmachine.drivers.aliyunecs.life.record import Record
 from ecsmachine.drivers.aliyunecs.options.wording import credential_flags
@@ -15,7 +15,7 @@ from ecsmachine.errors import MachineError
 def use(record: Record, context: DriverContext) -> CredentialUse:
     """Return what is recorded, and what would be taken now, without asking the cloud."""
     if record.secret_key:
-        return CredentialUse("", "the keys in config.json", record.account_id)
+        return CredentialUse("", source_name(STORED), record.account_id)
     try:
         found = resolve(
             credential_flags(),
@@ -43,10 +43,7 @@ def check(cloud: Cloud, record: Record) -> CredentialUse:
             hint='Choose others with "ecsmachine credentials set".',
         )
     recorded = "" if record.secret_key else record.credential_source
-    taken = (
-        "the keys in config.json" if record.secret_key else source_name(cloud.credentials.reference)
-    )
-    return CredentialUse(recorded, taken, account)
+    return CredentialUse(recorded, source_name(cloud.credentials.reference), account)
 
 
 def change(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ecsmachine.aliyun.access_key import StsAddress
-from ecsmachine.aliyun.credentials import resolve
+from ecsmachine.aliyun.credentials import STORED, resolve
 from ecsmachine.drivers.aliyunecs.options.settings import DECLARATIONS, Settings
 from ecsmachine.drivers.aliyunecs.options.stored import FIELDS, StoredFields, values_of
 from ecsmachine.drivers.aliyunecs.options.wording import credential_flags
@@ -90,7 +90,7 @@ def cloud_of_record(record: Record, context: DriverContext) -> Cloud:
     return Cloud(
         record.region,
         resolve(
-            credential_flags(record.access_key, record.secret_key),
+            credential_flags(record.access_key, record.secret_key, reference=STORED),
             context.environment,
             reference=record.credential_source,
             sts=StsAddress(record.api_endpoint, record.vpc_internal),

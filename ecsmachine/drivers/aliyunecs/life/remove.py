@@ -105,7 +105,9 @@ def _remove_resource(
         case key_pair.KIND:
             key_pair.remove_key_pair(cloud, resource, patience_s=patience_s)
         case eip.KIND:
-            eip.remove_eip(cloud, resource, journal.create_id, report, patience_s=patience_s)
+            made = journal.find(instance.KIND)
+            own = (made and made.id) or record.instance_id
+            eip.remove_eip(cloud, resource, journal.create_id, own, report, patience_s=patience_s)
         case eip.BINDING_KIND:
             eip.remove_binding(cloud, resource)
         case route.KIND:
@@ -159,7 +161,7 @@ def _remove_recorded(cloud: Cloud, record: Record, report: Report) -> None:
     if found is None:
         check_account(cloud, record, record.instance_id)
     elif found.eip_allocation_id and found.eip_address == record.base.ip_address:
-        eip.release_eip(cloud, found.eip_allocation_id, report)
+        eip.release_eip(cloud, found.eip_allocation_id, record.instance_id, report)
     if record.route_cidr and record.vpc_id:
         router_id = route.router_of(cloud, record.vpc_id)
         if router_id:

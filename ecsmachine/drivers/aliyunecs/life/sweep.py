@@ -145,7 +145,7 @@ class AliyunTaggedResources:
                     cloud, resource.id, seen=True, unprotect=False, report=report
                 )
             case eip.KIND:
-                eip.release_eip(cloud, resource.id, report)
+                eip.release_eip(cloud, resource.id, details["instance"], report)
             case own_images.KIND:
                 self._delete(resource, lambda: cloud.images.delete_image(resource.id, used=True))
             case own_images.SNAPSHOT_KIND:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
 
@@ -86,7 +86,7 @@ def find(cloud: Cloud) -> list[TaggedResource]:
         details = {"vpc": group.vpc_id, "name": group.name}
         found.append(_resource(cloud, security_group.KIND, group, details=details))
     found += _images(cloud)
-    found += _addresses(cloud)
+    found += _addresses(cloud, {(each.id, each.create_id) for each in found})
     found += _networks(cloud)
     return found
 
@@ -136,13 +136,19 @@ def _images(cloud: Cloud) -> Iterator[TaggedResource]:
             yield _resource(cloud, own_images.SNAPSHOT_KIND, snapshot)
 
 
-def _addresses(cloud: Cloud) -> Iterator[TaggedResource]:
+def _addresses(cloud: Cloud, found: Collection[tuple[str, str]]) -> Iterator[TaggedResource]:
+    """Yield elastic addresses, but none that somebody has bound to what another create made.
+
+    ``found`` has the ids of instances, each with that of its create.
+    """
     for each in cloud.vpc.eips():
         named = _EIP_NAME.fullmatch(each.name)
         if tags.STORE in each.tags or named:
             by_name = {tags.CREATE: named[1]} if named else {}
             shown = replace(each, name=each.address, tags=_tags(each, by_name))
-            yield _resource(cloud, eip.KIND, shown, details={"instance": each.instance_id})
+            one = _resource(cloud, eip.KIND, shown, details={"instance": each.instance_id})
+            if not each.instance_id or (each.instance_id, one.create_id) in found:
+                yield one
 
 
 def _networks(cloud: Cloud) -> Iterator[TaggedResource]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from ecsmachine.aliyun.credentials import CredentialFlags
@@ -36,6 +37,17 @@ WORDING = Wording(
         Meaning.NOT_THE_API: "Check the API endpoint (--aliyunecs-api-endpoint, ECS_API_ENDPOINT).",
     },
 )
+
+_STORED_KEY = (
+    'config.json keeps this key: "ecsmachine credentials set --environment NAME" replaces it by '
+    "ECS_ACCESS_KEY_ID and ECS_ACCESS_KEY_SECRET."
+)
+
+STORED_WORDING = replace(
+    WORDING,
+    hints={**WORDING.hints, Meaning.KEY_UNKNOWN: _STORED_KEY, Meaning.SECRET_WRONG: _STORED_KEY},
+)
+"""For a machine whose configuration keeps its key."""
 
 credential_flags = partial(
     CredentialFlags,

@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypedDict
 
 from ecsmachine.aliyun.access_key import CredentialProvider, StsAddress
-from ecsmachine.aliyun.credentials import CredentialFlags, resolve
+from ecsmachine.aliyun.credentials import STORED, CredentialFlags, resolve
 from ecsmachine.aliyun.errors import Wording
-from ecsmachine.drivers.aliyunecs.options.wording import WORDING, credential_flags
+from ecsmachine.drivers.aliyunecs.options.wording import STORED_WORDING, WORDING, credential_flags
 from ecsmachine.drivers.aliyunecs.resources.instance_watch import InstanceWatch
 from ecsmachine.drivers.aliyunecs.resources.together import Gathered, Once
 from ecsmachine.drivers.base import Checkpoint, no_checkpoint
@@ -58,7 +58,7 @@ class Cloud:
         self._options = _Options(
             custom_endpoint=custom_endpoint,
             vpc_internal=vpc_internal,
-            wording=WORDING,
+            wording=STORED_WORDING if credentials.reference == STORED else WORDING,
             checkpoint=checkpoint,
         )
 

@@ -73,13 +73,19 @@ def ensure_eip(making: Making, instance_id: str, existing: Eip | None) -> str:
 
 
 def remove_eip(
-    cloud: Cloud, resource: Resource, create_id: str, report: Report, *, patience_s: float
+    cloud: Cloud,
+    resource: Resource,
+    create_id: str,
+    instance_id: str,
+    report: Report,
+    *,
+    patience_s: float,
 ) -> None:
     """Unbind and give back an elastic address of ours; one that is gone is success."""
     if resource.id is not None:
         _wait_for_eip(cloud, resource.id, patience_s)
     for allocation_id in asking.ids_of(resource, lambda: _made_without_answer(cloud, create_id)):
-        release_eip(cloud, allocation_id, report)
+        release_eip(cloud, allocation_id, instance_id, report)
 
 
 def remove_binding(cloud: Cloud, resource: Resource) -> None:
@@ -89,23 +95,30 @@ def remove_binding(cloud: Cloud, resource: Resource) -> None:
         unbind(cloud, resource.details["eip"], instance_id)
 
 
-def release_eip(cloud: Cloud, allocation_id: str, report: Report) -> None:
-    """Unbind an elastic address and give it back; one that is gone is success."""
+def release_eip(cloud: Cloud, allocation_id: str, instance_id: str, report: Report) -> None:
+    """Take an elastic address from the instance and give it back; one that is gone is success.
+
+    One that serves something else by now stays: somebody has moved it there.
+    """
     report(f"Releasing elastic address {allocation_id}...")
-    unbind(cloud, allocation_id, "")
+    served = unbind(cloud, allocation_id, instance_id)
+    if served:
+        report(f"The elastic address {allocation_id} is bound to {served} now, and stays.")
+        return
     asking.when_not_busy(lambda: asking.delete(lambda: cloud.vpc.release_eip(allocation_id)))
 
 
-def unbind(cloud: Cloud, allocation_id: str, instance_id: str) -> None:
-    """Take an elastic address from the instance (from any, if ``instance_id`` is "")."""
+def unbind(cloud: Cloud, allocation_id: str, instance_id: str) -> str:
+    """Take an elastic address from the instance; return what else it is bound to, or ""."""
     eip = _eip(cloud, allocation_id)
-    if eip is None or not eip.instance_id or instance_id not in ("", eip.instance_id):
-        return
-    bound_to = eip.instance_id
+    if eip is None or eip.instance_id != instance_id:
+        return eip.instance_id if eip else ""
+    if not instance_id:
+        return ""
 
     def unassociate() -> None:
         try:
-            cloud.vpc.unassociate_eip(allocation_id, bound_to)
+            cloud.vpc.unassociate_eip(allocation_id, instance_id)
         except ApiError:
             # after a connection that broke it may be free already
             if not _is_free(cloud, allocation_id):
@@ -116,6 +129,7 @@ def unbind(cloud: Cloud, allocation_id: str, instance_id: str) -> None:
         f"Elastic address {allocation_id} is free",
         lambda: True if _is_free(cloud, allocation_id) else None,
     )
+    return ""
 
 
 def _allocate(making: Making) -> str:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _SERVES_TIMEOUT_S = 10.0
 _LOGIN_TIMEOUT_S = 60.0
-_EXISTING_LOGIN_TIMEOUT_S, _EXISTING_LOGIN_PAUSE_S = 10.0, 3.0  # four tries: fail2ban allows five
+_EXISTING_LOGIN_TIMEOUT_S, _EXISTING_LOGIN_PAUSE_S = 20.0, 6.0  # four tries: fail2ban allows five
 
 
 class WatchedConnection:

@@ -74,7 +74,8 @@ def engine_flags(
     if options.selinux_enabled:
         flags.append("--selinux-enabled")
     for flag in options.arbitrary_flags:
-        flags.append(f"--{flag}")
+        # with Docker Machine, systemd splits "dns 198.18.0.1"
+        flags.append("--" + re.sub(r"\A([a-z0-9-]+)[ \t]+(?=\S)", r"\1=", flag))
     return flags
 
 
@@ -99,11 +100,10 @@ def validate_engine_options(options: EngineOptions) -> None:
                     f'{flag}: "{value}" is not key=value', hint="Write it as key=value."
                 )
     for value in options.arbitrary_flags:
-        if not re.match(r"[a-z0-9][a-z0-9-]*(=|\Z)", value):
+        if not re.match(r"[a-z0-9][a-z0-9-]*(=|[ \t]+\S|\Z)", value):
             raise UsageError(
                 f'--engine-opt: "{value}" is not flag=value',
-                hint="Write it without dashes in front, and without blanks, for example "
-                "dns=198.18.0.1.",
+                hint="Write it without dashes in front, for example dns=198.18.0.1.",
             )
     for mirror in options.registry_mirror:
         if mirror != AUTO and not _is_url(mirror):

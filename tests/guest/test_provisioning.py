@@ -461,6 +461,10 @@ def test_options_are_changed_and_taken_back(boot: Callable[..., Host], engine_ro
         ProvisionError, match="its old configuration was restored, and it is running"
     ):
         change(storage_driver="btrfs")  # only the start shows that it cannot be
+    with pytest.raises(
+        ProvisionError, match="its old configuration was restored, and it is running"
+    ):
+        host.provision(engine=EngineOptions(storage_driver="btrfs"))
     assert host.labels() == ["provider=test", "stage=one"]
     assert host.run(proxy) == "http://127.0.0.1:1"
     assert host.engine_version()

@@ -184,6 +184,21 @@ def test_a_key_path_alone_puts_its_key_on_the_host(rig: Rig, tmp_path: Path) -> 
     assert (tmp_path / "mine").exists()
 
 
+def test_a_key_pair_that_was_given_to_another_instance_stays(rig: Rig) -> None:
+    driver, journal = rig.create()
+    pair = only(rig.cloud.state.key_pairs)
+    other, _ = rig.create("dev2", ssh_password=PASSWORD)
+    state = rig.cloud.state
+    with state.transaction():
+        instance = state.instances.get(other.config()["InstanceId"])
+        assert instance is not None
+        state.instances.put(replace(instance, key_pair=pair.name))
+    rig.loaded(driver).remove(journal, rig.report)
+    assert journal.resources() == ()
+    assert only(state.key_pairs).name == pair.name
+    assert only(state.instances).name == "dev2"
+
+
 def test_a_key_pair_of_the_users_stays(rig: Rig, tmp_path: Path) -> None:
     public = ensure_key_pair(tmp_path / "mine", "me")
     ecs = rig.driver()._cloud.ecs

@@ -50,6 +50,8 @@ def remove(
     what is left.
     """
     resources = journal.resources()
+    made = journal.find(instance.KIND)
+    own_id = (made and made.id) or record.instance_id
     taken_first = any(each.kind in _TAKEN_FIRST for each in resources)
     if journal.complete and taken_first and record.instance_id:
         instance.releasable(cloud, record.instance_id)
@@ -58,7 +60,7 @@ def remove(
         if only_own and resource.kind in SHARED_KINDS:
             continue
         try:
-            _remove_resource(cloud, journal, context, record, resource, report)
+            _remove_resource(cloud, journal, context, record, resource, own_id, report)
         except MachineError as error:
             failures.append(error)
             if resource.kind == instance.KIND:
@@ -85,8 +87,10 @@ def _remove_resource(
     context: DriverContext,
     record: Record,
     resource: Resource,
+    own_id: str,
     report: Report,
 ) -> None:
+    """Remove a resource of the machine whose instance has, or had, the id ``own_id``."""
     # what was made a moment ago may not be found yet
     patience_s = 0.0 if journal.complete else UNSEEN_S
     if resource.kind in SHARED_KINDS:
@@ -103,11 +107,11 @@ def _remove_resource(
         case instance.KIND:
             _remove_instance(cloud, journal, record, resource, report)
         case key_pair.KIND:
-            key_pair.remove_key_pair(cloud, resource, patience_s=patience_s)
+            key_pair.remove_key_pair(cloud, resource, own_id, report, patience_s=patience_s)
         case eip.KIND:
-            made = journal.find(instance.KIND)
-            own = (made and made.id) or record.instance_id
-            eip.remove_eip(cloud, resource, journal.create_id, own, report, patience_s=patience_s)
+            eip.remove_eip(
+                cloud, resource, journal.create_id, own_id, report, patience_s=patience_s
+            )
         case eip.BINDING_KIND:
             eip.remove_binding(cloud, resource)
         case route.KIND:

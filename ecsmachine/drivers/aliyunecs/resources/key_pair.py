@@ -21,7 +21,7 @@ from ecsmachine.drivers.aliyunecs.resources.asking import (
 )
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.tags import machine_tags, shared_tags
-from ecsmachine.drivers.base import Resource
+from ecsmachine.drivers.base import Report, Resource
 
 KIND = "key-pair"
 SHARED_KIND = "shared-key-pair"
@@ -81,12 +81,21 @@ def _import(making: Making, name: str, public_key: str, tags: dict[str, str]) ->
             raise
 
 
-def remove_key_pair(cloud: Cloud, resource: Resource, *, patience_s: float) -> None:
-    """Remove the key pair; one that is not there is success.
+def remove_key_pair(
+    cloud: Cloud, resource: Resource, instance_id: str, report: Report, *, patience_s: float
+) -> None:
+    """Remove the key pair of the instance; one that is not there is success.
 
-    ECS refuses it while an instance has it: one that was removed may count for a while.
+    ECS refuses it while an instance has it: the removed one may count for a while. If somebody
+    has given it to another one, it stays.
     """
-    _remove(cloud, _name_of(resource), lambda spent_s: False, patience_s)
+    name = _name_of(resource)
+
+    def is_used(spent_s: float) -> bool:
+        return any(each.id != instance_id for each in cloud.ecs.instances(key_pair=name))
+
+    if not _remove(cloud, name, is_used, patience_s):
+        report(f"Another instance has the key pair {name} now, and it stays.")
 
 
 def remove_shared_key_pair(cloud: Cloud, resource: Resource, *, patience_s: float) -> bool:

@@ -81,11 +81,7 @@ def choose(store: Store, found: Collection[Found], name: str, instance_id: str) 
         and (instance_id or each.machine_name == tag)
     ]
     if owned:
-        machine_name = owned[0].machine_name
-        raise UsageError(
-            f'{owned[0].resource.id} is already the machine "{machine_name}" of this store',
-            hint=f'"ecsmachine env {machine_name}" shows how to use it.',
-        )
+        raise _already_there(owned[0].resource.id, owned[0].machine_name)
     what = instance_id or f'of a machine "{name}"'
     raise UsageError(
         f"There is no instance {what} to adopt",
@@ -111,7 +107,9 @@ def adopt(store: Store, cloud: TaggedResources, request: AdoptRequest, report: R
     If a step fails, the store is as before. Raises :class:`~ecsmachine.errors.MachineError`.
     """
     name = validate_name(request.name)
-    with store.lock(name):
+    with store.lock(name), store.new_instance(request.instance.id) as there:
+        if there not in ("", name):
+            raise _already_there(request.instance.id, there)
         store.check_place(name)
         journal = store.journal(name)
         if store.exists(name) and not (
@@ -179,6 +177,13 @@ def take_over(
             raise
         store.save(machine)
     report(f'Machine "{name}" now belongs to this store.')
+
+
+def _already_there(instance_id: str, name: str) -> UsageError:
+    return UsageError(
+        f'{instance_id} is already the machine "{name}" of this store',
+        hint=f'"ecsmachine env {name}" shows how to use it.',
+    )
 
 
 def _is_adopting(store: Store, name: str) -> bool:

@@ -169,14 +169,34 @@ class Store:
         return self.machines_path / f".{name}.{os.urandom(4).hex()}"
 
     @contextlib.contextmanager
-    def shared_lock(self, what: str) -> Iterator[None]:
+    def shared_lock(self, what: str, *, stays: bool = True) -> Iterator[None]:
         """Keep other creates out while something is made that machines of this store share.
 
-        Threads of this process wait in line; processes are kept out by a file.
+        Threads of this process wait in line; processes are kept out by a file, which ``stays``.
         """
         file = f".{re.sub('[^A-Za-z0-9.-]', '_', what)}"
-        with self._shared_locks[what], self._locked(file, what=what, wait_s=_SHARED_LOCK_S):
+        kept_out = self._locked(file, what=what, wait_s=_SHARED_LOCK_S, needed=lambda: stays)
+        with self._shared_locks[what], kept_out:
             yield
+
+    @contextlib.contextmanager
+    def new_instance(self, instance_id: object) -> Iterator[str]:
+        """Keep others out while an instance of the cloud becomes a machine.
+
+        Gives the name of the machine that it is already, or "".
+        """
+        if not instance_id:
+            yield ""
+            return
+
+        def has_it(name: str) -> bool:
+            try:
+                return bool(self.config(name)["Driver"].get("InstanceId") == instance_id)
+            except MachineError:  # what cannot be read says of no instance
+                return False
+
+        with self.shared_lock(f"instance {instance_id}"[:64], stays=False):
+            yield next(filter(has_it, self.names()), "")
 
     @contextlib.contextmanager
     def _locked(

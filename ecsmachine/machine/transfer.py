@@ -113,10 +113,9 @@ def import_machine(store: Store, content: bytes, passphrase: str, *, name: str =
     entries = _entries(_decrypted(content, passphrase))
     config = _checked_config(entries)
     name = validate_name(name or config.text("Name"))
-    with store.lock(name):
+    instance = config.object("Driver").values.get("InstanceId")
+    with store.lock(name), store.new_instance(instance) as there:
         store.check_place(name)
-        instance = config.object("Driver").values.get("InstanceId")
-        there = _machine_of(store, instance)
         if there not in ("", name):
             raise MachineError(
                 f'Instance {instance} is already the machine "{there}" of this store',
@@ -219,15 +218,6 @@ def _checked_config(entries: Mapping[str, bytes]) -> Fields:
     if not config.has("Driver") or config.text("DriverName") not in registry.driver_names():
         raise _unreadable("config.json: its driver is not installed")
     return config
-
-
-def _machine_of(store: Store, instance: object) -> str:
-    """Return the name of the machine of the store that is an instance of the cloud, or ""."""
-    for name in store.names() if instance else ():
-        with contextlib.suppress(MachineError):  # what cannot be read says of no instance
-            if store.config(name)["Driver"].get("InstanceId") == instance:
-                return name
-    return ""
 
 
 def _relocated(

@@ -5,18 +5,21 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ecsmachine.drivers import registry
+from ecsmachine.drivers.tagged import INSTANCE, TaggedResource
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.machine import engine_api, model, transfer
+from ecsmachine.machine.adopt import AdoptRequest, adopt
 from ecsmachine.machine.store import Store
 from ecsmachine.machine.stored import without_secrets
 from ecsmachine.ssh import host_keys
-from ecsmachine.system.files import openness
+from ecsmachine.system.files import move, openness
 from ecsmachine.system.names import why_not_on_windows
 from tests.unit.stand_ins import add_machine, engine
 
@@ -144,6 +147,42 @@ def test_an_instance_that_the_store_has_is_refused(store: Store, theirs: Store) 
     assert "nothing to import" in str(raised.value.hint)
     assert store.names() == ["damaged", "dev1"]
     assert transfer.import_machine(theirs, content, PASSPHRASE, name="copy") == "copy"
+
+
+def test_of_two_imports_at_once_one_has_the_instance(
+    store: Store, theirs: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = exported(store, InstanceId="i-1")
+    refused: list[MachineError] = []
+
+    def import_another() -> None:
+        with pytest.raises(MachineError, match='i-1 is already the machine "one"') as raised:
+            transfer.import_machine(Store(theirs.path, {}), content, PASSPHRASE, name="two")
+        refused.append(raised.value)
+
+    other = threading.Thread(target=import_another)
+
+    def move_slowly(source: Path, target: Path) -> None:
+        if target.name == "one":
+            other.start()
+            other.join(0.5)  # it waits
+        move(source, target)
+
+    monkeypatch.setattr(transfer, "move", move_slowly)
+    assert transfer.import_machine(theirs, content, PASSPHRASE, name="one") == "one"
+    other.join()
+    assert len(refused) == 1
+    assert theirs.names() == ["one"]
+    assert not list((theirs.path / ".locks").glob(".instance*"))
+
+
+def test_an_instance_is_not_adopted_as_two_machines(store: Store) -> None:
+    add_machine(store, "dev1", InstanceId="i-1")
+    request = AdoptRequest("other", TaggedResource(INSTANCE, "i-1", "cn-hangzhou"), {})
+    nobody: Any = None
+    with pytest.raises(UsageError, match='i-1 is already the machine "dev1"'):
+        adopt(store, nobody, request, lambda line: None)
+    assert store.names() == ["dev1"]
 
 
 @pytest.mark.parametrize("name", ["../evil", "a/b", "", ".."])

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ecsmachine.aliyun.vpc import Eip
 from ecsmachine.drivers import registry
+from ecsmachine.drivers.aliyunecs.resources import eip
+from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.errors import MachineError, PreCreateCheckError
 from ecsmachine.localcloud.faults.fault import Fault
 from ecsmachine.localcloud.state.settings import Delays
@@ -75,6 +79,26 @@ def test_an_elastic_address_that_serves_another_instance_by_now_stays(rig: Rig) 
     assert only(rig.cloud.state.eips).instance_id == other.config()["InstanceId"]
     assert only(rig.cloud.state.instances).id == other.config()["InstanceId"]
     assert journal.resources() == ()
+
+
+def test_an_elastic_address_of_an_instance_that_is_gone_is_released(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ECS refused its release at first, and tells of the instance for a while after its end."""
+    driver, journal = rig.create(allocate_eip=True)
+    rig.cloud.faults.add(Fault("error", action="ReleaseEipAddress", code="Forbidden", times=1))
+    with pytest.raises(MachineError, match="Forbidden"):
+        rig.loaded(driver).remove(journal, rig.report)
+    assert [each.kind for each in journal.resources()] == [eip.KIND]
+    seen = eip._eip
+
+    def bound_to_what_is_gone(cloud: Cloud, allocation_id: str) -> Eip | None:
+        found = seen(cloud, allocation_id)
+        return found and replace(found, instance_id="i-gone")
+
+    monkeypatch.setattr(eip, "_eip", bound_to_what_is_gone)
+    rig.loaded(driver).remove(journal, rig.report)
+    assert rig.left() == {}
 
 
 @pytest.mark.parametrize("by", ["id", "address"])

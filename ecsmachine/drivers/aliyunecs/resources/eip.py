@@ -102,7 +102,8 @@ def release_eip(cloud: Cloud, allocation_id: str, instance_id: str, report: Repo
     """
     report(f"Releasing elastic address {allocation_id}...")
     served = unbind(cloud, allocation_id, instance_id)
-    if served:
+    # an instance that is gone may be told of for a while
+    if served and not (served.startswith("i-") and cloud.ecs.instance(served) is None):
         report(f"The elastic address {allocation_id} is bound to {served} now, and stays.")
         return
     asking.when_not_busy(lambda: asking.delete(lambda: cloud.vpc.release_eip(allocation_id)))

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from ecsmachine.aliyun.ecs import EcsClient
 from ecsmachine.drivers import registry
+from ecsmachine.drivers.aliyunecs.resources import key_pair
 from ecsmachine.drivers.base import FirstPassword, ProtectedError, State
 from ecsmachine.drivers.host_name import host_name_for
 from ecsmachine.drivers.tagged import tag_of
@@ -197,6 +199,31 @@ def test_a_key_pair_that_was_given_to_another_instance_stays(rig: Rig) -> None:
     assert journal.resources() == ()
     assert only(state.key_pairs).name == pair.name
     assert only(state.instances).name == "dev2"
+
+
+def test_a_removed_instance_whose_id_is_forgotten_is_not_another(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ECS may tell of it for a while, and refuse to remove its key pair until then."""
+    _, journal = rig.create()
+    state = rig.cloud.state
+    tries: list[list[str]] = []
+    delete = EcsClient.delete_key_pairs
+
+    def delete_later(self: EcsClient, names: list[str]) -> None:
+        tries.append(names)
+        if len(tries) == 2:
+            with state.transaction():
+                state.instances.put(replace(only(state.instances), key_pair=""))
+        delete(self, names)
+
+    monkeypatch.setattr(EcsClient, "delete_key_pairs", delete_later)
+    resource = journal.find(key_pair.KIND)
+    assert resource is not None
+    cloud = rig.driver()._cloud
+    key_pair.remove_key_pair(cloud, resource, "", rig.report, patience_s=0)
+    assert len(tries) == 2
+    assert list(state.key_pairs) == []
 
 
 def test_a_key_pair_of_the_users_stays(rig: Rig, tmp_path: Path) -> None:

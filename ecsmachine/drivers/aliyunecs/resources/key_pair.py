@@ -13,6 +13,7 @@ from collections.abc import Callable
 from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.aliyunecs.resources.asking import (
+    UNSEEN_S,
     Making,
     delete_together,
     delete_unused,
@@ -92,7 +93,11 @@ def remove_key_pair(
     name = _name_of(resource)
 
     def is_used(spent_s: float) -> bool:
-        return any(each.id != instance_id for each in cloud.ecs.instances(key_pair=name))
+        # with its id forgotten, an instance that has just been removed may be taken for another
+        is_sure = bool(instance_id) or spent_s >= UNSEEN_S
+        return is_sure and any(
+            each.id != instance_id for each in cloud.ecs.instances(key_pair=name)
+        )
 
     if not _remove(cloud, name, is_used, patience_s):
         report(f"Another instance has the key pair {name} now, and it stays.")

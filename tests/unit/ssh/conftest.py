@@ -48,13 +48,13 @@ class _Login(Login):
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         if not self.server.runs_commands:
             return False
-        self.begin(partial(_serve_command, command), channel)
+        self.begin(partial(_serve_command, command, self.server.shell), channel)
         return True
 
 
-def _serve_command(command: bytes, channel: paramiko.Channel) -> None:
+def _serve_command(command: bytes, shell: str, channel: paramiko.Channel) -> None:
     process = subprocess.Popen(
-        ["sh", "-c", os.fsdecode(command)],
+        [shell, "-c", os.fsdecode(command)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -91,6 +91,7 @@ class LoopbackServer:
     host_key: paramiko.PKey
     password: str | None = None
     runs_commands: bool = True
+    shell: str = "sh"
     authorized: set[str] = field(default_factory=set)
     users: list[str] = field(default_factory=list)
     open: bool = True

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import socket
 import stat
 import threading
@@ -29,6 +31,7 @@ from ecsmachine.ssh.connection import (
 from ecsmachine.ssh.host_keys import HostKeyChangedError
 from ecsmachine.ssh.private_files import KeyFileError
 from ecsmachine.ssh.private_keys import load_unlocked
+from ecsmachine.ssh.streaming import printed_lines
 from ecsmachine.ssh.target import SSHTarget
 from ecsmachine.ssh.wait import wait_for_ssh
 
@@ -60,6 +63,20 @@ def test_much_of_everything_at_once_does_not_block(server: LoopbackServer) -> No
     assert result.stdout.startswith(f"{size}\n")
     assert len(result.stdout) == size + len(f"{size}\n")
     assert len(result.stderr) == size
+
+
+@pytest.mark.parametrize("shell", ["fish", "tcsh"])
+def test_sh_runs_a_script_whatever_the_login_shell(server: LoopbackServer, shell: str) -> None:
+    if not shutil.which(shell):
+        pytest.skip(f"no {shell}")
+    server.shell = shell
+    with connect(server.target(), server.pin_path) as host:
+        script = "say() {\n  printf '%s!\\n' \"$1\"\n}\nsay 'a\nb'"
+        assert host.run(script).stdout == "a\nb!\n"
+        assert list(printed_lines(host, script)) == ["a", "b!"]
+        # what each of the two has alone, and sh has not
+        own = {"fish": "echo $FISH_VERSION", "tcsh": "echo $tcsh"}[shell]
+        assert re.match(r"\d+\.", host.run(own, login_shell=True).stdout)
 
 
 def test_a_command_that_does_not_end_is_given_up(server: LoopbackServer) -> None:

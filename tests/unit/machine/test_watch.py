@@ -132,7 +132,7 @@ def test_a_host_that_nobody_makes_is_asked_less_often_than_it_shuts_people_out(
     with pytest.raises(AuthenticationError), host.logged_in(machine):
         pass
     assert 1 < len(tries) <= most
-    assert tries[-1] < (11 if existing else 62)
+    assert tries[-1] < (22 if existing else 62)
 
 
 def test_one_bad_answer_is_not_believed(machine: Machine) -> None:

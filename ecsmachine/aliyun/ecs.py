@@ -191,11 +191,18 @@ class EcsClient(RegionalClient):
 
     def dry_run_instance(self, parameters: Mapping[str, Parameter]) -> None:
         """Let ECS check a RunInstances request without making anything (DryRun)."""
+        self._dry_run("RunInstances", **parameters, Amount=1, MinAmount=1)
+
+    def dry_run_delete(self, instance_id: str) -> None:
+        """Let ECS check whether it would release an instance for us (DeleteInstance, DryRun)."""
+        self._dry_run("DeleteInstance", InstanceId=instance_id, Force=True)
+
+    def _dry_run(self, action: str, **parameters: Parameter) -> None:
         from ecsmachine.aliyun.error_codes import Meaning
         from ecsmachine.aliyun.errors import ApiError
 
         try:
-            self.call("RunInstances", **parameters, Amount=1, MinAmount=1, DryRun=True)
+            self.call(action, **parameters, DryRun=True)
         except ApiError as error:
             if error.meaning is not Meaning.DRY_RUN_PASSED:
                 raise

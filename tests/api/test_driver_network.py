@@ -68,6 +68,19 @@ def test_an_elastic_address_is_taken_bound_and_released(rig: Rig) -> None:
     assert rig.left() == {}
 
 
+def test_nothing_is_taken_from_an_instance_that_may_not_be_released(rig: Rig) -> None:
+    driver, journal = rig.create(allocate_eip=True)
+    journal.finish()
+    before = only(rig.cloud.state.eips)
+    rig.cloud.faults.add(Fault("error", action="DeleteInstance*", code="Forbidden.RAM"))
+    with pytest.raises(MachineError, match=r"DeleteInstance.*Forbidden\.RAM"):
+        rig.loaded(driver).remove(journal, rig.report)
+    assert only(rig.cloud.state.eips) == before
+    rig.cloud.faults.clear()
+    rig.loaded(driver).remove(journal, rig.report)
+    assert rig.left() == {}
+
+
 def test_an_elastic_address_that_serves_another_instance_by_now_stays(rig: Rig) -> None:
     driver, journal = rig.create(allocate_eip=True)
     eip = only(rig.cloud.state.eips)

@@ -328,7 +328,8 @@ def _release(cloud: Cloud, instance_id: str, *, appear_timeout_s: float) -> bool
 def releasable(cloud: Cloud, instance_id: str) -> Instance | None:
     """Return an instance from which something is taken before it is released, if it is there.
 
-    Raises :class:`ProtectedError` for one that ECS would keep.
+    Raises :class:`ProtectedError` for one that ECS would keep, and
+    :class:`~ecsmachine.aliyun.errors.ApiError` if we may not release it.
     """
     found = cloud.ecs.instance(instance_id)
     if found is not None and found.deletion_protection:
@@ -338,6 +339,12 @@ def releasable(cloud: Cloud, instance_id: str) -> Instance | None:
         )
     if found is not None and found.charge_type == "PrePaid" and not is_expired(found):
         raise _paid_in_advance(instance_id, found)
+    try:
+        if found is not None:
+            cloud.ecs.dry_run_delete(instance_id)
+    except ApiError as error:
+        if error.meaning is Meaning.NO_PERMISSION:
+            raise
     return found
 
 

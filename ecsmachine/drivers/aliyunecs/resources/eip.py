@@ -112,10 +112,9 @@ def release_eip(cloud: Cloud, allocation_id: str, instance_id: str, report: Repo
 def unbind(cloud: Cloud, allocation_id: str, instance_id: str) -> str:
     """Take an elastic address from the instance; return what else it is bound to, or ""."""
     eip = _eip(cloud, allocation_id)
-    if eip is None or eip.instance_id != instance_id:
-        return eip.instance_id if eip else ""
-    if not instance_id:
-        return ""
+    bound_to = eip.instance_id if eip else ""
+    if not bound_to or bound_to != instance_id:
+        return bound_to
 
     def unassociate() -> None:
         try:

@@ -185,7 +185,7 @@ def locked(
         except BaseException:
             os.close(descriptor)
             raise
-        if _is_file_of(descriptor, path):
+        if system_files.is_open_at(descriptor, path, through_links=False):
             break
         os.close(descriptor)  # whoever held it has removed it meanwhile
     try:
@@ -206,13 +206,6 @@ def _is_removed(path: Path) -> bool:
     except OSError:
         return False
     return True
-
-
-def _is_file_of(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.lstat())
-    except FileNotFoundError:
-        return False
 
 
 def is_locked(path: Path) -> bool:

@@ -245,3 +245,12 @@ def read_bytes(path: Place) -> bytes:
     """Return what is in a file. Raises :class:`OSError`, as other systems do on Windows too."""
     with open(path, "rb", opener=open_file) as file:
         return file.read()
+
+
+def is_open_at(descriptor: int, path: Place, *, through_links: bool = True) -> bool:
+    """Whether what is open is still what is at a path. Raises :class:`OSError`."""
+    try:
+        there = os.stat(path, follow_symlinks=through_links)
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(os.fstat(descriptor), there)

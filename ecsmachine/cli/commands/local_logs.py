@@ -6,7 +6,7 @@ import os
 import time
 from itertools import chain
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,7 @@ from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.output import print_json, with_our_keys
 from ecsmachine.cli.display.printer import document, finish, show
 from ecsmachine.errors import MachineError, UsageError
+from ecsmachine.system.files import is_open_at
 
 if TYPE_CHECKING:
     from ecsmachine.localcloud.service.request_log import RecordedRequest
@@ -90,7 +91,7 @@ def _show_file(file: Path, *, follow: bool, lines: int | None) -> None:
             if lines is not None:
                 text = "".join(text.splitlines(keepends=True)[-lines:] if lines else [])
             show(text, end="")
-            while follow and _is_at(stream, file):
+            while follow and is_open_at(stream.fileno(), file):
                 finish()
                 time.sleep(_FOLLOW_S)
                 show(legible(stream.read()), end="")
@@ -100,13 +101,6 @@ def _show_file(file: Path, *, follow: bool, lines: int | None) -> None:
         if not follow or not file.exists():
             return
         lines = None
-
-
-def _is_at(stream: IO[str], file: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(stream.fileno()), file.stat())
-    except FileNotFoundError:
-        return False
 
 
 def _show_requests(

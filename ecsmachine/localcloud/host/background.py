@@ -19,6 +19,7 @@ from ecsmachine.localcloud.host.processes import ProcessId, identify
 from ecsmachine.localcloud.host.settings import ELSEWHERE
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.system import locks
+from ecsmachine.system.files import is_open_at
 from ecsmachine.system.os_errors import reason
 
 _MANY_FILES = 65536
@@ -34,7 +35,7 @@ def held(root: Path, *, make: bool = False) -> Iterator[None]:
         try:
             locks.wait_for(descriptor, root)
             # The folder may have been removed and created again while we waited.
-            if _is_there(descriptor, root):
+            if is_open_at(descriptor, root):
                 yield
                 return
             if not make:
@@ -51,13 +52,6 @@ def _make(root: Path) -> None:
         raise LocalCloudError(
             f"The folder {root} cannot be made: {error.strerror}", hint=ELSEWHERE
         ) from None
-
-
-def _is_there(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def begin(

@@ -191,13 +191,14 @@ class EcsClient(RegionalClient):
 
     def dry_run_instance(self, parameters: Mapping[str, Parameter]) -> None:
         """Let ECS check a RunInstances request without making anything (DryRun)."""
-        self._dry_run("RunInstances", **parameters, Amount=1, MinAmount=1)
+        self.dry_run("RunInstances", **parameters, Amount=1, MinAmount=1)
 
     def dry_run_delete(self, instance_id: str) -> None:
         """Let ECS check whether it would release an instance for us (DeleteInstance, DryRun)."""
-        self._dry_run("DeleteInstance", InstanceId=instance_id, Force=True)
+        self.dry_run("DeleteInstance", InstanceId=instance_id, Force=True)
 
-    def _dry_run(self, action: str, **parameters: Parameter) -> None:
+    def dry_run(self, action: str, **parameters: Parameter) -> None:
+        """Let ECS check a request without doing what it asks for. Raises what it refuses."""
         from ecsmachine.aliyun.error_codes import Meaning
         from ecsmachine.aliyun.errors import ApiError
 

@@ -67,6 +67,26 @@ def resize_disk(ecs: EcsClient, disk_id: str, size_gib: int, *, online: bool, to
     )
 
 
+def set_disk_category(ecs: EcsClient, disk_id: str, category: str) -> None:
+    """Give a disk another category; it keeps what is on it (ModifyDiskSpec)."""
+    ecs.call("ModifyDiskSpec", DiskId=disk_id, DiskCategory=category)
+
+
+def check_disk_category(ecs: EcsClient, disk_id: str, category: str) -> None:
+    """Let ECS check whether a disk can be given another category (ModifyDiskSpec, DryRun)."""
+    ecs.dry_run("ModifyDiskSpec", DiskId=disk_id, DiskCategory=category)
+
+
+def set_resource_group(ecs: EcsClient, resource_type: str, resource_id: str, group_id: str) -> None:
+    """Move an instance or a disk to a resource group (JoinResourceGroup)."""
+    ecs.call(
+        "JoinResourceGroup",
+        ResourceType=resource_type,
+        ResourceId=resource_id,
+        ResourceGroupId=group_id,
+    )
+
+
 def ram_role(ecs: EcsClient, instance_id: str) -> str:
     """Return the name of an instance's RAM role, or "" (DescribeInstanceRamRole)."""
     answer = ecs.call("DescribeInstanceRamRole", InstanceIds=json.dumps([instance_id]))

@@ -212,6 +212,7 @@ class Disk:
     status: Annotated[str, At("Status", ID)] = ""
     tags: Annotated[Mapping[str, str], tags_of] = field(default_factory=dict)
     created: Annotated[str, At("CreationTime")] = ""
+    resource_group_id: Annotated[str, At("ResourceGroupId", ID)] = ""
 
 
 @dataclass(frozen=True)

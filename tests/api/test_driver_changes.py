@@ -15,7 +15,7 @@ from ecsmachine.aliyun import ecs_changes
 from ecsmachine.aliyun.ecs_values import Permission
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.aliyunecs.life.driver import AliyunEcsDriver
-from ecsmachine.drivers.base import Driver, OptionValue, ProtectedError, State
+from ecsmachine.drivers.base import ChangeKind, Driver, OptionValue, ProtectedError, State
 from ecsmachine.drivers.changes import Changeable, Observed
 from ecsmachine.errors import MachineError
 from ecsmachine.localcloud.state.settings import Delays
@@ -47,12 +47,16 @@ CHANGES: list[tuple[str, OptionValue]] = [
     ("host-name", "renamed"),
     ("system-disk-size", 60),
     ("disk-size", 50),
+    ("disk-category", "cloud_auto"),
+    ("system-disk-category", "cloud_efficiency"),
+    ("resource-group-id", "rg-others"),
 ]
 MADE_WITH: dict[str, Any] = {
     "tag": ["team=a", "cost=low"],
     "open_port": ["80", "443"],
     "disk_size": 20,
     "description": "its purpose",
+    "resource_group_id": "rg-mine",
 }
 
 
@@ -152,6 +156,36 @@ def test_what_cannot_be_is_refused_before_anything_is_done(
     with pytest.raises(MachineError, match=words):
         change(rig, driver, option, value)
     assert all(each.startswith("Describe") for each in rig.front.asked)
+
+
+def test_a_category_that_no_disk_can_change_to_takes_a_new_machine(rig: Rig) -> None:
+    driver, _ = rig.create()
+    for option in ("aliyunecs-disk-category", "aliyunecs-system-disk-category"):
+        assert driver.how_to_change(option, "cloud_ssd", "cloud_auto") is ChangeKind.IN_PLACE
+        for others in (("cloud", "cloud_ssd"), ("cloud_ssd", "cloud"), (None, "ephemeral_ssd")):
+            assert driver.how_to_change(option, *others) is ChangeKind.NEW_MACHINE
+
+
+def test_ecs_is_asked_whether_a_disk_can_change_its_category(rig: Rig) -> None:
+    driver, _ = rig.create(**MADE_WITH)
+    with pytest.raises(MachineError, match="ECS does not make cloud_essd_entry of disk d-"):
+        change(rig, driver, "disk-category", "cloud_essd_entry")  # not with this type
+    change(rig, rig.create("other")[0], "disk-category", "cloud_auto")  # it has no data disk
+    assert {disk.category for disk in rig.cloud.state.disks} == {"cloud_essd"}
+
+
+def test_the_disks_follow_into_another_resource_group(rig: Rig) -> None:
+    driver, _ = rig.create(**MADE_WITH)
+    state = rig.cloud.state
+    with state.transaction():
+        elsewhere = next(disk for disk in state.disks if disk.kind == "data")
+        state.disks.put(replace(elsewhere, resource_group_id="rg-its-own"))
+    change(rig, driver, "resource-group-id", "rg-others")
+    assert {disk.kind: disk.resource_group_id for disk in state.disks} == {
+        "system": "rg-others",
+        "data": "rg-its-own",
+    }
+    assert [each.resource_group_id for each in state.instances] == ["rg-others"]
 
 
 def test_a_ram_role_is_given_exchanged_and_taken_away(rig: Rig) -> None:

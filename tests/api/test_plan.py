@@ -108,7 +108,7 @@ def test_quietly_there_are_names_alone(files: Files) -> None:
 
 
 def test_made_changed_and_removed_as_the_file_says(files: Files) -> None:
-    files.write("  db: {disk-size: 100}\n  web: {count: 3, system-disk-category: cloud_essd}\n")
+    files.write("  db: {disk-size: 100}\n  web: {count: 3, spot-strategy: NoSpot}\n")
     code, out, err = files.run("plan", "--detailed-exitcode")
     assert (code, err) == (2, "")
     assert "+ db is made" in out
@@ -121,7 +121,7 @@ def test_made_changed_and_removed_as_the_file_says(files: Files) -> None:
 
     # a machine that another command has made is none of the file's
     assert files.run("create", "--no-provision", "mine")[0] == 0
-    files.write("  web: {count: 2, system-disk-category: cloud_auto}\n")
+    files.write("  web: {count: 2, spot-strategy: SpotAsPriceGo}\n")
     assert files.plan() == {
         "web-1": "replace",
         "web-2": "replace",
@@ -304,14 +304,17 @@ def test_what_was_changed_by_hand_costs_no_machine(files: Files) -> None:
 
 
 def test_what_a_file_comes_to_follow_is_no_reason_for_a_new_machine(files: Files) -> None:
-    files.write("  a: {disk-size: 20, disk-category: cloud_essd}\n")
+    files.write("  a: {private-ip: 172.16.0.8}\n")
     files.apply()
-    files.change_data_disk(category="cloud_auto")
+    state = files.rig.cloud.state
+    with state.transaction():
+        (instance,) = state.instances
+        state.instances.put(replace(instance, private_ip="172.16.0.9"))
     code, _, err = files.run("plan")
-    assert (code, "disk-category is cloud_auto now, and not cloud_essd" in err) == (1, True)
-    files.write("  a: {disk-size: 20, disk-category: cloud_auto}\n")
+    assert (code, "private-ip is 172.16.0.9 now, and not 172.16.0.8" in err) == (1, True)
+    files.write("  a: {private-ip: 172.16.0.9}\n")
     assert files.plan() == {"a": "keep"}
-    files.write("  a: {disk-size: 20, disk-category: cloud_essd}\n")
+    files.write("  a: {private-ip: 172.16.0.8}\n")
     code, _, err = files.run("plan")
     assert (code, 'After "ecsmachine rm a" it is created again' in err) == (1, True)
     assert files.run("rm", "-y", "a")[0] == 0

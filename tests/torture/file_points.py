@@ -22,12 +22,13 @@ _DEFAULTS = f"defaults: {{region: {REGION}, provision: false, instance-type: ecs
 _FIRST = _DEFAULTS + (
     "machines:\n"
     "  web: {count: 2, tags: {team: a}, open-ports: [80]}\n"
-    "  db: {disk-size: 20, system-disk-category: cloud_essd, allocate-eip: true}\n"
+    "  db: {disk-size: 20, disk-fs: ext4, allocate-eip: true}\n"
 )
 _SECOND = _DEFAULTS + (
     "machines:\n"
-    "  web: {count: 1, tags: {team: b}, open-ports: [443], instance-type: ecs.e-c1m2.large}\n"
-    "  db: {disk-size: 20, system-disk-category: cloud_auto, allocate-eip: true}\n"
+    "  web: {count: 1, tags: {team: b}, open-ports: [443], instance-type: ecs.e-c1m2.large,\n"
+    "    system-disk-category: cloud_auto, resource-group-id: rg-others}\n"
+    "  db: {disk-size: 20, disk-fs: xfs, allocate-eip: true}\n"
     "  new: {}\n"
 )
 """Of the first file one machine goes, one is changed with a restart, and one is made anew."""

@@ -252,6 +252,7 @@ def test_another_kind_of_disk(api: Api) -> None:
     for changes, expected in (
         ({"PerformanceLevel": "PL0"}, "400 NoChangeInDiskCategory.NotSupported"),
         ({"PerformanceLevel": "PL3"}, "403 OperationDenied.PerformanceLevelNotMatch"),
+        ({"DiskCategory": "cloud"}, "400 InvalidDiskCategory.ValueNotSupported"),
         ({"DiskCategory": "tape"}, "400 InvalidDiskCategory.ValueNotSupported"),
     ):
         assert api.refusal("ModifyDiskSpec", disk, **changes) == expected

@@ -294,8 +294,7 @@ def _grow(changing: Changing, kind: str, wanted: int) -> None:
 
 
 def _size_of(changing: Changing, disk: Disk) -> int:
-    disks = changing.cloud.ecs.disks(instance_id=changing.found.id)
-    return next((each.size_gib for each in disks if each.id == disk.id), 0)
+    return next((each.size_gib for each in _disks(changing) if each.id == disk.id), 0)
 
 
 def _check_growth(changing: Changing, kind: str, wanted: int) -> None:
@@ -310,6 +309,49 @@ def _check_growth(changing: Changing, kind: str, wanted: int) -> None:
             f"it is {changing.found.status}, and only a running host can grow its file system",
             f'Start it first: "ecsmachine start {changing.name}".',
         )
+
+
+def _category(changing: Changing, kind: str, wanted: str) -> None:
+    ecs, disk = changing.cloud.ecs, _disk_of_another(changing, kind, wanted)
+    if disk is not None:
+        changing.report(f"Changing disk {disk.id} from {disk.category} to {wanted}...")
+        when_not_busy(lambda: ecs_changes.set_disk_category(ecs, disk.id, wanted))
+
+
+def _check_category(changing: Changing, kind: str, wanted: str) -> None:
+    disk = _disk_of_another(changing, kind, wanted)
+    if disk is None:
+        return
+    _check_not_prepaid(changing, "its disks")
+    try:
+        ecs_changes.check_disk_category(changing.cloud.ecs, disk.id, wanted)
+    except ApiError as error:
+        if not error.is_refusal or error.is_not_found:
+            raise
+        raise changing.refusal(
+            f"ECS does not make {wanted} of disk {disk.id}, which is {disk.category}: "
+            f"{error.reason}",
+            "Choose another category, or make a new machine.",
+        ) from error
+
+
+def _disk_of_another(changing: Changing, kind: str, category: str) -> Disk | None:
+    """Return the disk that is to change its category, or None if there is nothing to change."""
+    if not category or (kind == "data" and not changing.record.disk_size_gib):
+        return None
+    disk = _disk(changing, kind)
+    return None if disk.category == category else disk
+
+
+def _resource_group(changing: Changing, wanted: str) -> None:
+    ecs, found = changing.cloud.ecs, changing.found
+    if not wanted:
+        return
+    for disk in _disks(changing):
+        if disk.resource_group_id == found.resource_group_id != wanted:
+            ecs_changes.set_resource_group(ecs, "disk", disk.id, wanted)
+    if found.resource_group_id != wanted:
+        ecs_changes.set_resource_group(ecs, "instance", found.id, wanted)
 
 
 def _note_price(changing: Changing) -> None:
@@ -384,6 +426,14 @@ def _growth(kind: str, left: HostWork) -> _Change:
     )
 
 
+def _other_category(kind: str) -> _Change:
+    return _Change(
+        lambda changing, wanted: _category(changing, kind, wanted),
+        lambda changing, wanted: _check_category(changing, kind, wanted),
+        priced=True,
+    )
+
+
 CHANGES: dict[str, _Change] = {
     "vpc_internal": _Change(_nothing),  # how the API is reached is in the record alone
     "instance_type": _Change(_instance_type, _check_instance_type, priced=True),
@@ -397,6 +447,9 @@ CHANGES: dict[str, _Change] = {
     "internet_charge_type": _Change(_charge_type, _check_charge_type, priced=True),
     "open_ports": _Change(lambda changing, wanted: _change_rules(changing, ports=wanted)),
     "source_cidrs": _Change(lambda changing, wanted: _change_rules(changing, sources=wanted)),
+    "resource_group_id": _Change(_resource_group),
+    "system_disk_category": _other_category("system"),
+    "disk_category": _other_category("data"),
     "system_disk_size_gib": _growth("system", HostWork.GROW_SYSTEM_DISK),
     "disk_size_gib": _growth("data", HostWork.GROW_DATA_DISK),
 }

@@ -116,6 +116,8 @@ def _of_instance(record: Record, found: Instance, lookup: SharedLookup) -> dict[
         "charge_type": found.charge_type or "PostPaid",
         "spot_strategy": found.spot_strategy or "NoSpot",
     }
+    if record.resource_group_id:  # else it is the account's default one, whatever that is
+        values["resource_group_id"] = found.resource_group_id
     if found.host_name:
         is_default = found.host_name == host_name_for(record.base.machine_name)
         values["host_name"] = found.host_name if record.host_name or not is_default else ""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ecsmachine.drivers.aliyunecs.options.declaration import PREFIX
+from ecsmachine.drivers.aliyunecs.options.disk_categories import FIXED_CATEGORIES
 from ecsmachine.drivers.aliyunecs.options.settings import DECLARATIONS
 from ecsmachine.drivers.aliyunecs.options.values import UnfitValueError
 from ecsmachine.drivers.base import ChangeKind, OptionValue
@@ -17,6 +18,8 @@ FIELDS_BY_OPTION = {each.option.name: field for field, each in DECLARATIONS.item
 
 SIZES = ("disk-size", "system-disk-size")
 """The options of disks that grow and do not shrink."""
+
+CATEGORIES = ("disk-category", "system-disk-category")
 
 
 def option_of(field: str) -> str:
@@ -79,6 +82,8 @@ def how_to_change(option: str, old: OptionValue, new: OptionValue) -> ChangeKind
         # a disk that is not there yet is as much another machine as one that shrinks
         grows = isinstance(old, int) and isinstance(new, int) and 0 < old <= new
         return ChangeKind.IN_PLACE if grows else ChangeKind.NEW_MACHINE
+    if name in CATEGORIES and not {old, new}.isdisjoint(FIXED_CATEGORIES):
+        return ChangeKind.NEW_MACHINE
     if name == "internet-max-bandwidth" and not (old and new):
         return ChangeKind.NEW_MACHINE  # a public address comes, or goes
     if is_from_now(option, new):

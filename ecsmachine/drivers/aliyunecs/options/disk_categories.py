@@ -24,6 +24,9 @@ SIZES_GIB: dict[str, dict[DiskKind, tuple[int, int]]] = {
 }
 """Least and greatest size in GiB, by category and use."""
 
+FIXED_CATEGORIES = ("cloud", "ephemeral_ssd")
+"""Categories that disks do not leave, or come to (ModifyDiskSpec)."""
+
 PREFERENCE = (
     "cloud_essd",
     "cloud_ssd",

@@ -105,7 +105,7 @@ class Settings:
         read.IDENTIFIER,
         parameter="ResourceGroupId",
         planned=("ResourceGroup", "resource group"),
-        changes=NEW_MACHINE,
+        changes=IN_PLACE,
     )
     api_endpoint: str = _option(
         "api-endpoint",
@@ -354,7 +354,7 @@ class Settings:
         "system-disk-category",
         "Category of the system disk (default: the best that the instance type supports)",
         read.choice(*SIZES_GIB, optional=True),
-        changes=NEW_MACHINE,
+        changes=IN_PLACE,
     )
     disk_size_gib: int = _option(
         "disk-size",
@@ -368,7 +368,7 @@ class Settings:
         "disk-category",
         "Category of the data disk (default: the best that the instance type supports)",
         read.choice(*SIZES_GIB, optional=True),
-        changes=NEW_MACHINE,
+        changes=IN_PLACE,
     )
     disk_file_system: Literal["ext4", "xfs"] = _option(
         "disk-fs",

@@ -36,6 +36,8 @@ os.environ["ECSMACHINE_CONFIG"] = "off"  # the settings of whoever runs the test
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # by a shell that runs the tests with "&"
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:  # by nohup
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 _SIGNALS = [
     getattr(signal, name)

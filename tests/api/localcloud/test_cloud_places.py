@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.localcloud.api_client import SLB, Api
+from tests.api.localcloud.api_client import SLB, Api, until
 
 
 @pytest.fixture
@@ -71,9 +71,12 @@ def test_another_vpc(api: Api, group: str) -> None:
     move["SecurityGroupId.1"] = theirs
     here = {"VSwitchId": api.cloud.state.default_vswitch_id, "SecurityGroupId": group}
     eni = {"NetworkInterfaceId": api.call("CreateNetworkInterface", here)["NetworkInterfaceId"]}
+    listed = {"NetworkInterfaceId.1": eni["NetworkInterfaceId"]}
     api.call("AttachNetworkInterface", eni, InstanceId=instance_id)
+    until(lambda: api.call("DescribeNetworkInterfaces", listed, Status="InUse")["TotalCount"])
     assert api.refusal("ModifyInstanceVpcAttribute", move) == "404 InvalidInstance.AttachedEni"
     api.call("DetachNetworkInterface", eni, InstanceId=instance_id)
+    until(lambda: api.call("DescribeNetworkInterfaces", listed, Status="Available")["TotalCount"])
     (vpc,) = api.call("DescribeVpcs", VpcId=api.cloud.state.default_vpc_id)["Vpcs"]["Vpc"]
     table = vpc["RouterTableIds"]["RouterTableIds"][0]
     route = {"RouteTableId": table, "DestinationCidrBlock": "10.1.0.0/16"}

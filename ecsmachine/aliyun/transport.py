@@ -140,7 +140,7 @@ class Transport:
             return ConnectionLostError(
                 f"{what} failed: no answer from {host} in {read_timeout_s:.0f} s",
                 maybe_done=True,
-                hint="The request may have been executed: check before repeating it.",
+                hint=check,
             )
         if _is_unreached(error):
             if is_here(self.endpoint):
@@ -154,7 +154,7 @@ class Transport:
         return ConnectionLostError(
             f"{what} failed: the connection to {host} broke",
             maybe_done=True,
-            hint="The request may have been executed: check before repeating it.",
+            hint=check,
         )
 
 
@@ -202,6 +202,8 @@ def with_retries(
             return paced()
         except ConnectionLostError as error:
             unsure = unsure or error.maybe_done
+            if error.maybe_done and not idempotent:
+                error.hint = "The request may have been executed: check before repeating it."
             raise
         except ApiError as error:
             error.maybe_done = unsure

@@ -143,6 +143,18 @@ def test_a_cut_connection_elsewhere_says_that_it_may_be_done(
     assert len(peer.asked) == 1
 
 
+def test_a_connection_that_breaks_whenever_something_is_read_is_the_networks(
+    peer: Any, make_answer: Callable[..., Any]
+) -> None:
+    client = RpcClient(
+        peer.address, "2014-05-26", CREDENTIALS, total_timeout_s=0, sleep=lambda seconds: None
+    )
+    answers(peer, make_answer(cut=True), make_answer(cut=True))
+    with pytest.raises(ConnectionLostError, match="broke") as caught:
+        client.call("DescribeRegions", {})
+    assert (caught.value.hint or "").startswith("Check the network and proxy")
+
+
 @pytest.mark.parametrize("code", ["InvalidInstanceId.NotFound", "Forbidden.RAM", "QuotaExceed.X"])
 def test_a_refusal_is_final_and_tells_code_and_request(
     client: RpcClient, peer: Any, refusal: Callable[..., Any], code: str

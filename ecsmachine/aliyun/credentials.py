@@ -154,7 +154,7 @@ def _current_profile(environment: Mapping[str, str], sts: StsAddress) -> Credent
         return None
     from ecsmachine.aliyun import profiles
 
-    return profiles.load(path, named, sts)
+    return profiles.load(path, named, sts, environment)
 
 
 def _referred_to(environment: Mapping[str, str], sts: StsAddress) -> CredentialProvider | None:
@@ -207,7 +207,7 @@ def _profile(name: str, environment: Mapping[str, str], sts: StsAddress) -> Cred
     from ecsmachine.aliyun import profiles
 
     path = _profiles_path(environment)
-    found = profiles.load(path, name, sts)
+    found = profiles.load(path, name, sts, environment)
     if found is None:
         raise MissingCredentialsError(
             f'The profile "{name}" in {path} holds no credentials',

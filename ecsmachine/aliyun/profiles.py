@@ -1,13 +1,15 @@
 """The profiles of the ``aliyun`` command: ``~/.aliyun/config.json``.
 
-Source: the file that "aliyun configure" writes; modes AK, StsToken, RamRoleArn,
-ChainableRamRoleArn and EcsRamRole.
+Source: the file that "aliyun configure" writes, and the modes of its release 3.3.
 """
 
 from __future__ import annotations
 
+import math
+import sys
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from ecsmachine.aliyun.access_key import (
@@ -16,22 +18,38 @@ from ecsmachine.aliyun.access_key import (
     FixedCredentials,
     RenewedCredentials,
     StsAddress,
+    temporary_key,
 )
 from ecsmachine.aliyun.errors import MissingCredentialsError
 from ecsmachine.documents.fields import Fields, read_object
-from ecsmachine.documents.rules import KEY, REGION
+from ecsmachine.documents.rules import KEY, LINE, REGION, WEB_URL
 from ecsmachine.documents.text import read_file
 from ecsmachine.errors import MachineError
 from ecsmachine.suggestions import instead_of
 
+MODES = (
+    *("AK", "StsToken", "RamRoleArn", "ChainableRamRoleArn", "EcsRamRole"),
+    *("RamRoleArnWithRoleName", "CloudSSO", "OAuth", "External", "CredentialsURI"),
+)
+"""The modes that are supported; the aliyun command has OIDC and RsaKeyPair besides."""
 
-def load(path: Path, name: str, sts: StsAddress) -> CredentialProvider | None:
+_URI_TIMEOUT_S = 10.0
+
+
+def load(
+    path: Path, name: str, sts: StsAddress, environment: Mapping[str, str]
+) -> CredentialProvider | None:
     """Return the credentials of a profile; of the current one if ``name`` is "".
 
     Roles are assumed at ``sts``. None if the profile is there but empty, as "aliyun configure"
     leaves it at first. Raises :class:`MachineError` if there is no such profile, or its mode is
     not supported.
     """
+    profile = _find(path, name)
+    return _Reading(path, sts, environment).credentials(profile)
+
+
+def _find(path: Path, name: str) -> Fields:
     content = _read(path)
     if not content.has("profiles"):
         raise MachineError(f"{path} holds no profiles", hint='Run "aliyun configure".')
@@ -41,74 +59,206 @@ def load(path: Path, name: str, sts: StsAddress) -> CredentialProvider | None:
         raise MissingCredentialsError(
             f'There is no profile "{wanted}" in {path}', hint=instead_of(wanted, by_name)
         )
-    return _credentials(wanted, by_name, path, sts, seen=())
+    return by_name[wanted]
 
 
-def _credentials(
-    name: str, profiles: Mapping[str, Fields], path: Path, sts: StsAddress, *, seen: tuple[str, ...]
-) -> CredentialProvider | None:
-    profile = profiles[name]
-    reference = f"profile:{name}"
-    mode = profile.text("mode", default="AK")
+@dataclass(frozen=True)
+class _Reading:
+    """A profile being read; ``seen`` are the profiles that have led to it."""
+
+    path: Path
+    sts: StsAddress
+    environment: Mapping[str, str]
+    seen: tuple[str, ...] = ()
+
+    def credentials(self, profile: Fields) -> CredentialProvider | None:
+        """Return the credentials of a profile, or None if it holds none."""
+        name = profile.text("name") or "default"
+        reference = f"profile:{name}"
+        mode = profile.text("mode") or "AK"
+        known = next((each for each in MODES if each.lower() == mode.lower()), "")
+        match known:
+            case "AK" | "StsToken":
+                return _key(profile, name, with_token=known == "StsToken")
+            case "RamRoleArn":
+                return self._assumed(profile, name, _key(profile, name))
+            case "EcsRamRole":
+                return _instance_role(profile, name)
+            case "RamRoleArnWithRoleName":
+                return self._assumed(profile, name, _instance_role(profile, name))
+            case "ChainableRamRoleArn":
+                return self._assumed(profile, name, self._source(profile, name))
+            case "CloudSSO" | "OAuth":
+                return RenewedCredentials(reference, lambda: self._from_login(name))
+            case "External":
+                return RenewedCredentials(reference, lambda: self._from_program(profile, name))
+            case "CredentialsURI":
+                return RenewedCredentials(reference, lambda: self._from_uri(profile, name))
+        raise self._error(
+            name, f"has the mode {mode}, which is not supported", f"Use {', '.join(MODES)}."
+        )
+
+    def _error(self, name: str, reason: str, hint: str = "") -> MachineError:
+        return MachineError(
+            f'The profile "{name}" in {self.path} {reason}',
+            hint=hint or f'Correct it with "aliyun configure --profile {name}".',
+        )
+
+    def _source(self, profile: Fields, name: str) -> CredentialProvider | None:
+        """Return the credentials of the profile that a profile names as its source."""
+        source = profile.text("source_profile")
+        seen = (*self.seen, name)
+        if not source or source in seen:
+            raise self._error(name, "has no usable source_profile")
+        try:
+            found = _find(self.path, source)
+        except MissingCredentialsError:
+            raise self._error(name, "has no usable source_profile") from None
+        return _Reading(self.path, self.sts, self.environment, seen).credentials(found)
+
+    def _assumed(
+        self, profile: Fields, name: str, base: CredentialProvider | None
+    ) -> CredentialProvider | None:
+        """Return the credentials of the role that a profile names, assumed with ``base``."""
+        if base is None:
+            return None
+        role = profile.text("ram_role_arn")
+        if not role:
+            raise self._error(name, "names no ram_role_arn")
+        region = profile.text("sts_region", REGION) or profile.text("region_id", REGION)
+        address = profile.text("sts_endpoint")
+        if address and "://" not in address:
+            address = f"https://{address}"
+        duration_s = profile.number("expired_seconds") or 3600
+        session = profile.text("ram_session_name") or f"ecsmachine-{int(time.time())}"
+
+        def fetch() -> tuple[Credentials, float]:
+            from ecsmachine.aliyun.sts import StsClient
+
+            client = StsClient(
+                region or "cn-hangzhou",
+                base,
+                custom_endpoint=self.sts.custom_endpoint or address,
+                vpc_internal=self.sts.vpc_internal,
+            )
+            return client.assume_role(
+                role,
+                session_name=session,
+                duration_s=duration_s,
+                external_id=profile.text("external_id"),
+            )
+
+        return RenewedCredentials(f"profile:{name}", fetch)
+
+    def _from_login(self, name: str) -> tuple[Credentials, float]:
+        """Return the temporary key that the aliyun command has stored after a login."""
+        profile = _find(self.path, name)  # it may have stored another meanwhile
+        key, ends = _key(profile, name), profile.number("sts_expiration")
+        if key is None or ends <= time.time():
+            raise self._error(
+                name,
+                "has no temporary key that is still valid",
+                f'"aliyun sts GetCallerIdentity --profile {name}" gets one. If your login has '
+                f'ended too, run "aliyun configure --profile {name}" first.',
+            )
+        return key.current(), float(ends)
+
+    def _from_program(self, profile: Fields, name: str) -> tuple[Credentials, float]:
+        """Return what the program of a profile prints: the credentials of another profile."""
+        self._check_outside(name)
+
+        def fault(reason: str) -> MachineError:
+            return self._error(name, f"has a process_command without a usable answer: {reason}")
+
+        printed = self._printed(profile.text("process_command"), name)
+        answer = read_object(printed, fault, loose=True)
+        values = {**profile.values, "mode": "", **answer.values, "name": name}
+        if not values["mode"] and answer.has("sts_token"):
+            values["mode"] = "StsToken"
+        if str(values["mode"]).lower() == "external":
+            raise self._error(name, "has a process_command that names another one")
+        found = self.credentials(Fields(values, fault, loose=True))
+        if found is None:
+            raise self._error(name, "has a process_command that prints no credentials")
+        return found.current(), math.inf
+
+    def _printed(self, command: str, name: str) -> bytes:
+        """Return what a program prints; it may ask at the terminal, and complain there."""
+        import shlex
+        import subprocess
+
+        try:
+            # Windows' programs split their command lines themselves, and "\\" is in every path
+            words = command if sys.platform == "win32" else shlex.split(command)
+            done = subprocess.run(
+                words, stdout=subprocess.PIPE, env=dict(self.environment), check=False
+            )
+        except (OSError, ValueError, IndexError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise self._error(name, f"has a process_command that cannot run: {reason}") from None
+        if done.returncode:
+            raise self._error(
+                name, f"has a process_command that failed with status {done.returncode}"
+            )
+        return done.stdout
+
+    def _from_uri(self, profile: Fields, name: str) -> tuple[Credentials, float]:
+        """Return the temporary key that an address answers with."""
+        self._check_outside(name)
+        uri = profile.text("credentials_uri", WEB_URL) or self.environment.get(
+            "ALIBABA_CLOUD_CREDENTIALS_URI", ""
+        )
+        if not WEB_URL.fits(uri):
+            raise self._error(name, "has no usable credentials_uri")
+        import requests
+
+        from ecsmachine.http_client.session import BoundedSession
+
+        session = BoundedSession()
+        try:
+            answer = session.get(uri, timeout=_URI_TIMEOUT_S)
+        except requests.RequestException:
+            raise self._error(name, "has a credentials_uri that does not answer") from None
+        finally:
+            session.close()
+        fields = read_object(
+            answer.content,
+            lambda reason: self._error(
+                name, f"has a credentials_uri without a usable answer: {reason}"
+            ),
+        )
+        code = fields.text("Code", LINE, "Success")
+        if not answer.ok or code != "Success":
+            raise self._error(
+                name, f"has a credentials_uri that refuses: {answer.status_code} {code}"
+            )
+        return temporary_key(fields)
+
+    def _check_outside(self, name: str) -> None:
+        """Raise if programs and addresses must not be asked for credentials."""
+        variable = "ALIBABA_CLOUD_DISABLE_EXTERNAL_PROCESS"
+        if self.environment.get(variable, "").lower() in ("1", "true"):
+            raise self._error(
+                name,
+                "takes its credentials from a program or an address, which is disabled",
+                f"Unset {variable}, or use another profile.",
+            )
+
+
+def _key(profile: Fields, name: str, *, with_token: bool = True) -> FixedCredentials | None:
+    """Return the access key that a profile holds, if it holds one."""
     key_id = profile.text("access_key_id", KEY)
     secret = profile.text("access_key_secret", KEY)
-    token = profile.text("sts_token", KEY)
-    if mode == "EcsRamRole":
-        from ecsmachine.aliyun import metadata
-
-        return metadata.role_credentials(profile.text("ram_role_name"), reference=reference)
-    if mode == "ChainableRamRoleArn":
-        source = profile.text("source_profile")
-        if source not in profiles or source in (*seen, name):
-            raise MachineError(
-                f'The profile "{name}" in {path} has no usable source_profile',
-                hint=f'Correct it with "aliyun configure --profile {name}".',
-            )
-        base = _credentials(source, profiles, path, sts, seen=(*seen, name))
-        return None if base is None else _assumed(name, profile, base, path, sts)
-    if mode not in ("AK", "StsToken", "RamRoleArn"):
-        raise MachineError(
-            f'The profile "{name}" in {path} has the mode {mode}, which is not supported',
-            hint="Use AK, StsToken, RamRoleArn, ChainableRamRoleArn or EcsRamRole.",
-        )
     if not key_id or not secret:
         return None
-    fixed = FixedCredentials(reference, Credentials(key_id, secret, token if mode != "AK" else ""))
-    if mode != "RamRoleArn":
-        return fixed
-    return _assumed(name, profile, fixed, path, sts)
+    token = profile.text("sts_token", KEY) if with_token else ""
+    return FixedCredentials(f"profile:{name}", Credentials(key_id, secret, token))
 
 
-def _assumed(
-    name: str, profile: Fields, base: CredentialProvider, path: Path, sts: StsAddress
-) -> CredentialProvider:
-    """Return the credentials of the role that a profile names, assumed with ``base``."""
-    from ecsmachine.aliyun.sts import StsClient
+def _instance_role(profile: Fields, name: str) -> CredentialProvider:
+    from ecsmachine.aliyun import metadata
 
-    role = profile.text("ram_role_arn")
-    if not role:
-        raise MachineError(
-            f'The profile "{name}" in {path} names no ram_role_arn',
-            hint=f'Run "aliyun configure --profile {name}".',
-        )
-    region = (
-        profile.text("sts_region", REGION) or profile.text("region_id", REGION) or "cn-hangzhou"
-    )
-    duration_s = profile.number("expired_seconds") or 3600
-    session = profile.text("ram_session_name") or f"ecsmachine-{int(time.time())}"
-
-    def fetch() -> tuple[Credentials, float]:
-        client = StsClient(
-            region, base, custom_endpoint=sts.custom_endpoint, vpc_internal=sts.vpc_internal
-        )
-        return client.assume_role(
-            role,
-            session_name=session,
-            duration_s=duration_s,
-            external_id=profile.text("external_id"),
-        )
-
-    return RenewedCredentials(f"profile:{name}", fetch)
+    return metadata.role_credentials(profile.text("ram_role_name"), reference=f"profile:{name}")
 
 
 def _read(path: Path) -> Fields:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +142,7 @@ def test_the_current_profile_is_taken(home: dict[str, str]) -> None:
         ("{", "is not JSON"),
         ("[]", "holds an array"),
         ('{"profiles": []}', 'no profile "default"'),
-        ('{"profiles": [{"name": "default", "mode": "External"}]}', "mode External"),
+        ('{"profiles": [{"name": "default", "mode": "OIDC"}]}', "mode OIDC"),
         (
             '{"profiles": [{"name": "default", "mode": "RamRoleArn", "access_key_id": "a", '
             '"access_key_secret": "b", "ram_role_arn": "acs:ram::1:role/r", '
@@ -162,6 +165,135 @@ def test_a_damaged_file_is_one_clear_line(home: dict[str, str], content: str, me
     write_profiles(home, AK).write_text(content)
     with pytest.raises(MachineError, match=message):
         resolve(CredentialFlags(), home)
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Callable[[str], str]:
+    """Return a function that makes a program of shell words, and returns the command for it."""
+
+    def make(words: str) -> str:
+        path = tmp_path / "a program"
+        path.write_text(f"#!/bin/sh\n{words}\n")
+        path.chmod(0o700)
+        return f"'{path}' --for ecs"
+
+    return make
+
+
+def key_of(home: dict[str, str]) -> Credentials:
+    return resolve(CredentialFlags(), home).current()
+
+
+def test_a_mode_is_known_however_it_is_written(home: dict[str, str]) -> None:
+    for mode in ("ak", "", "STSTOKEN"):
+        write_profiles(home, {**AK, "mode": mode})
+        assert key_of(home) == Credentials("p-id", "p-secret")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the program is a script of a shell")
+def test_a_program_is_asked_anew_when_its_key_has_expired(
+    home: dict[str, str], program: Callable[[str], str], tmp_path: Path
+) -> None:
+    asked = tmp_path / "asked"
+    command = program(
+        f"echo \"$@\" >> '{asked}'; n=$(wc -l < '{asked}')\n"
+        'printf \'{"access_key_id": "id%s", "access_key_secret": "s", "sts_token": "t"}\' $n'
+    )
+    write_profiles(home, {**AK, "mode": "External", "process_command": command})
+    found = resolve(CredentialFlags(), {**home, "PATH": os.environ["PATH"]})
+    assert found.reference == "profile:default"
+    for _ in range(2):
+        assert found.current() == Credentials("id1", "s", "t")
+    assert found.renew()
+    assert found.current() == Credentials("id2", "s", "t")
+    assert asked.read_text() == "--for ecs\n" * 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the program is a script of a shell")
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("echo very-secret; exit 3", "failed with status 3"),
+        ("echo very-secret", "without a usable answer: it is not JSON"),
+        ("echo '{}'", "prints no credentials"),
+        ('echo \'{"mode": "External"}\'', "names another one"),
+    ],
+)
+def test_a_program_without_a_key_is_one_clear_line(
+    home: dict[str, str], program: Callable[[str], str], words: str, message: str
+) -> None:
+    profile = {"name": "default", "mode": "External", "process_command": program(words)}
+    write_profiles(home, profile)
+    with pytest.raises(MachineError, match=message) as caught:
+        key_of({**home, "PATH": os.environ["PATH"]})
+    assert "very-secret" not in f"{caught.value.message} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("command", ["", "'", "/nowhere/to/be/found"])
+def test_a_program_that_cannot_run_is_one_clear_line(home: dict[str, str], command: str) -> None:
+    write_profiles(home, {"name": "default", "mode": "External", "process_command": command})
+    with pytest.raises(MachineError, match="has a process_command that cannot run"):
+        key_of(home)
+
+
+@pytest.mark.parametrize("mode", ["External", "CredentialsURI"])
+def test_programs_and_addresses_can_be_disabled(home: dict[str, str], mode: str) -> None:
+    write_profiles(home, {"name": "default", "mode": mode, "process_command": "true"})
+    with pytest.raises(MachineError, match="which is disabled"):
+        key_of({**home, "ALIBABA_CLOUD_DISABLE_EXTERNAL_PROCESS": "True"})
+
+
+@pytest.mark.parametrize("named_by", ["profile", "variable"])
+def test_an_address_answers_with_a_temporary_key(
+    home: dict[str, str], peer: Any, make_answer: Any, named_by: str
+) -> None:
+    key = {"AccessKeyId": "u-id", "AccessKeySecret": "s", "SecurityToken": "t"}
+    ends = {"Expiration": "2999-01-01T00:00:00Z"}
+    peer.answers = [make_answer(content={"Code": "Success", **key, **ends})]
+    uri = f"{peer.address}/key?for=ecs"
+    write_profiles(
+        home,
+        {"name": "default", "mode": "CredentialsURI", "credentials_uri": uri}
+        if named_by == "profile"
+        else {"name": "default", "mode": "CredentialsURI"},
+    )
+    variable = {} if named_by == "profile" else {"ALIBABA_CLOUD_CREDENTIALS_URI": uri}
+    assert key_of({**home, **variable}) == Credentials("u-id", "s", "t")
+    assert [asked.path for asked in peer.asked] == ["/key?for=ecs"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ({"content": {"Code": "Expired"}}, "refuses: 200 Expired"),
+        ({"status": 403, "content": {}}, "refuses: 403"),
+        ({"content": {"Code": "Success"}}, "AccessKeyId is missing"),
+        ({"cut": True}, "does not answer"),
+    ],
+)
+def test_an_address_without_a_key_is_one_clear_line(
+    home: dict[str, str], peer: Any, make_answer: Any, answer: dict[str, Any], message: str
+) -> None:
+    peer.answers = [make_answer(**answer)]
+    uri = f"{peer.address}/?token=very-secret"
+    write_profiles(home, {"name": "default", "mode": "CredentialsURI", "credentials_uri": uri})
+    with pytest.raises(MachineError, match=message) as caught:
+        key_of(home)
+    assert "very-secret" not in f"{caught.value.message} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("mode", ["CloudSSO", "OAuth"])
+def test_a_login_has_the_key_that_the_aliyun_command_stored(
+    home: dict[str, str], mode: str
+) -> None:
+    login = {**AK, "mode": mode, "sts_token": "t"}
+    write_profiles(home, {**login, "sts_expiration": 1})
+    found = resolve(CredentialFlags(), home)
+    with pytest.raises(MachineError, match="no temporary key that is still valid") as caught:
+        found.current()
+    assert "aliyun sts GetCallerIdentity --profile default" in (caught.value.hint or "")
+    write_profiles(home, {**login, "sts_expiration": 4102444800})
+    assert found.current() == Credentials("p-id", "p-secret", "t")
 
 
 def test_an_empty_profile_counts_as_none(home: dict[str, str]) -> None:
@@ -194,7 +326,7 @@ def test_a_role_profile_assumes_its_role(
         )
     ]
     path = write_profiles(home, {**AK, "mode": "RamRoleArn", "ram_role_arn": "acs:ram::1:role/r"})
-    found = profiles.load(path, "", StsAddress())
+    found = profiles.load(path, "", StsAddress(), home)
     assert found is not None
     assert found.current() == Credentials("STS.1", "s", "t")
     found.current()

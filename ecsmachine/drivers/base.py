@@ -102,8 +102,9 @@ class Option:
     of one, whose passphrase is asked before anything is done; a ``file`` is any other path. Each
     value of a list of ``pairs`` is like key=value. Help shows an option below its
     ``group``, or that of the option before it, and an ``everyday`` one without --all as well.
-    ``changes`` is what another value means for a machine that is there already;
-    ``alternatives`` are other options that it cannot be with, each pair in one of the two.
+    ``changes`` is what another value means for a machine that is there already, ``priced`` whether
+    it costs something else then; ``alternatives`` are other options that it cannot be with, each
+    pair in one of the two.
     """
 
     name: str
@@ -121,6 +122,7 @@ class Option:
     group: str = ""
     everyday: bool = False
     changes: ChangeKind = ChangeKind.NEW_MACHINE
+    priced: bool = False
     alternatives: tuple[Alternative, ...] = ()
 
 

@@ -166,6 +166,37 @@ def test_another_ram_role_keeps_the_machine(files: Files) -> None:
     assert (now.id, now.ram_role) == (before.id, "writer")
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("system-disk-category: cloud_essd", "system-disk-category: cloud_auto"),
+        ("internet-charge-type: PayByTraffic", "internet-charge-type: PayByBandwidth"),
+    ],
+)
+def test_a_plan_tells_the_price_after_a_change_in_place(
+    files: Files, before: str, after: str
+) -> None:
+    files.write(f"  a: {{{before}}}\n")
+    files.apply()
+    files.write(f"  a: {{{after}}}\n")
+    (planned,) = json.loads(files.run("plan", "--json")[1])["Machines"]
+    assert planned["Action"] == "change"
+    assert planned["PriceAfter"] != planned["PriceBefore"]
+    files.apply()
+    (now,) = json.loads(files.run("plan", "--json")[1])["Machines"]
+    assert (now["Action"], now["PriceBefore"]) == ("keep", planned["PriceAfter"])
+
+
+def test_a_price_that_cannot_be_told_is_not_told_to_be_nothing(files: Files) -> None:
+    files.write("  a: {}\n")
+    files.apply()
+    files.write("  a: {system-disk-category: cloud_efficiency}\n")  # not with this type
+    (planned,) = json.loads(files.run("plan", "--json")[1])["Machines"]
+    assert planned["PriceAfter"] == planned["PriceBefore"] > 0
+    code, _, err = files.run("apply", "-y")
+    assert (code, "ECS does not make cloud_efficiency of disk" in err) == (1, True)
+
+
 def test_what_can_be_changed_in_place_is_and_drift_is_undone(files: Files) -> None:
     files.write("  web: {count: 2, tags: {team: a}, open-ports: [80], disk-size: 20}\n")
     files.apply()

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import Planning, Priced, Report, State
 from ecsmachine.drivers.changes import Observed
 from ecsmachine.errors import MachineError
@@ -285,9 +286,10 @@ def _with_prices(
             if first.kind in MAKING:
                 failures.append((first.name, error))
         for step, _ in those:
-            priced[step.name] = replace(
-                step, after=price, about=about if step.kind in MAKING else ""
-            )
+            if step.kind in MAKING:
+                priced[step.name] = replace(step, after=price, about=about)
+            elif price is not None:  # else what it costs now is the best that is known
+                priced[step.name] = replace(step, after=price)
     return priced
 
 
@@ -297,12 +299,8 @@ def _request_to_price(step: Step, machine: Machine | None) -> CreateRequest | No
         return None
     if step.kind in MAKING or machine is None:
         return step.wanted.request
-    costs = [
-        each
-        for each in step.differences
-        if each.kind is Kind.RESTART or (isinstance(each.after, int) and each.after is not True)
-    ]
-    if not costs:
+    priced = {each.name for each in registry.options_of(machine.driver.name) if each.priced}
+    if priced.isdisjoint(each.option for each in step.differences):
         return None
     # what the cloud chose at the create stays as it is
     known = changes.recorded(machine)

@@ -20,6 +20,7 @@ from ecsmachine.drivers.aliyunecs.life.power import expire
 from ecsmachine.drivers.aliyunecs.life.record import Record, as_stored
 from ecsmachine.drivers.aliyunecs.life.shared_lookup import SharedLookup
 from ecsmachine.drivers.aliyunecs.options.comparing import FIELDS_BY_OPTION, read_value
+from ecsmachine.drivers.aliyunecs.options.settings import DECLARATIONS
 from ecsmachine.drivers.aliyunecs.resources import security_group, tags
 from ecsmachine.drivers.aliyunecs.resources.asking import when_not_busy
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
@@ -67,7 +68,7 @@ def change(changing: Changing, option: str, value: OptionValue) -> HostWork:
     how, record = CHANGES[field], changing.record
     how.make(changing, wanted)
     if hasattr(record, field):
-        if how.priced:
+        if DECLARATIONS[field].option.priced:
             _note_price(changing)
         setattr(record, field, as_stored(wanted))
     return how.left
@@ -408,13 +409,12 @@ def _nothing(changing: Changing, wanted: Any) -> None:
 class _Change:
     """How a machine comes to the value of an option, and what is looked at before that.
 
-    ``left`` is what is then to be done on the host; ``priced``: it costs something.
+    ``left`` is what is then to be done on the host.
     """
 
     make: Callable[[Changing, Any], None]
     check: Callable[[Changing, Any], None] = _nothing
     left: HostWork = HostWork.NONE
-    priced: bool = False
 
 
 def _growth(kind: str, left: HostWork) -> _Change:
@@ -422,7 +422,6 @@ def _growth(kind: str, left: HostWork) -> _Change:
         lambda changing, wanted: _grow(changing, kind, wanted),
         lambda changing, wanted: _check_growth(changing, kind, wanted),
         left,
-        priced=True,
     )
 
 
@@ -430,21 +429,20 @@ def _other_category(kind: str) -> _Change:
     return _Change(
         lambda changing, wanted: _category(changing, kind, wanted),
         lambda changing, wanted: _check_category(changing, kind, wanted),
-        priced=True,
     )
 
 
 CHANGES: dict[str, _Change] = {
     "vpc_internal": _Change(_nothing),  # how the API is reached is in the record alone
-    "instance_type": _Change(_instance_type, _check_instance_type, priced=True),
+    "instance_type": _Change(_instance_type, _check_instance_type),
     "host_name": _Change(_host_name, _check_host_name, HostWork.PROVISION),
     "description": _Change(_description),
     "auto_release_time": _Change(_auto_release_time),
     "deletion_protection": _Change(_deletion_protection),
     "tags": _Change(_tags),
     "ram_role": _Change(_ram_role),
-    "bandwidth_mbps": _Change(_bandwidth, _check_bandwidth, priced=True),
-    "internet_charge_type": _Change(_charge_type, _check_charge_type, priced=True),
+    "bandwidth_mbps": _Change(_bandwidth, _check_bandwidth),
+    "internet_charge_type": _Change(_charge_type, _check_charge_type),
     "open_ports": _Change(lambda changing, wanted: _change_rules(changing, ports=wanted)),
     "source_cidrs": _Change(lambda changing, wanted: _change_rules(changing, sources=wanted)),
     "resource_group_id": _Change(_resource_group),

@@ -40,6 +40,7 @@ def option(
     default: OptionValue = "",
     *,
     changes: ChangeKind,
+    priced: bool = False,
     prefix: str = PREFIX,
     env: str = "",
     secret: bool = False,
@@ -53,7 +54,8 @@ def option(
 ) -> Any:
     """Declare an option, as the field of the settings that holds its value.
 
-    ``changes`` is what another value means for a machine that is there. Where ``env`` does not
+    ``changes`` is what another value means for a machine that is there, ``priced`` whether
+    it then costs something else. Where ``env`` does not
     name another one, its variable is that of its name: ECS_DISK_SIZE. An option without a
     ``group`` is in that of the option before it.
     """
@@ -73,6 +75,7 @@ def option(
         group=group,
         everyday=everyday,
         changes=changes,
+        priced=priced,
         alternatives=ALTERNATIVES.get(name, ()),
     )
     declaration = Declaration(taken, reader, parameter, planned)

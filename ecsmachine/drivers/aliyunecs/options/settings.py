@@ -128,6 +128,7 @@ class Settings:
         group="Machine",
         everyday=True,
         changes=WITH_RESTART,
+        priced=True,
     )
     cpus: int = _option(
         "cpus",
@@ -288,6 +289,7 @@ class Settings:
         read.whole_number(0, 100),
         1,
         changes=IN_PLACE,
+        priced=True,
     )
     internet_charge_type: str = _option(
         "internet-charge-type",
@@ -295,6 +297,7 @@ class Settings:
         read.choice("PayByTraffic", "PayByBandwidth"),
         "PayByTraffic",
         changes=IN_PLACE,
+        priced=True,
     )
     allocate_eip: bool = _option(
         "allocate-eip",
@@ -349,12 +352,14 @@ class Settings:
         40,
         group="Machine",
         changes=IN_PLACE,
+        priced=True,
     )
     system_disk_category: str = _option(
         "system-disk-category",
         "Category of the system disk (default: the best that the instance type supports)",
         read.choice(*SIZES_GIB, optional=True),
         changes=IN_PLACE,
+        priced=True,
     )
     disk_size_gib: int = _option(
         "disk-size",
@@ -363,12 +368,14 @@ class Settings:
         0,
         everyday=True,
         changes=IN_PLACE,
+        priced=True,
     )
     disk_category: str = _option(
         "disk-category",
         "Category of the data disk (default: the best that the instance type supports)",
         read.choice(*SIZES_GIB, optional=True),
         changes=IN_PLACE,
+        priced=True,
     )
     disk_file_system: Literal["ext4", "xfs"] = _option(
         "disk-fs",

@@ -6,7 +6,6 @@ Source: the file that "aliyun configure" writes, and the modes of its release 3.
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -184,14 +183,16 @@ class _Reading:
 
     def _printed(self, command: str, name: str) -> bytes:
         """Return what a program prints; it may ask at the terminal, and complain there."""
-        import shlex
         import subprocess
 
+        from ecsmachine.system.programs import arguments
+
         try:
-            # Windows' programs split their command lines themselves, and "\\" is in every path
-            words = command if sys.platform == "win32" else shlex.split(command)
             done = subprocess.run(
-                words, stdout=subprocess.PIPE, env=dict(self.environment), check=False
+                arguments(command),
+                stdout=subprocess.PIPE,
+                env=dict(self.environment),
+                check=False,
             )
         except (OSError, ValueError, IndexError) as error:
             reason = getattr(error, "strerror", None) or str(error)

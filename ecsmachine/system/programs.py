@@ -29,6 +29,10 @@ if sys.platform == "win32":
         """Return how a program is called so that none of the current folder is taken for it."""
         return find(name) or f"{name}.exe"
 
+    def arguments(command_line: str) -> str | list[str]:
+        """Return a command line as subprocess takes it: programs split it themselves."""
+        return command_line
+
 else:
 
     def find(name: str) -> str | None:
@@ -40,6 +44,12 @@ else:
     def executable(name: str) -> str:
         """Return how a program is called: by its name."""
         return name
+
+    def arguments(command_line: str) -> str | list[str]:
+        """Return a command line as subprocess takes it. Raises ValueError for an open quote."""
+        import shlex
+
+        return shlex.split(command_line)
 
 
 def screen_is_named() -> bool:

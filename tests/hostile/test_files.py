@@ -329,7 +329,7 @@ def test_a_profile_of_the_aliyun_command(tmp_path: Path, odd: Odd) -> None:
 
     def read(content: bytes) -> None:
         path.write_bytes(content)
-        found = load_profile(path, "", PUBLIC_STS)
+        found = load_profile(path, "", PUBLIC_STS, {})
         if found is not None and found.reference == "profile:default":
             key = found.current()
             assert f"{key.access_key_id}{key.access_key_secret}".isascii()

@@ -146,8 +146,7 @@ def test_the_client_knows_no_option_and_no_command() -> None:
         if room(path) == "aliyun":
             text = (PACKAGE / path).read_text()
             # what a person does elsewhere: another program's, or the local cloud's
-            for said in ('"aliyun configure --profile ', '"ecsmachine local up"'):
-                text = text.replace(said, "")
+            text = re.sub(r'"aliyun [A-Za-z ]+ --profile |"ecsmachine local up"', "", text)
             assert not re.search(r"--[a-z]|ecsmachine [a-z]+ [a-z]", text), path
 
 

@@ -30,7 +30,9 @@ MAY_IMPORT = {
         "system",
     },
     "provision": {"provision", "ssh", "documents", "errors"},
-    "aliyun": {"aliyun", "http_client", "documents", "errors", "polling", "suggestions"},
+    "aliyun": {
+        *("aliyun", "http_client", "documents", "errors", "polling", "suggestions", "system"),
+    },
     "container_registry": {"container_registry", "http_client", "documents", "errors"},
     "http_client": {"http_client", "errors"},
     "ssh": {"ssh", "documents", "errors", "system"},

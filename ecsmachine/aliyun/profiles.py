@@ -8,7 +8,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from ecsmachine.aliyun.access_key import (
@@ -41,11 +43,25 @@ def load(
     """Return the credentials of a profile; of the current one if ``name`` is "".
 
     Roles are assumed at ``sts``. None if the profile is there but empty, as "aliyun configure"
-    leaves it at first. Raises :class:`MachineError` if there is no such profile, or its mode is
-    not supported.
+    leaves it at first. Machines of one profile share its temporary key. Raises
+    :class:`MachineError` if there is no such profile, or its mode is not supported.
     """
-    profile = _find(path, name)
-    return _Reading(path, sts, environment).credentials(profile)
+    version = (0, 0)
+    with suppress(OSError):  # reading it says why
+        there = path.stat()
+        version = (there.st_mtime_ns, there.st_size)
+    return _loaded(path, version, name, sts, tuple(sorted(environment.items())))
+
+
+@lru_cache(maxsize=8)
+def _loaded(
+    path: Path,
+    version: tuple[int, int],
+    name: str,
+    sts: StsAddress,
+    environment: tuple[tuple[str, str], ...],
+) -> CredentialProvider | None:
+    return _Reading(path, sts, dict(environment)).credentials(_find(path, name))
 
 
 def _find(path: Path, name: str) -> Fields:

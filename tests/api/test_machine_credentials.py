@@ -272,7 +272,8 @@ def test_what_another_account_cannot_see_is_not_told_to_be_gone(rig: Rig) -> Non
         (["--forget", "--environment", "dev1"], "Give one of", 2),
         (["--profile", "gone", "dev1"], 'no profile "gone"', 2),
         (["--environment", "dev1"], "no credentials in the environment", 2),
-        (["--profile", "odd", "dev1"], "mode CloudSSO, which is not supported", 1),
+        (["--profile", "odd", "dev1"], "mode OIDC, which is not supported", 1),
+        (["--profile", "login", "dev1"], "no temporary key that is still valid", 1),
         (["--profile", "work", "dev9"], '"dev9" does not exist', 1),
         (["--profile", "wrong", "dev1"], "SignatureDoesNotMatch", 1),
     ],
@@ -284,7 +285,8 @@ def test_what_cannot_be_is_one_line_and_changes_nothing(
     environment = home_with(
         rig,
         {"name": "work", "mode": "AK", **key_of(rig)},
-        {"name": "odd", "mode": "CloudSSO"},
+        {"name": "odd", "mode": "OIDC"},
+        {"name": "login", "mode": "CloudSSO", **key_of(rig), "sts_expiration": 1},
         {"name": "wrong", "mode": "AK", **key_of(rig), "access_key_secret": SECRET},
     )
     assert run(["credentials", "set", *arguments], environment) == code

@@ -206,6 +206,8 @@ def test_a_program_is_asked_anew_when_its_key_has_expired(
         assert found.current() == Credentials("id1", "s", "t")
     assert found.renew()
     assert found.current() == Credentials("id2", "s", "t")
+    again = resolve(CredentialFlags(), {**home, "PATH": os.environ["PATH"]})
+    assert again.current() == Credentials("id2", "s", "t")
     assert asked.read_text() == "--for ecs\n" * 2
 
 

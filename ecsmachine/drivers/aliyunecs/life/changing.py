@@ -84,6 +84,18 @@ def check(changing: Changing, option: str, wanted: Any) -> None:
     CHANGES[field].check(changing, wanted)
 
 
+def _ask_once(ask: Callable[[], None], is_so: Callable[[], bool]) -> None:
+    """Ask for a change that is refused where it is so already.
+
+    After a connection that broke it was asked for again, and may have been made before.
+    """
+    try:
+        when_not_busy(ask)
+    except ApiError:
+        if not is_so():
+            raise
+
+
 def _description(changing: Changing, wanted: str) -> None:
     if wanted and changing.found.description != wanted:
         _set(changing, "Description", wanted)
@@ -114,11 +126,18 @@ def _set(changing: Changing, attribute: str, value: str | bool) -> None:
 
 def _ram_role(changing: Changing, wanted: str) -> None:
     ecs, found = changing.cloud.ecs, changing.found
+
+    def give(role: str) -> None:
+        _ask_once(
+            lambda: ecs_changes.set_ram_role(ecs, found.id, role),
+            lambda: ecs_changes.ram_role(ecs, found.id) == role,
+        )
+
     former = ecs_changes.ram_role(ecs, found.id)
-    if former == wanted:
-        return
-    for role in ("", wanted) if former and wanted else (wanted,):
-        ecs_changes.set_ram_role(ecs, found.id, role)
+    if former != wanted:
+        if former and wanted:
+            give("")
+        give(wanted)
 
 
 def _auto_release_time(changing: Changing, wanted: str) -> None:
@@ -241,8 +260,14 @@ def _check_not_prepaid(changing: Changing, what: str) -> None:
 
 
 def _instance_type(changing: Changing, wanted: str) -> None:
-    if changing.found.instance_type != wanted:
-        ecs_changes.set_instance_type(changing.cloud.ecs, changing.found.id, wanted)
+    ecs, found = changing.cloud.ecs, changing.found
+
+    def is_so() -> bool:
+        now = ecs.instance(found.id)
+        return now is not None and now.instance_type == wanted
+
+    if found.instance_type != wanted:
+        _ask_once(lambda: ecs_changes.set_instance_type(ecs, found.id, wanted), is_so)
 
 
 def _check_instance_type(changing: Changing, wanted: str) -> None:
@@ -281,14 +306,10 @@ def _grow(changing: Changing, kind: str, wanted: int) -> None:
         ecs, running = changing.cloud.ecs, changing.found.status == InstanceStatus.RUNNING
         token = f"{disk.id}-{disk.size_gib}-{wanted}-{int(time.time())}"
         changing.report(f"Growing disk {disk.id} from {disk.size_gib} to {wanted} GiB...")
-        try:
-            when_not_busy(
-                lambda: ecs_changes.resize_disk(ecs, disk.id, wanted, online=running, token=token)
-            )
-        except ApiError:
-            # after a connection that broke it may have been done
-            if _size_of(changing, disk) < wanted:
-                raise
+        _ask_once(
+            lambda: ecs_changes.resize_disk(ecs, disk.id, wanted, online=running, token=token),
+            lambda: _size_of(changing, disk) >= wanted,
+        )
         for _ in polls(_RESIZED_TIMEOUT_S):
             if _size_of(changing, disk) >= wanted:
                 break
@@ -316,7 +337,10 @@ def _category(changing: Changing, kind: str, wanted: str) -> None:
     ecs, disk = changing.cloud.ecs, _disk_of_another(changing, kind, wanted)
     if disk is not None:
         changing.report(f"Changing disk {disk.id} from {disk.category} to {wanted}...")
-        when_not_busy(lambda: ecs_changes.set_disk_category(ecs, disk.id, wanted))
+        _ask_once(
+            lambda: ecs_changes.set_disk_category(ecs, disk.id, wanted),
+            lambda: _disk_of_another(changing, kind, wanted) is None,
+        )
 
 
 def _check_category(changing: Changing, kind: str, wanted: str) -> None:

@@ -139,21 +139,38 @@ class Store:
         """Hold the lock of a machine for the length of a ``with`` block.
 
         What a process that died left of the machine's folder, on its way in or out or with nothing
-        begun in it, is removed, and what it was writing there.
+        begun in it, is removed, and what it was writing there; so is what is left of others, whose
+        keys may be in it.
         Raises :class:`MachineError` if another process holds it for longer than ``wait_s``.
         """
         with self._locked(
             name, what=f'Machine "{name}"', wait_s=wait_s, needed=lambda: self.is_taken(name)
         ):
-            import glob
             import shutil
 
-            for remnant in self.machines_path.glob(f".{glob.escape(name)}.????????"):
-                shutil.rmtree(remnant, ignore_errors=True)
+            for remnant in self.machines_path.glob(f".*.{'[0-9a-f]' * 8}"):
+                of = remnant.name[1:-9]
+                with contextlib.nullcontext(True) if of == name else self._unused(of) as unused:
+                    if unused:
+                        shutil.rmtree(remnant, ignore_errors=True)
             files.remove_unfinished(self.directory(name))
             if is_component(name) and not self.exists(name):
                 shutil.rmtree(self.directory(name), ignore_errors=True)
             yield
+
+    @contextlib.contextmanager
+    def _unused(self, name: str) -> Iterator[bool]:
+        """Hold the lock of a machine if it is free at this moment; whether it is held."""
+        path, unsure = self.path / ".locks" / name, list[str]()
+        held = files.locked(
+            path, what=name, wait_s=0, warn=unsure.append, needed=lambda: self.is_taken(name)
+        )
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(held)
+            except MachineError:
+                unsure.append(name)
+            yield not unsure
 
     @contextlib.contextmanager
     def holding(self, name: str) -> Iterator[Machine]:

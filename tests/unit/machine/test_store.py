@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -267,12 +268,19 @@ def test_what_a_dead_process_left_of_a_folder_is_gone_with_the_next_lock(store: 
     folder = store.temporary_directory("dev1")
     folder.mkdir()
     (folder / "id_rsa").write_text("a key")
-    others = [store.temporary_directory(name) for name in ("dev1.a", "dev", "dev11")]
-    for other in others:
-        other.mkdir()
-    assert store.names() == []
-    with store.lock("dev1"):
-        assert set(store.machines_path.iterdir()) == set(others)
+    users = store.machines_path / ".dev1.disabled"
+    users.mkdir()
+    with contextlib.ExitStack() as at_it:
+        others = {name: store.temporary_directory(name) for name in ("dev1.a", "dev", "dev11")}
+        for name, other in others.items():
+            at_it.enter_context(store.lock(name))
+            other.mkdir()
+        assert store.names() == []
+        with store.lock("dev1"):
+            assert set(store.machines_path.iterdir()) == {*others.values(), users}
+    with store.lock("new"):
+        assert set(store.machines_path.iterdir()) == {users}
+    assert list((store.path / ".locks").iterdir()) == []
 
 
 def test_what_a_dead_process_was_writing_is_gone_with_the_next_lock(store: Store) -> None:

@@ -1,6 +1,6 @@
 """The profiles of the ``aliyun`` command: ``~/.aliyun/config.json``.
 
-Source: the file that "aliyun configure" writes, and the modes of its release 3.3.
+Source: the file that "aliyun configure" writes, and the modes of its release 3.4.
 """
 
 from __future__ import annotations

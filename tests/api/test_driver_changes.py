@@ -196,6 +196,9 @@ def test_ecs_is_asked_whether_a_disk_can_change_its_category(rig: Rig) -> None:
     driver, _ = rig.create(**MADE_WITH)
     with pytest.raises(MachineError, match="ECS does not make cloud_essd_entry of disk d-"):
         change(rig, driver, "disk-category", "cloud_essd_entry")  # not with this type
+    rig.front.faults["ModifyDiskSpec"] = ["Forbidden.RAM"]
+    with pytest.raises(MachineError, match="ModifyDiskSpec failed: Forbidden"):
+        change(rig, driver, "disk-category", "cloud_auto")
     change(rig, rig.create("other")[0], "disk-category", "cloud_auto")  # it has no data disk
     assert {disk.category for disk in rig.cloud.state.disks} == {"cloud_essd"}
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from ecsmachine.aliyun import ecs_changes
 from ecsmachine.aliyun.ecs_values import Disk, Instance, InstanceStatus
+from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError, ConnectionLostError
 from ecsmachine.aliyun.rpc import Parameter
 from ecsmachine.drivers.aliyunecs.life import observing
@@ -351,8 +352,8 @@ def _check_category(changing: Changing, kind: str, wanted: str) -> None:
     try:
         ecs_changes.check_disk_category(changing.cloud.ecs, disk.id, wanted)
     except ApiError as error:
-        if not error.is_refusal or error.is_not_found:
-            raise
+        if error.meaning not in (Meaning.NO_DISK, Meaning.INVALID_VALUE, Meaning.OTHER):
+            raise  # it says nothing of the category
         raise changing.refusal(
             f"ECS does not make {wanted} of disk {disk.id}, which is {disk.category}: "
             f"{error.reason}",

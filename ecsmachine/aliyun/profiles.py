@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -61,34 +61,34 @@ def _loaded(
     sts: StsAddress,
     environment: tuple[tuple[str, str], ...],
 ) -> CredentialProvider | None:
-    return _Reading(path, sts, dict(environment)).credentials(_find(path, name))
-
-
-def _find(path: Path, name: str) -> Fields:
     content = _read(path)
+    profiles = _by_name(path, content)
+    wanted = name or content.text("current") or "default"
+    if wanted not in profiles:
+        raise MissingCredentialsError(
+            f'There is no profile "{wanted}" in {path}', hint=instead_of(wanted, profiles)
+        )
+    return _Reading(path, profiles, sts, dict(environment)).credentials(wanted, profiles[wanted])
+
+
+def _by_name(path: Path, content: Fields) -> dict[str, Fields]:
     if not content.has("profiles"):
         raise MachineError(f"{path} holds no profiles", hint='Run "aliyun configure".')
-    by_name = {profile.text("name"): profile for profile in content.objects("profiles")}
-    wanted = name or content.text("current") or "default"
-    if wanted not in by_name:
-        raise MissingCredentialsError(
-            f'There is no profile "{wanted}" in {path}', hint=instead_of(wanted, by_name)
-        )
-    return by_name[wanted]
+    return {profile.text("name"): profile for profile in content.objects("profiles")}
 
 
 @dataclass(frozen=True)
 class _Reading:
-    """A profile being read; ``seen`` are the profiles that have led to it."""
+    """A profile being read, among those of its file; ``seen`` have led to it."""
 
     path: Path
+    profiles: Mapping[str, Fields]
     sts: StsAddress
     environment: Mapping[str, str]
     seen: tuple[str, ...] = ()
 
-    def credentials(self, profile: Fields) -> CredentialProvider | None:
+    def credentials(self, name: str, profile: Fields) -> CredentialProvider | None:
         """Return the credentials of a profile, or None if it holds none."""
-        name = profile.text("name") or "default"
         reference = f"profile:{name}"
         mode = profile.text("mode") or "AK"
         known = next((each for each in MODES if each.lower() == mode.lower()), "")
@@ -104,7 +104,7 @@ class _Reading:
             case "ChainableRamRoleArn":
                 return self._assumed(profile, name, self._source(profile, name))
             case "CloudSSO" | "OAuth":
-                return RenewedCredentials(reference, lambda: self._from_login(name))
+                return RenewedCredentials(reference, lambda: self._from_login(profile, name))
             case "External":
                 return RenewedCredentials(reference, lambda: self._from_program(profile, name))
             case "CredentialsURI":
@@ -123,13 +123,9 @@ class _Reading:
         """Return the credentials of the profile that a profile names as its source."""
         source = profile.text("source_profile")
         seen = (*self.seen, name)
-        if not source or source in seen:
+        if source not in self.profiles or source in seen:
             raise self._error(name, "has no usable source_profile")
-        try:
-            found = _find(self.path, source)
-        except MissingCredentialsError:
-            raise self._error(name, "has no usable source_profile") from None
-        return _Reading(self.path, self.sts, self.environment, seen).credentials(found)
+        return replace(self, seen=seen).credentials(source, self.profiles[source])
 
     def _assumed(
         self, profile: Fields, name: str, base: CredentialProvider | None
@@ -165,9 +161,10 @@ class _Reading:
 
         return RenewedCredentials(f"profile:{name}", fetch)
 
-    def _from_login(self, name: str) -> tuple[Credentials, float]:
+    def _from_login(self, profile: Fields, name: str) -> tuple[Credentials, float]:
         """Return the temporary key that the aliyun command has stored after a login."""
-        profile = _find(self.path, name)  # it may have stored another meanwhile
+        if self.path.is_file():  # not a pipe: another key may be stored there meanwhile
+            profile = _by_name(self.path, _read(self.path)).get(name, profile)
         key, ends = _key(profile, name), profile.number("sts_expiration")
         if key is None or ends <= time.time():
             raise self._error(
@@ -187,12 +184,12 @@ class _Reading:
 
         printed = self._printed(profile.text("process_command"), name)
         answer = read_object(printed, fault, loose=True)
-        values = {**profile.values, "mode": "", **answer.values, "name": name}
+        values = {**profile.values, "mode": "", **answer.values}
         if not values["mode"] and answer.has("sts_token"):
             values["mode"] = "StsToken"
         if str(values["mode"]).lower() == "external":
             raise self._error(name, "has a process_command that names another one")
-        found = self.credentials(Fields(values, fault, loose=True))
+        found = self.credentials(name, Fields(values, fault, loose=True))
         if found is None:
             raise self._error(name, "has a process_command that prints no credentials")
         return found.current(), math.inf

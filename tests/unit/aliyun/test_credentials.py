@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -282,6 +283,33 @@ def test_an_address_without_a_key_is_one_clear_line(
     with pytest.raises(MachineError, match=message) as caught:
         key_of(home)
     assert "very-secret" not in f"{caught.value.message} {caught.value.hint}"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in folders")
+def test_a_chain_of_profiles_in_a_pipe_is_read_once(home: dict[str, str], tmp_path: Path) -> None:
+    chain = {"name": "chain", "mode": "ChainableRamRoleArn", "ram_role_arn": "acs:ram::1:role/r"}
+    content = write_profiles(home, AK, {**chain, "source_profile": "default"}).read_text()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read = threading.Event()
+
+    def write() -> None:
+        pipe.write_text(content)
+        while not read.is_set():  # whoever opens it again finds nothing in it
+            pipe.write_text("")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        found = resolve(
+            CredentialFlags(profile="chain"), {**home, "ALIBABA_CLOUD_CONFIG_FILE": str(pipe)}
+        )
+    finally:
+        read.set()
+        while writer.is_alive():  # what was not opened again is not waited for
+            os.close(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK))
+            writer.join(0.01)
+    assert found.reference == "profile:chain"
 
 
 @pytest.mark.parametrize("mode", ["CloudSSO", "OAuth"])

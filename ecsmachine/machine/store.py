@@ -150,27 +150,31 @@ class Store:
 
             for remnant in self.machines_path.glob(f".*.{'[0-9a-f]' * 8}"):
                 of = remnant.name[1:-9]
-                with contextlib.nullcontext(True) if of == name else self._unused(of) as unused:
-                    if unused:
-                        shutil.rmtree(remnant, ignore_errors=True)
+                with contextlib.suppress(MachineError), self._at_once(of, held=name):
+                    shutil.rmtree(remnant, ignore_errors=True)
             files.remove_unfinished(self.directory(name))
             if is_component(name) and not self.exists(name):
                 shutil.rmtree(self.directory(name), ignore_errors=True)
             yield
 
-    @contextlib.contextmanager
-    def _unused(self, name: str) -> Iterator[bool]:
-        """Hold the lock of a machine if it is free at this moment; whether it is held."""
-        path, unsure = self.path / ".locks" / name, list[str]()
-        held = files.locked(
-            path, what=name, wait_s=0, warn=unsure.append, needed=lambda: self.is_taken(name)
+    def _at_once(self, name: str, *, held: str) -> contextlib.AbstractContextManager[None]:
+        """Hold the lock of a machine, unless it is ``held``.
+
+        Raises :class:`MachineError` if it is not free at this moment, or nobody can tell.
+        """
+        if name == held:
+            return contextlib.nullcontext()
+
+        def unsure(line: str) -> None:
+            raise MachineError(line)
+
+        return files.locked(
+            self.path / ".locks" / name,
+            what=name,
+            wait_s=0,
+            warn=unsure,
+            needed=lambda: self.is_taken(name),
         )
-        with contextlib.ExitStack() as stack:
-            try:
-                stack.enter_context(held)
-            except MachineError:
-                unsure.append(name)
-            yield not unsure
 
     @contextlib.contextmanager
     def holding(self, name: str) -> Iterator[Machine]:

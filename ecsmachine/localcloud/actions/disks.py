@@ -230,8 +230,7 @@ def modify_disk_spec(call: Call) -> Answer:
     parameters = call.parameters
     disk = call.required(call.state.disks, "DiskId")
     category = parameters.text("DiskCategory", disk.category)
-    basic = {category, disk.category} & {"cloud"}
-    if category not in disk_categories.CATEGORIES or basic:
+    if category not in disk_categories.CATEGORIES or "cloud" in (category, disk.category):
         raise refusals.not_supported("DiskCategory")
     level = performance_level(parameters, category, refusals.malformed("PerformanceLevel"))
     iops = disk.provisioned_iops if category == disk.category else 0

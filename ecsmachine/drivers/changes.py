@@ -91,6 +91,7 @@ class Changeable(Protocol):
     ) -> HostWork:
         """Bring the machine to a value, and return what is left to be done on its host.
 
+        :meth:`check_change` has been asked about the value before, and is not asked again.
         Given again it does nothing; cut off, it is given again. An option that changes with a
         restart is changed while the machine is stopped. ``others`` returns the machines of the
         store that may share things with it: what they need stays. The record is changed last; where

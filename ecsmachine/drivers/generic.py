@@ -265,7 +265,6 @@ class GenericDriver(ExistingHost):
         save: Callable[[], None] = nothing,
     ) -> HostWork:
         """Take another address, port or user; the host itself follows by provisioning."""
-        self.check_change(option, value)
         match option:
             case "generic-ip-address":
                 self._fields.ip_address = _address(value)

@@ -122,6 +122,7 @@ def test_a_change_whose_answer_is_lost_is_made_all_the_same(
     rig.front.faults.update({action: ["cut-after"] for action in WRITING})
     rig.front.faults["ModifyDiskSpec"].insert(0, "")  # the check asks first (DryRun)
     loaded = rig.loaded(driver)
+    loaded.check_change(name, value)
     loaded.change(name, value, rig.report)
     assert any(not rig.front.faults[action] for action in WRITING)
     assert loaded.observed().values[name] == registry.comparable("aliyunecs", name, value)
@@ -292,6 +293,26 @@ def test_several_changes_in_place_ask_little(rig: Rig) -> None:
         "ModifyInstanceAttribute": 2,
         "TagResources": 1,
     }
+
+
+def test_what_is_checked_before_a_change_is_not_asked_again(rig: Rig) -> None:
+    driver, _ = rig.create(**MADE_WITH)
+    store = stored(rig, driver)
+    rig.front.asked.clear()
+    wanted: dict[str, OptionValue] = {
+        "aliyunecs-disk-category": "cloud_auto",
+        "aliyunecs-system-disk-category": "cloud_efficiency",
+        "aliyunecs-resource-group-id": "rg-others",
+        "aliyunecs-instance-type": TYPE[1],
+    }
+    changes.change_machine(store, "dev1", wanted, rig.report)
+    asked = rig.front.asked
+    assert asked["DescribeInstanceTypes"] == asked["DescribeAvailableResource"] == 1
+    dry_runs = [body for body in rig.front.bodies if body.get("DryRun") == "true"]
+    assert [body["Action"] for body in dry_runs].count("ModifyDiskSpec") == 2
+    assert asked["ModifyDiskSpec"] == 4
+    # before all changes, for the look whether the type is so already, and for three prices
+    assert asked["DescribeDisks"] == 5
 
 
 def test_the_price_follows_what_was_changed_back(rig: Rig) -> None:

@@ -14,7 +14,7 @@ from ecsmachine.drivers.changes import HostWork, Observed, Others, nobody, nothi
 from ecsmachine.errors import MachineError
 
 if TYPE_CHECKING:
-    from ecsmachine.aliyun.ecs_values import Instance
+    from ecsmachine.aliyun.ecs_values import Disk, Instance
     from ecsmachine.drivers.aliyunecs.life.changing import Changing
     from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 
@@ -29,13 +29,24 @@ class ChangeableInstance:
         self._context = context
         self._record = record
         self._lookup: SharedLookup | None = None
-        self._before: Instance | None = None
         if cloud is not None:
             self._cloud = cloud
 
     @cached_property
     def _cloud(self) -> Cloud:
         return cloud_of_record(self._record, self._context)
+
+    @cached_property
+    def _found(self) -> Instance:
+        """The instance before its changes, asked for once for all of them and their checks."""
+        found = self._cloud.ecs.instance(self._instance_id())
+        if found is None:
+            raise self._gone()
+        return found
+
+    @cached_property
+    def _disks_found(self) -> list[Disk]:
+        return list(self._cloud.ecs.disks(instance_id=self._found.id))
 
     def account_and_region(self) -> tuple[object, ...]:
         """Return a key that is the same for machines which one request can ask for."""
@@ -68,14 +79,9 @@ class ChangeableInstance:
     def check_change(self, option: str, value: OptionValue) -> None:
         """Ask ECS whether a change could be made."""
         from ecsmachine.drivers.aliyunecs.life.changing import check
-        from ecsmachine.drivers.aliyunecs.options.comparing import read_value
 
         with self._explaining_if_gone():
-            check(
-                self._changing(lambda line: None, nobody, nothing),
-                option,
-                read_value(option, value),
-            )
+            check(self._changing(lambda line: None, nobody, nothing), option, value)
 
     def change(
         self,
@@ -94,16 +100,11 @@ class ChangeableInstance:
     def _changing(self, report: Report, others: Others, save: Callable[[], None]) -> Changing:
         from ecsmachine.drivers.aliyunecs.life.changing import Changing
 
-        if self._before is None:
-            self._before = self._cloud.ecs.instance(self._instance_id())
-        if self._before is None:
-            raise self._gone()
-
         def records() -> list[Record]:
             return [one._record for one in others() if isinstance(one, ChangeableInstance)]
 
-        found = self._before
-        return Changing(self._cloud, self._context, self._record, found, report, records, save)
+        machine = (self._cloud, self._context, self._record, self._found)
+        return Changing(*machine, lambda: self._disks_found, report, records, save)
 
     def _check_account(self) -> None:
         """Raise if the instance that is not there may only be another account's."""

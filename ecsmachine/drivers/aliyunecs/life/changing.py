@@ -39,12 +39,16 @@ _RESIZED_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True)
 class Changing:
-    """A machine that is changed, as it was found; ``others`` may share its security group."""
+    """A machine that is changed, as it was found; ``others`` may share its security group.
+
+    ``disks`` returns those that it had then.
+    """
 
     cloud: Cloud
     context: DriverContext
     record: Record
     found: Instance
+    disks: Callable[[], Sequence[Disk]]
     report: Report
     others: Callable[[], Sequence[Record]]
     save: Callable[[], None]
@@ -60,12 +64,8 @@ class Changing:
 
 
 def change(changing: Changing, option: str, value: OptionValue) -> HostWork:
-    """Bring a machine to a value of an option; see :class:`~ecsmachine.drivers.changes.Changeable`.
-
-    Raises :class:`MachineError` for an option that no machine can be changed by.
-    """
+    """Bring a machine to a value that was checked; see ``changes.Changeable``."""
     field, wanted = FIELDS_BY_OPTION[option], read_value(option, value)
-    check(changing, option, wanted)
     how, record = CHANGES[field], changing.record
     how.make(changing, wanted)
     if hasattr(record, field):
@@ -75,9 +75,9 @@ def change(changing: Changing, option: str, value: OptionValue) -> HostWork:
     return how.left
 
 
-def check(changing: Changing, option: str, wanted: Any) -> None:
+def check(changing: Changing, option: str, value: OptionValue) -> None:
     """Raise :class:`MachineError` for a change that would be refused, before anything is done."""
-    field = FIELDS_BY_OPTION[option]
+    field, wanted = FIELDS_BY_OPTION[option], read_value(option, value)
     if field not in CHANGES:
         raise changing.refusal(
             f"--{option} can only be given at create", "Make a new machine with the other value."
@@ -309,15 +309,11 @@ def _grow(changing: Changing, kind: str, wanted: int) -> None:
         changing.report(f"Growing disk {disk.id} from {disk.size_gib} to {wanted} GiB...")
         _ask_once(
             lambda: ecs_changes.resize_disk(ecs, disk.id, wanted, online=running, token=token),
-            lambda: _size_of(changing, disk) >= wanted,
+            lambda: _now(changing, disk).size_gib >= wanted,
         )
         for _ in polls(_RESIZED_TIMEOUT_S):
-            if _size_of(changing, disk) >= wanted:
+            if _now(changing, disk).size_gib >= wanted:
                 break
-
-
-def _size_of(changing: Changing, disk: Disk) -> int:
-    return next((each.size_gib for each in _disks(changing) if each.id == disk.id), 0)
 
 
 def _check_growth(changing: Changing, kind: str, wanted: int) -> None:
@@ -340,7 +336,7 @@ def _category(changing: Changing, kind: str, wanted: str) -> None:
         changing.report(f"Changing disk {disk.id} from {disk.category} to {wanted}...")
         _ask_once(
             lambda: ecs_changes.set_disk_category(ecs, disk.id, wanted),
-            lambda: _disk_of_another(changing, kind, wanted) is None,
+            lambda: _now(changing, disk).category == wanted,
         )
 
 
@@ -373,7 +369,7 @@ def _resource_group(changing: Changing, wanted: str) -> None:
     ecs, found = changing.cloud.ecs, changing.found
     if not wanted:
         return
-    for disk in _disks(changing):
+    for disk in changing.disks():
         if disk.resource_group_id == found.resource_group_id != wanted:
             ecs_changes.set_resource_group(ecs, "disk", disk.id, wanted)
     if found.resource_group_id != wanted:
@@ -409,12 +405,12 @@ def _priced(changing: Changing, found: Instance) -> dict[str, Parameter]:
     }
     if found.spot_strategy not in ("", "NoSpot"):
         parameters["SpotStrategy"] = found.spot_strategy
-    return parameters | disks_as_parameters(_disks(changing))
+    return parameters | disks_as_parameters(_disks_now(changing))
 
 
 def _disk(changing: Changing, kind: str) -> Disk:
     """Return the system disk, or the data disk that was made with the machine."""
-    disks = _disks(changing)
+    disks = changing.disks()
     own = observing.data_disk(disks, changing.record)
     disk = observing.system_disk(disks) if kind == "system" else own
     if disk is None:
@@ -422,7 +418,12 @@ def _disk(changing: Changing, kind: str) -> Disk:
     return disk
 
 
-def _disks(changing: Changing) -> list[Disk]:
+def _now(changing: Changing, disk: Disk) -> Disk:
+    """Return a disk as it is now; as it was, where it is gone."""
+    return next((each for each in _disks_now(changing) if each.id == disk.id), disk)
+
+
+def _disks_now(changing: Changing) -> list[Disk]:
     return list(changing.cloud.ecs.disks(instance_id=changing.found.id))
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
-from ecsmachine.drivers.base import Journal, OptionValue, Report
+from ecsmachine.drivers.base import Journal, Report
+from ecsmachine.drivers.options import OptionValue
 from ecsmachine.errors import UsageError
 
 _FAMILY = r"(?!acs:|aliyun)[A-Za-z][A-Za-z0-9_.:-]{1,99}"

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from enum import Flag, auto
 from typing import Protocol, runtime_checkable
 
-from ecsmachine.drivers.base import ChangeKind, Driver, OptionValue, Report, State
+from ecsmachine.drivers.base import Driver, Report, State
+from ecsmachine.drivers.options import ChangeKind, OptionValue
 
 
 @dataclass(frozen=True)

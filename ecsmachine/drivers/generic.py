@@ -10,18 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from ecsmachine.documents.rules import HOST, USER
 from ecsmachine.drivers.base import (
-    ChangeKind,
     Driver,
     DriverContext,
     Journal,
-    Option,
-    OptionValue,
     Report,
     UnsupportedOperationError,
 )
 from ecsmachine.drivers.base_fields import BaseFields, fields_of, from_config
 from ecsmachine.drivers.changes import HostWork, Observed, Others, nobody, nothing
 from ecsmachine.drivers.existing_host import ExistingHost
+from ecsmachine.drivers.options import ChangeKind, Option, OptionValue
 from ecsmachine.drivers.stored import generic_values
 from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
 from ecsmachine.polling import polls

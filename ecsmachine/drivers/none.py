@@ -11,14 +11,13 @@ from ecsmachine.documents.rules import LINE, URL
 from ecsmachine.drivers.base import (
     DriverContext,
     Journal,
-    Option,
-    OptionValue,
     Report,
     State,
     UnsupportedOperationError,
 )
 from ecsmachine.drivers.base_fields import BaseFields, fields_of, from_config
 from ecsmachine.drivers.existing_host import PARTICIPLES, ExistingHost
+from ecsmachine.drivers.options import Option, OptionValue
 from ecsmachine.errors import UsageError
 from ecsmachine.ssh.target import SSHTarget
 

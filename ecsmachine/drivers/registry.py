@@ -13,7 +13,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ecsmachine.documents.rules import has_controls
-from ecsmachine.drivers.base import Driver, DriverContext, Option, OptionValue
+from ecsmachine.drivers.base import Driver, DriverContext
+from ecsmachine.drivers.options import Option, OptionValue
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.suggestions import did_you_mean
 

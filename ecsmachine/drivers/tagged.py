@@ -7,8 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from ecsmachine.drivers.base import Driver, DriverContext, Journal, OptionValue, Report
+from ecsmachine.drivers.base import (
+    Driver,
+    DriverContext,
+    Journal,
+    Report,
+)
 from ecsmachine.drivers.host_name import shortened
+from ecsmachine.drivers.options import OptionValue
 
 INSTANCE = "instance"
 """The kind of a resource that is a computer: whatever driver, a journal calls it so."""

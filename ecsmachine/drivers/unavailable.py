@@ -10,7 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ecsmachine.drivers.base import DriverContext, Journal, Report, State, UnsupportedOperationError
+from ecsmachine.drivers.base import (
+    DriverContext,
+    Journal,
+    Report,
+    State,
+    UnsupportedOperationError,
+)
 from ecsmachine.drivers.base_fields import from_config
 from ecsmachine.drivers.existing_host import PARTICIPLES, ExistingHost
 from ecsmachine.errors import MachineError

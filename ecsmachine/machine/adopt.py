@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ecsmachine.drivers.base import OptionValue, Report, State, driver_report
+from ecsmachine.drivers.base import Report, State, driver_report
+from ecsmachine.drivers.options import OptionValue
 from ecsmachine.drivers.tagged import INSTANCE, TaggedResource, TaggedResources, tag_of
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.machine import files, host, renewal

@@ -11,7 +11,12 @@ from dataclasses import dataclass
 
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.baking import BAKED, COPY, BakedImage, Baking, ImageRequest
-from ecsmachine.drivers.base import Report, Resource, State, driver_report
+from ecsmachine.drivers.base import (
+    Report,
+    Resource,
+    State,
+    driver_report,
+)
 from ecsmachine.drivers.tagged import INSTANCE
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.machine import create as creating

@@ -12,8 +12,14 @@ from functools import partial
 from typing import Any
 
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.base import ChangeKind, Driver, OptionValue, Report, State, driver_report
+from ecsmachine.drivers.base import (
+    Driver,
+    Report,
+    State,
+    driver_report,
+)
 from ecsmachine.drivers.changes import Changeable, HostWork, Observed, Others
+from ecsmachine.drivers.options import ChangeKind, OptionValue
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import engine_config, files, host, operations
 from ecsmachine.machine.engine_seen import engines_seen

@@ -8,13 +8,15 @@ from threading import Thread
 
 from ecsmachine.drivers.base import (
     Checkpoint,
-    CreatePlan,
     Driver,
+    Report,
+    driver_report,
+)
+from ecsmachine.drivers.capabilities import (
+    CreatePlan,
     ManyAtOnce,
     Planning,
-    Report,
     Resuming,
-    driver_report,
 )
 from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
 from ecsmachine.machine import certificates, files, host, install_url, removal, renewal

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from ecsmachine.drivers.base import Driver, ManyAtOnce, Report
+from ecsmachine.drivers.base import Driver, Report
+from ecsmachine.drivers.capabilities import ManyAtOnce
 from ecsmachine.errors import MachineError, of_anything
 from ecsmachine.machine import create as single
 from ecsmachine.machine.create_request import (

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.base import Option, OptionValue
+from ecsmachine.drivers.options import Option, OptionValue
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.machine.model import SwarmOptions
 from ecsmachine.machine.store import AdoptionCutOffError, Store

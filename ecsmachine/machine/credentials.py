@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ecsmachine.drivers.base import CloudCredentials, CredentialUse
+from ecsmachine.drivers.capabilities import CloudCredentials, CredentialUse
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.store import Store
@@ -26,7 +26,7 @@ def use_credentials(
 ) -> CredentialUse:
     """Let a machine take its credentials from elsewhere, and write that down.
 
-    See :meth:`~ecsmachine.drivers.base.CloudCredentials.use_credentials`. Raises
+    See :meth:`~ecsmachine.drivers.capabilities.CloudCredentials.use_credentials`. Raises
     :class:`MachineError`, with nothing changed.
     """
     with store.holding(name) as machine:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ecsmachine.drivers.base import OptionValue, Report
+from ecsmachine.drivers.base import Report
+from ecsmachine.drivers.options import OptionValue
 from ecsmachine.errors import UsageError
 from ecsmachine.machine import host
 from ecsmachine.machine.address import refresh_address

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ecsmachine.documents.fields import Fields, read_object
 from ecsmachine.documents.rules import PROSE
-from ecsmachine.drivers.base import OptionValue
+from ecsmachine.drivers.options import OptionValue
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import engine_api
 from ecsmachine.machine.engine_look import EngineConnectionError

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ecsmachine.drivers.base import Checkpoint, FirstPassword, NamedHost, Report, no_checkpoint
+from ecsmachine.drivers.base import Checkpoint, Report, no_checkpoint
+from ecsmachine.drivers.capabilities import FirstPassword, NamedHost
 from ecsmachine.drivers.existing_host import ExistingHost
 from ecsmachine.drivers.host_name import host_name_for
 from ecsmachine.errors import MachineError

@@ -12,7 +12,8 @@ from typing import Any
 from ecsmachine.documents.fields import Fields, read_object
 from ecsmachine.documents.rules import ID, JUMP
 from ecsmachine.documents.text import read_file
-from ecsmachine.drivers.base import Checkpoint, OptionValue, Resource, no_checkpoint
+from ecsmachine.drivers.base import Checkpoint, Resource, no_checkpoint
+from ecsmachine.drivers.options import OptionValue
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.files import write_json
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from queue import Full, Queue
 from threading import Event, Thread
 
-from ecsmachine.drivers.base import ConsoleOutput
+from ecsmachine.drivers.capabilities import ConsoleOutput
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.machine.address import login
 from ecsmachine.machine.model import Machine

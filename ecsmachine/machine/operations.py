@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ecsmachine.drivers.base import Expiring, Priced, Report, State, driver_report
+from ecsmachine.drivers.base import Report, State, driver_report
+from ecsmachine.drivers.capabilities import Expiring, Priced
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import host
 from ecsmachine.machine.model import Machine

@@ -11,7 +11,8 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.base import State, StateReason
+from ecsmachine.drivers.base import State
+from ecsmachine.drivers.capabilities import StateReason
 from ecsmachine.errors import MachineError, of_anything
 from ecsmachine.machine import engine_look
 from ecsmachine.machine.engine_api import EngineVersion, ask_version

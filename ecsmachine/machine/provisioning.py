@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ecsmachine.drivers.base import Report, State, UnsupportedOperationError, driver_report
+from ecsmachine.drivers.base import (
+    Report,
+    State,
+    UnsupportedOperationError,
+    driver_report,
+)
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import host, renewal
 from ecsmachine.machine.address import refresh_address, state_or_none

@@ -11,12 +11,8 @@ import threading
 from collections.abc import Callable, Iterator
 
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.base import (
-    Driver,
-    RemovedTogether,
-    Report,
-    driver_report,
-)
+from ecsmachine.drivers.base import Driver, Report, driver_report
+from ecsmachine.drivers.capabilities import RemovedTogether
 from ecsmachine.errors import MachineError, of_anything
 from ecsmachine.machine.journal import FileJournal
 from ecsmachine.machine.probe import is_without_engine

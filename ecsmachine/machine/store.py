@@ -30,11 +30,11 @@ from ecsmachine.drivers.base import (
     Checkpoint,
     Driver,
     DriverContext,
-    OptionValue,
     Report,
     no_checkpoint,
 )
 from ecsmachine.drivers.base_fields import config_fault
+from ecsmachine.drivers.options import OptionValue
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.machine import files, migration, stored
 from ecsmachine.machine.journal import FileJournal

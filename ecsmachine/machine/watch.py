@@ -10,7 +10,8 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from threading import Event, Thread
 
-from ecsmachine.drivers.base import ConsoleOutput, State, StateReason
+from ecsmachine.drivers.base import State
+from ecsmachine.drivers.capabilities import ConsoleOutput, StateReason
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.engine_look import EngineCertificateError, EngineConnectionError
 from ecsmachine.machine.model import Machine

@@ -15,8 +15,9 @@ from ecsmachine.aliyun import ecs_changes
 from ecsmachine.aliyun.ecs_values import Permission
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.aliyunecs.life.driver import AliyunEcsDriver
-from ecsmachine.drivers.base import ChangeKind, Driver, OptionValue, ProtectedError, State
+from ecsmachine.drivers.base import Driver, ProtectedError, State
 from ecsmachine.drivers.changes import Changeable, Observed
+from ecsmachine.drivers.options import ChangeKind, OptionValue
 from ecsmachine.errors import MachineError
 from ecsmachine.localcloud.state.settings import Delays
 from ecsmachine.localcloud.state.tagging import put_tags

@@ -13,7 +13,8 @@ import pytest
 from ecsmachine.aliyun.ecs import EcsClient
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.aliyunecs.resources import key_pair
-from ecsmachine.drivers.base import FirstPassword, ProtectedError, State
+from ecsmachine.drivers.base import ProtectedError, State
+from ecsmachine.drivers.capabilities import FirstPassword
 from ecsmachine.drivers.host_name import host_name_for
 from ecsmachine.drivers.tagged import tag_of
 from ecsmachine.ssh.keys import ensure_key_pair

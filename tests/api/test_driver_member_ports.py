@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ecsmachine.drivers.aliyunecs.resources import asking
-from ecsmachine.drivers.base import MemberPorts, PortRange
+from ecsmachine.drivers.base import PortRange
+from ecsmachine.drivers.capabilities import MemberPorts
 from ecsmachine.errors import MachineError
 from tests.api.driver_rig import Rig, rig_in
 

@@ -12,7 +12,7 @@ import pytest
 from ecsmachine.aliyun.ecs import EcsClient
 from ecsmachine.cli.app import run
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.base import OptionValue
+from ecsmachine.drivers.options import OptionValue
 from ecsmachine.machine import removal, sweep, transfer
 from ecsmachine.machine.create_many import create_many
 from ecsmachine.machine.create_request import CreateRequest

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ecsmachine.drivers.base import OptionValue
 from ecsmachine.drivers.changes import Observed
+from ecsmachine.drivers.options import OptionValue
 from ecsmachine.machine import changes
 from ecsmachine.machine.store import Store
 from tests.guest.machines import Machines

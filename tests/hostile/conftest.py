@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from ecsmachine.drivers import generic
-from ecsmachine.drivers.base import DriverContext, OptionValue
+from ecsmachine.drivers.base import DriverContext
+from ecsmachine.drivers.options import OptionValue
 from ecsmachine.machine.model import Machine, SwarmOptions, auth_options
 from ecsmachine.machine.store import Store
 from ecsmachine.provision.base import EngineOptions

@@ -16,7 +16,13 @@ from urllib.parse import urlsplit
 import pytest
 
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.base import DataDiskRequest, DriverContext, Journal, Report, State
+from ecsmachine.drivers.base import (
+    DataDiskRequest,
+    DriverContext,
+    Journal,
+    Report,
+    State,
+)
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import certificates
 from ecsmachine.machine.model import AuthOptions, Machine, SwarmOptions, auth_options

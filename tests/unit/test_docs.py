@@ -18,7 +18,7 @@ from ecsmachine.cli.arguments.context import Session
 from ecsmachine.cli.arguments.driver_options import driver_name_of
 from ecsmachine.cli.tree import command_tree
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.base import ChangeKind
+from ecsmachine.drivers.options import ChangeKind
 from ecsmachine.localcloud.protocol.official import official_actions
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,8 @@ from ecsmachine.cli.arguments.driver_options import given_of, values_or_defaults
 from ecsmachine.cli.arguments.engine_options import ENGINE, engine_options
 from ecsmachine.cli.arguments.precedence import resolve_conflicts
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.base import Option, OptionValue, Report
+from ecsmachine.drivers.base import Report
+from ecsmachine.drivers.options import Option, OptionValue
 
 if TYPE_CHECKING:
     from ecsmachine.machine.create_request import CreateRequest

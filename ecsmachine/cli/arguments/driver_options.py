@@ -15,7 +15,8 @@ from ecsmachine.cli.display.printer import warn
 from ecsmachine.cli.settings.layers import TYPED, VARIABLE
 from ecsmachine.documents import is_true
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.base import Option, OptionValue, Report
+from ecsmachine.drivers.base import Report
+from ecsmachine.drivers.options import Option, OptionValue
 from ecsmachine.errors import UsageError
 from ecsmachine.suggestions import instead_of
 

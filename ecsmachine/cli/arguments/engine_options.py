@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ecsmachine.drivers.base import Alternative, Option
+from ecsmachine.drivers.options import Alternative, Option
 
 if TYPE_CHECKING:
     from ecsmachine.provision.base import EngineOptions

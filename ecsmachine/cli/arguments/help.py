@@ -7,7 +7,7 @@ from typing import Any
 from ecsmachine.cli.arguments.parameters import choices_of, written_in_help
 from ecsmachine.cli.display import docker_machine
 from ecsmachine.cli.display.printer import show
-from ecsmachine.drivers.base import OPTION_GROUPS
+from ecsmachine.drivers.options import OPTION_GROUPS
 
 WIDEST = 120
 """Columns that help takes of a terminal that has more."""

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ecsmachine.cli.settings.layers import VARIABLE
-from ecsmachine.drivers.alternatives import pairs_of
-from ecsmachine.drivers.base import Option, OptionValue, Report
+from ecsmachine.drivers.base import Report
+from ecsmachine.drivers.options import Option, OptionValue, pairs_of
 from ecsmachine.errors import UsageError
 
 

@@ -18,7 +18,8 @@ from ecsmachine.cli.display.output import print_json
 from ecsmachine.cli.display.printer import document, say, show
 from ecsmachine.cli.display.progress import for_each, steps_of
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.base import OptionValue, Report
+from ecsmachine.drivers.base import Report
+from ecsmachine.drivers.options import OptionValue
 from ecsmachine.errors import UsageError
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from ecsmachine.cli.display.output import print_json, print_result, table
 from ecsmachine.cli.display.printer import document, say, show, warn
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.baking import validate_family
-from ecsmachine.drivers.base import OptionValue
+from ecsmachine.drivers.options import OptionValue
 from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:

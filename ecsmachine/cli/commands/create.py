@@ -24,7 +24,7 @@ from ecsmachine.cli.arguments.names import expand
 from ecsmachine.cli.display import docker_machine
 from ecsmachine.cli.display.printer import document, say, show, warn
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.base import OPTION_GROUPS, Option, OptionValue
+from ecsmachine.drivers.options import OPTION_GROUPS, Option, OptionValue
 from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:

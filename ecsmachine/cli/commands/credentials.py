@@ -14,7 +14,7 @@ from ecsmachine.cli.display.progress import about
 from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
-    from ecsmachine.drivers.base import CredentialUse
+    from ecsmachine.drivers.capabilities import CredentialUse
 
 app = command_group(
     """Show and change the credentials of machines.
@@ -194,7 +194,7 @@ def _print(
 
 
 def _needs_rights(this: Session, name: str) -> bool:
-    from ecsmachine.drivers.base import CloudCredentials
+    from ecsmachine.drivers.capabilities import CloudCredentials
 
     try:
         return isinstance(this.store.load(name).driver, CloudCredentials)

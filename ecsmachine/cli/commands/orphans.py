@@ -13,7 +13,7 @@ from ecsmachine.cli.arguments.context import Session
 from ecsmachine.cli.arguments.driver_options import driver_name_of, resolve
 from ecsmachine.cli.display.output import table
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.base import OptionValue
+from ecsmachine.drivers.options import OptionValue
 
 if TYPE_CHECKING:
     from ecsmachine.drivers.tagged import TaggedResources

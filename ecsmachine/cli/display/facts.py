@@ -6,7 +6,7 @@ import contextlib
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from ecsmachine.drivers.base import Priced
+from ecsmachine.drivers.capabilities import Priced
 from ecsmachine.errors import MachineError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ecsmachine.drivers.base import OptionValue
+    from ecsmachine.drivers.options import OptionValue
     from ecsmachine.machine.plan.plan import Difference, Plan, Price, Step
 
 _SIGNS = {

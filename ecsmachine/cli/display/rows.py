@@ -8,7 +8,8 @@ from typing import Any
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.go_template import Record
 from ecsmachine.cli.display.output import HEADINGS, Duration
-from ecsmachine.drivers.base import Expiring, Priced, State
+from ecsmachine.drivers.base import State
+from ecsmachine.drivers.capabilities import Expiring, Priced
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.engine_look import host_of, port_of
 from ecsmachine.machine.model import Machine, to_config

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from ecsmachine.cli.arguments.create_options import options_of_create
-from ecsmachine.drivers.base import Option
+from ecsmachine.drivers.options import Option
 
 OWN: Mapping[str, str] = {
     "count": "Number of machines: NAME-1, NAME-2, …",

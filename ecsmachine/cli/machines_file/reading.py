@@ -25,7 +25,7 @@ from ecsmachine.documents.yaml_text import (
     text_in,
 )
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.base import OptionValue
+from ecsmachine.drivers.options import OptionValue
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.plan.wanted import Setup
 from ecsmachine.suggestions import did_you_mean, instead_of

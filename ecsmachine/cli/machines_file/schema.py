@@ -6,7 +6,7 @@ from typing import Any
 
 from ecsmachine.cli.arguments.driver_options import help_of
 from ecsmachine.cli.machines_file.keys import OWN, key_of, keys_of
-from ecsmachine.drivers.base import Option
+from ecsmachine.drivers.options import Option
 
 DRIVERS = ("aliyunecs", "generic", "none")
 """The drivers whose options are in it; others may be installed."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ecsmachine.cli.machines_file.variables import Variables
 from ecsmachine.documents.yaml_text import Problems, entries_in, is_null, items_in, line_of, text_in
-from ecsmachine.drivers.base import Option, OptionValue
+from ecsmachine.drivers.options import Option, OptionValue
 from ecsmachine.suggestions import instead_of
 from ecsmachine.system.folders import with_home
 

@@ -18,7 +18,7 @@ from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.suggestions import did_you_mean
 
 if TYPE_CHECKING:
-    from ecsmachine.drivers.base import OptionValue
+    from ecsmachine.drivers.options import OptionValue
     from ecsmachine.machine.create_request import CreateRequest
     from ecsmachine.machine.plan.wanted import Wanted
 
@@ -90,7 +90,7 @@ def _check_options(this: Session, machine: Declared, problems: Problems, *, seve
 
     With ``several`` other machines have the same options.
     """
-    from ecsmachine.drivers.base import ManyAtOnce
+    from ecsmachine.drivers.capabilities import ManyAtOnce
     from ecsmachine.machine.create import validate
 
     flags = dict(machine.flags)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from ecsmachine.drivers.aliyunecs.life.looks import AliyunLooks
     from ecsmachine.drivers.aliyunecs.life.sweep import AliyunTaggedResources
     from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
-    from ecsmachine.drivers.base import DriverContext, OptionValue
+    from ecsmachine.drivers.base import DriverContext
+    from ecsmachine.drivers.options import OptionValue
 
 REGION_OPTION = "aliyunecs-region"
 """The option that names the region."""

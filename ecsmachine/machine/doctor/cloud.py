@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Protocol
 
-from ecsmachine.drivers.base import Expiring, State, StateReason
+from ecsmachine.drivers.base import State
+from ecsmachine.drivers.capabilities import Expiring, StateReason
 from ecsmachine.drivers.existing_host import ExistingHost
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.doctor.examination import Step, Warned

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ecsmachine.documents.rules import address_of
 from ecsmachine.documents.text import parse_json
-from ecsmachine.drivers.base import ConsoleOutput
+from ecsmachine.drivers.capabilities import ConsoleOutput
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.doctor import cloud, network
 from ecsmachine.machine.doctor.examination import Step, Warned

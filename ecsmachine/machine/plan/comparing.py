@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.base import ChangeKind, OptionValue
 from ecsmachine.drivers.changes import Observed
+from ecsmachine.drivers.options import ChangeKind, OptionValue
 from ecsmachine.machine import changes, engine_config
 from ecsmachine.machine.create_request import CreateRequest, recorded
 from ecsmachine.machine.model import Machine

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from ecsmachine.drivers.base import OptionValue
+from ecsmachine.drivers.options import OptionValue
 from ecsmachine.machine.plan.wanted import Setup, Wanted
 
 

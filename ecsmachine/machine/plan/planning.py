@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.base import Planning, Priced, Report, State
+from ecsmachine.drivers.base import Report, State
+from ecsmachine.drivers.capabilities import Planning, Priced
 from ecsmachine.drivers.changes import Observed
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import changes, create

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ecsmachine.drivers.base import MemberPorts, PortRange, Report, driver_report
+from ecsmachine.drivers.base import PortRange, Report, driver_report
+from ecsmachine.drivers.capabilities import MemberPorts
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.probe import no_address
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ecsmachine.cli.arguments.driver_options import driver_name_of, help_of, resolve, warnings_of
-from ecsmachine.drivers.base import Option
+from ecsmachine.drivers.options import Option
 from ecsmachine.errors import UsageError
 
 REGION = Option("x-region", "The region", env="X_REGION", default="cn-hangzhou")

@@ -6,7 +6,7 @@ import pytest
 
 from ecsmachine.cli.arguments.driver_options import resolve
 from ecsmachine.cli.arguments.engine_options import ENGINE, engine_options
-from ecsmachine.drivers.base import OptionValue
+from ecsmachine.drivers.options import OptionValue
 from ecsmachine.errors import UsageError
 from ecsmachine.provision.base import EngineOptions
 

@@ -6,7 +6,7 @@ import pytest
 
 from ecsmachine.cli.app import run
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.base import OPTION_GROUPS
+from ecsmachine.drivers.options import OPTION_GROUPS
 from tests.unit.cli.conftest import Program
 
 

@@ -13,7 +13,7 @@ import pytest
 from ecsmachine.cli.app import run
 from ecsmachine.cli.display.document import Document, form_of
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.base import CredentialUse
+from ecsmachine.drivers.capabilities import CredentialUse
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import transfer
 from ecsmachine.machine.model import Machine

@@ -9,7 +9,7 @@ import pytest
 from ecsmachine.cli.arguments.create_options import options_of_create
 from ecsmachine.cli.arguments.driver_options import resolve
 from ecsmachine.cli.settings.layers import VARIABLE
-from ecsmachine.drivers.base import Alternative, Option, OptionValue
+from ecsmachine.drivers.options import Alternative, Option, OptionValue
 from ecsmachine.errors import UsageError
 
 OPTIONS = options_of_create("aliyunecs")

@@ -8,7 +8,7 @@ from ecsmachine.drivers import registry
 from ecsmachine.drivers.aliyunecs.life.changing import CHANGES
 from ecsmachine.drivers.aliyunecs.options.comparing import comparable, how_to_change, option_of
 from ecsmachine.drivers.aliyunecs.options.settings import OPTIONS
-from ecsmachine.drivers.base import ChangeKind, OptionValue
+from ecsmachine.drivers.options import ChangeKind, OptionValue
 from ecsmachine.errors import UsageError
 
 IN_PLACE, RESTART = ChangeKind.IN_PLACE, ChangeKind.WITH_RESTART

@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.base import Driver, DriverContext, State, UnsupportedOperationError
+from ecsmachine.drivers.base import (
+    Driver,
+    DriverContext,
+    State,
+    UnsupportedOperationError,
+)
 from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
 from ecsmachine.ssh.keys import ensure_key_pair
 

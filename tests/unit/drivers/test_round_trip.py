@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 import tests.hypothesis_profiles  # noqa: F401 (they are registered by being imported)
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.base import DriverContext, Option, OptionValue
+from ecsmachine.drivers.base import DriverContext
+from ecsmachine.drivers.options import Option, OptionValue
 from ecsmachine.errors import MachineError
 
 ENVIRONMENT = {"ECS_ACCESS_KEY_ID": "a", "ECS_ACCESS_KEY_SECRET": "b", "HOME": "/nowhere"}

@@ -15,11 +15,10 @@ from ecsmachine.drivers.base import (
     DataDiskRequest,
     DriverContext,
     Journal,
-    Option,
-    OptionValue,
     Report,
     State,
 )
+from ecsmachine.drivers.options import Option, OptionValue
 from ecsmachine.drivers.tagged import TaggedResource
 from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
 from ecsmachine.machine import adopt, install_url, removal, several, transfer

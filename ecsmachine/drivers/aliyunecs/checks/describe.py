@@ -13,7 +13,8 @@ from ecsmachine.drivers.aliyunecs.resources.security_group import (
     missing_permissions,
     wanted_permissions,
 )
-from ecsmachine.drivers.base import CreatePlan, DriverContext
+from ecsmachine.drivers.base import DriverContext
+from ecsmachine.drivers.capabilities import CreatePlan
 from ecsmachine.drivers.host_name import host_name_for
 
 

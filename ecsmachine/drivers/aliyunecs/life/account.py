@@ -8,7 +8,8 @@ from ecsmachine.aliyun.errors import MissingCredentialsError
 from ecsmachine.drivers.aliyunecs.life.record import Record
 from ecsmachine.drivers.aliyunecs.options.wording import credential_flags
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
-from ecsmachine.drivers.base import CredentialUse, DriverContext
+from ecsmachine.drivers.base import DriverContext
+from ecsmachine.drivers.capabilities import CredentialUse
 from ecsmachine.errors import MachineError
 
 

@@ -22,7 +22,8 @@ from ecsmachine.drivers.aliyunecs.resources import (
 )
 from ecsmachine.drivers.aliyunecs.resources.asking import when_not_busy
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
-from ecsmachine.drivers.base import DriverContext, Journal, OptionValue
+from ecsmachine.drivers.base import DriverContext, Journal
+from ecsmachine.drivers.options import OptionValue
 from ecsmachine.drivers.tagged import TaggedResource
 from ecsmachine.errors import MachineError
 

@@ -11,7 +11,8 @@ from ecsmachine.drivers.aliyunecs.life.tagged import time_of
 from ecsmachine.drivers.aliyunecs.resources import asking, own_images, tags
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.baking import BAKED, BakedImage, ImageRequest
-from ecsmachine.drivers.base import DriverContext, Journal, OptionValue, Report
+from ecsmachine.drivers.base import DriverContext, Journal, Report
+from ecsmachine.drivers.options import OptionValue
 from ecsmachine.errors import MachineError
 
 _PROFILE = "profile:"

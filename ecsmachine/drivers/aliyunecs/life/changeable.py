@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from ecsmachine.drivers.aliyunecs.life.record import Record, cloud_of_record
 from ecsmachine.drivers.aliyunecs.life.shared_lookup import SharedLookup
-from ecsmachine.drivers.base import ChangeKind, DriverContext, OptionValue, Report
+from ecsmachine.drivers.base import DriverContext, Report
 from ecsmachine.drivers.changes import HostWork, Observed, Others, nobody, nothing
+from ecsmachine.drivers.options import ChangeKind, OptionValue
 from ecsmachine.errors import MachineError
 
 if TYPE_CHECKING:

@@ -28,9 +28,10 @@ from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.cost import Cost
 from ecsmachine.drivers.aliyunecs.resources.instance import disks_as_parameters
 from ecsmachine.drivers.aliyunecs.resources.ledger import stored_ledger
-from ecsmachine.drivers.base import DriverContext, OptionValue, PortRange, Report
+from ecsmachine.drivers.base import DriverContext, PortRange, Report
 from ecsmachine.drivers.changes import HostWork
 from ecsmachine.drivers.host_name import host_name_for
+from ecsmachine.drivers.options import OptionValue
 from ecsmachine.errors import MachineError
 from ecsmachine.polling import polls
 

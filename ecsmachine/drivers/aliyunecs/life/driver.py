@@ -18,18 +18,16 @@ from ecsmachine.drivers.aliyunecs.resources.batch import Batch
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud, cloud_of
 from ecsmachine.drivers.baking import BakedImage, ImageRequest
 from ecsmachine.drivers.base import (
-    CreatePlan,
-    CredentialUse,
     DataDiskRequest,
     Driver,
     DriverContext,
     Journal,
-    OptionValue,
     PortRange,
     Report,
-    RunningCost,
     State,
 )
+from ecsmachine.drivers.capabilities import CreatePlan, CredentialUse, RunningCost
+from ecsmachine.drivers.options import OptionValue
 from ecsmachine.drivers.stored import engine_url
 from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
 from ecsmachine.ssh.target import SSHTarget

@@ -13,9 +13,10 @@ from ecsmachine.drivers.aliyunecs.options.settings import DECLARATIONS
 from ecsmachine.drivers.aliyunecs.options.values import PORTS
 from ecsmachine.drivers.aliyunecs.resources import security_group, tags
 from ecsmachine.drivers.aliyunecs.resources.state import is_expired, state_of
-from ecsmachine.drivers.base import OptionValue, PortRange, State
+from ecsmachine.drivers.base import PortRange, State
 from ecsmachine.drivers.changes import Observed
 from ecsmachine.drivers.host_name import host_name_for
+from ecsmachine.drivers.options import OptionValue
 
 if TYPE_CHECKING:
     from ecsmachine.drivers.aliyunecs.life.shared_lookup import SharedLookup

@@ -18,7 +18,12 @@ from ecsmachine.drivers.aliyunecs.resources import (
 )
 from ecsmachine.drivers.aliyunecs.resources.asking import UNSEEN_S
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
-from ecsmachine.drivers.base import DriverContext, Journal, Report, Resource
+from ecsmachine.drivers.base import (
+    DriverContext,
+    Journal,
+    Report,
+    Resource,
+)
 from ecsmachine.errors import MachineError
 
 SHARED_KINDS = (

@@ -26,7 +26,8 @@ from ecsmachine.drivers.aliyunecs.resources import (
 )
 from ecsmachine.drivers.aliyunecs.resources.asking import when_not_busy
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
-from ecsmachine.drivers.base import DriverContext, Journal, OptionValue, Report
+from ecsmachine.drivers.base import DriverContext, Journal, Report
+from ecsmachine.drivers.options import OptionValue
 from ecsmachine.drivers.tagged import HourlyCost, TaggedResource
 from ecsmachine.errors import MachineError
 from ecsmachine.polling import polls

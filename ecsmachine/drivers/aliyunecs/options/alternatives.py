@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ecsmachine.drivers.base import Alternative
+from ecsmachine.drivers.options import Alternative
 
 _SPOT = ("SpotAsPriceGo", "SpotWithPriceLimit")
 _PRIVATE = "a machine with only a private address has no elastic address"

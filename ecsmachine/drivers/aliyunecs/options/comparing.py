@@ -10,7 +10,7 @@ from ecsmachine.drivers.aliyunecs.options.declaration import PREFIX
 from ecsmachine.drivers.aliyunecs.options.disk_categories import FIXED_CATEGORIES
 from ecsmachine.drivers.aliyunecs.options.settings import DECLARATIONS
 from ecsmachine.drivers.aliyunecs.options.values import UnfitValueError
-from ecsmachine.drivers.base import ChangeKind, OptionValue
+from ecsmachine.drivers.options import ChangeKind, OptionValue
 from ecsmachine.errors import UsageError
 
 FIELDS_BY_OPTION = {each.option.name: field for field, each in DECLARATIONS.items()}

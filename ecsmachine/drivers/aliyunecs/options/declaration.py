@@ -8,7 +8,7 @@ from typing import Any
 from ecsmachine.drivers.aliyunecs.options import values as read
 from ecsmachine.drivers.aliyunecs.options.alternatives import ALTERNATIVES
 from ecsmachine.drivers.aliyunecs.options.stored import StoredField
-from ecsmachine.drivers.base import ChangeKind, Option, OptionValue
+from ecsmachine.drivers.options import ChangeKind, Option, OptionValue
 
 PREFIX = "aliyunecs-"
 """What every flag of the driver begins with."""

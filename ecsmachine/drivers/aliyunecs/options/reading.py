@@ -14,8 +14,7 @@ from ecsmachine.drivers.aliyunecs.options.settings import (
     Settings,
 )
 from ecsmachine.drivers.aliyunecs.options.values import UnfitValueError, check_password
-from ecsmachine.drivers.alternatives import pairs_of
-from ecsmachine.drivers.base import Option, OptionValue
+from ecsmachine.drivers.options import Option, OptionValue, pairs_of
 from ecsmachine.errors import UsageError
 
 _PERIODS = {"Week": (1, 2, 3, 4), "Month": (*range(1, 10), 12, 24, 36, 48, 60)}

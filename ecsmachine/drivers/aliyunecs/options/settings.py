@@ -24,7 +24,8 @@ from ecsmachine.drivers.aliyunecs.options.declaration import (
 from ecsmachine.drivers.aliyunecs.options.declaration import option as _option
 from ecsmachine.drivers.aliyunecs.options.disk_categories import SIZES_GIB
 from ecsmachine.drivers.aliyunecs.options.stored import FIELDS
-from ecsmachine.drivers.base import Option, PortRange
+from ecsmachine.drivers.base import PortRange
+from ecsmachine.drivers.options import Option
 
 if TYPE_CHECKING:
     from ecsmachine.aliyun.credentials import CredentialFlags

@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 from ecsmachine.documents import FALSE_WORDS, TRUE_WORDS
 from ecsmachine.documents.text import read_file
-from ecsmachine.drivers.base import OptionValue, PortRange
+from ecsmachine.drivers.base import PortRange
+from ecsmachine.drivers.options import OptionValue
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.suggestions import instead_of
 from ecsmachine.system.folders import with_home

@@ -16,7 +16,12 @@ from ecsmachine.drivers.aliyunecs.options.settings import Settings
 from ecsmachine.drivers.aliyunecs.resources.batch import Batch
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.together import Gathered, by_halves
-from ecsmachine.drivers.base import DriverContext, Journal, Report, Resource
+from ecsmachine.drivers.base import (
+    DriverContext,
+    Journal,
+    Report,
+    Resource,
+)
 from ecsmachine.errors import MachineError
 from ecsmachine.polling import polls
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from ecsmachine.drivers.base import RunningCost
+from ecsmachine.drivers.capabilities import RunningCost
 
 if TYPE_CHECKING:
     from ecsmachine.drivers.aliyunecs.resources.cost import Cost

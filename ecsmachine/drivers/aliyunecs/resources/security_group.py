@@ -15,7 +15,12 @@ from ecsmachine.drivers.aliyunecs.resources.asking import Making
 from ecsmachine.drivers.aliyunecs.resources.batch import FoundGroup
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.tags import is_shared_by, shared_tags
-from ecsmachine.drivers.base import DriverContext, PortRange, Report, Resource
+from ecsmachine.drivers.base import (
+    DriverContext,
+    PortRange,
+    Report,
+    Resource,
+)
 from ecsmachine.polling import polls
 
 KIND = "security-group"

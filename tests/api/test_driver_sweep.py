@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from ecsmachine.drivers import registry
+from ecsmachine.drivers.changes import Changeable
 from ecsmachine.drivers.tagged import TaggedResources
+from ecsmachine.localcloud.state.tagging import put_tags
 from ecsmachine.machine import removal
 from ecsmachine.machine import sweep as sweeping
 from ecsmachine.machine.model import Machine, auth_options
@@ -97,6 +99,24 @@ def test_what_a_machine_has_is_no_orphan(ground: Ground) -> None:
     assert ground.kinds(Standing.OWNED) == ["eip", "instance", "key-pair", "security-group"]
     assert ground.sweep().removed == []
     assert ground.rig.left()["instances"] == 1
+
+
+def test_tags_of_alibaba_clouds_own_are_no_user_tags_of_an_adopted_machine(ground: Ground) -> None:
+    ground.create(tag=["team=a"])
+    ground.store.remove("dev1")
+    state = ground.rig.cloud.state
+    (instance,) = state.instances
+    with state.transaction():
+        theirs = {"acs:ecs:source": "x", "aliyun.job": "y"}
+        put_tags(state, "instance", instance.id, instance.region, theirs)
+    (owner,) = [each for each in ground.tagged().find() if each.id == instance.id]
+    context = ground.store.context("dev1")
+    context.directory.mkdir()
+    journal = ground.store.journal("dev1")
+    journal.begin_adoption(owner.create_id)
+    driver = ground.tagged().adopt(owner, context, ground.values, journal)
+    assert isinstance(driver, Changeable)
+    assert driver.recorded()["aliyunecs-tag"] == driver.observed().values["aliyunecs-tag"]
 
 
 def test_all_of_a_lost_machine_is_found_and_removed(ground: Ground) -> None:

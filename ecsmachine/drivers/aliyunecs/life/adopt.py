@@ -9,6 +9,7 @@ from ecsmachine.aliyun.ecs_values import Instance
 from ecsmachine.drivers.aliyunecs.life import tagged
 from ecsmachine.drivers.aliyunecs.life.create import note
 from ecsmachine.drivers.aliyunecs.life.driver import AliyunEcsDriver
+from ecsmachine.drivers.aliyunecs.life.observing import user_tags
 from ecsmachine.drivers.aliyunecs.life.record import new_record
 from ecsmachine.drivers.aliyunecs.life.remove import SHARED_KINDS
 from ecsmachine.drivers.aliyunecs.options.reading import settings_of
@@ -114,9 +115,7 @@ def _describe(cloud: Cloud, record: Record, found: Instance) -> None:
     record.description = found.description
     record.resource_group_id = found.resource_group_id
     record.private_only = record.private_only or not found.public_address
-    record.tags = {
-        key: value for key, value in found.tags.items() if not key.startswith(tags.PREFIX)
-    } or None
+    record.tags = user_tags(found.tags) or None
     record.open_ports = record.source_cidrs = None  # whose the rules of its group are is not known
     groups = found.security_group_ids
     if groups:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_TOTAL_TIMEOUT_S = 60.0
+"""How long all tries of a call take together, but for the last one, in seconds."""
+
 JSON = "application/json;charset=utf-8"
 
 Query = Mapping[str, str | int | bool | None]
@@ -62,10 +65,7 @@ class RoaAnswer:
 
 
 class RoaClient:
-    """One product of Alibaba Cloud at one address.
-
-    ``total_timeout_s`` limits all tries of a call together. Safe to use from several threads.
-    """
+    """One product of Alibaba Cloud at one address. Safe to use from several threads."""
 
     def __init__(
         self,
@@ -75,14 +75,12 @@ class RoaClient:
         credentials: CredentialProvider,
         *,
         check: str,
-        total_timeout_s: float = 60.0,
         sleep: Callable[[float], None] = time.sleep,
     ):
         self.endpoint = endpoint
         self.region = region
         self._version = version
         self._credentials = credentials
-        self._total_timeout_s = total_timeout_s
         self._sleep = sleep
         self._transport = Transport(endpoint, check=check)
 
@@ -97,22 +95,21 @@ class RoaClient:
         query: Query | None = None,
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
-        idempotent: bool | None = None,
     ) -> RoaAnswer:
         """Send one request and return the answer to it.
 
         ``path`` begins with "/" and is not encoded. Query parameters that are None are left out.
-        ``headers`` go before those that every request has. What may be tried again is told by
-        ``idempotent``; unless given, GET is.
+        ``headers`` go before those that every request has. Only GET is tried again where it may
+        have been carried out.
 
         Raises :class:`ApiError` and :class:`ConnectionLostError`.
         """
         method = method.upper()
         return with_retries(
-            lambda: self._call_once(method, path, _texts(query or {}), body, headers or {}),
+            lambda: self._call_once(method, path, texts_of(query or {}), body, headers or {}),
             f"{method} {path}",
-            idempotent=method == "GET" if idempotent is None else idempotent,
-            total_timeout_s=self._total_timeout_s,
+            idempotent=method == "GET",
+            total_timeout_s=_TOTAL_TIMEOUT_S,
             sleep=self._sleep,
             pace=shared_pace(
                 self.endpoint, self._credentials.current().access_key_id, _action(method, path)
@@ -250,7 +247,8 @@ def _text(response: requests.Response) -> str:
     return response.content.decode("utf-8", errors="replace")
 
 
-def _texts(query: Query) -> dict[str, str]:
+def texts_of(query: Query) -> dict[str, str]:
+    """Return a query as it is sent; parameters that are None are left out."""
     return {
         name: ("true" if value else "false") if isinstance(value, bool) else str(value)
         for name, value in query.items()

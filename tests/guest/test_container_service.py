@@ -17,14 +17,10 @@ import pytest
 import requests
 
 from ecsmachine.aliyun.access_key import Credentials, FixedCredentials
-from ecsmachine.aliyun.container_service import (
-    ApplicationClient,
-    AttachRequest,
-    ClusterClient,
-    ProjectRequest,
-    ProjectUpdate,
-    ResetRequest,
-)
+from ecsmachine.aliyun.container_service.application_client import ApplicationClient
+from ecsmachine.aliyun.container_service.applications import ProjectRequest, ProjectUpdate
+from ecsmachine.aliyun.container_service.client import ClusterClient
+from ecsmachine.aliyun.container_service.clusters import AttachRequest, ResetRequest
 from ecsmachine.compose.stack import convert
 from ecsmachine.container_registry.client import RegistryClient
 from tests.guest.conftest import Cloud, wait_for

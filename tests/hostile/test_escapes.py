@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from ecsmachine.aliyun.access_key import Credentials, FixedCredentials
-from ecsmachine.aliyun.container_service import ClusterClient, SwarmRequest
+from ecsmachine.aliyun.container_service.client import ClusterClient
+from ecsmachine.aliyun.container_service.clusters import SwarmRequest
 from ecsmachine.cli.app import run
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from ecsmachine.machine.store import Store

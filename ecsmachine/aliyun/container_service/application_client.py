@@ -22,7 +22,7 @@ from ecsmachine.aliyun.container_service.applications import (
     VolumeRequest,
 )
 from ecsmachine.aliyun.errors import one_line
-from ecsmachine.aliyun.roa import RoaAnswer, refused
+from ecsmachine.aliyun.roa import RoaAnswer, refused, texts_of
 from ecsmachine.aliyun.transport import Transport, with_retries
 from ecsmachine.documents.reading import read
 from ecsmachine.errors import MachineError
@@ -69,11 +69,9 @@ class ApplicationClient:
             cert=(str(files["cert"]), str(files["key"])),
         )
 
-    def projects(
-        self, query: str = "", *, services: bool = True, containers: bool = True
-    ) -> list[Project]:
+    def projects(self, query: str = "") -> list[Project]:
         """Return the projects, or those that match ``query`` (GET /projects/)."""
-        answer = self._get("/projects/", q=query or None, services=services, containers=containers)
+        answer = self._get("/projects/", q=query or None, services=True, containers=True)
         return [read(Project, item) for item in answer.objects()]
 
     def project(self, name: str) -> Project:
@@ -208,11 +206,7 @@ class ApplicationClient:
         body: Mapping[str, Any] | None = None,
         **query: str | int | bool | None,
     ) -> requests.Response:
-        sent = {
-            name: str(value).lower() if isinstance(value, bool) else str(value)
-            for name, value in query.items()
-            if value is not None
-        }
+        sent = texts_of(query)
         what = f"{method} {path}"
         begun = time.monotonic()
         response = self._transport.send(

@@ -74,21 +74,21 @@ def body_of(request: DataclassInstance, without_empty: Collection[str] = ()) -> 
     }
 
 
-def check_cluster_name(name: str, field: str = "name") -> None:
+def check_cluster_name(name: str) -> None:
     """Refuse a cluster's name that has other than letters, Chinese characters, digits, hyphens."""
     if not _CLUSTER_NAME.fullmatch(name):
         raise FieldError(
-            field,
+            "name",
             f': "{name}" cannot be the name of a cluster',
             "Use 1 to 63 letters, Chinese characters, digits and hyphens.",
         )
 
 
-def check_project_name(name: str, field: str = "name") -> None:
+def check_project_name(name: str) -> None:
     """Refuse the name of a project or volume that the guide does not allow."""
     if not _PROJECT_NAME.fullmatch(name):
         raise FieldError(
-            field,
+            "name",
             f': "{name}" cannot be a name',
             "Use 1 to 64 letters, digits and hyphens; not a hyphen first.",
         )

@@ -11,13 +11,10 @@ from typing import Any
 import pytest
 
 from ecsmachine.aliyun.access_key import Credentials, FixedCredentials
-from ecsmachine.aliyun.container_service import (
-    ApplicationClient,
-    ClusterClient,
-    ProjectRequest,
-    ProjectUpdate,
-    SwarmRequest,
-)
+from ecsmachine.aliyun.container_service.application_client import ApplicationClient
+from ecsmachine.aliyun.container_service.applications import ProjectRequest, ProjectUpdate
+from ecsmachine.aliyun.container_service.client import ClusterClient
+from ecsmachine.aliyun.container_service.clusters import SwarmRequest
 from ecsmachine.localcloud.container_service import serving
 from ecsmachine.localcloud.container_service.engines import Container, Engine, EngineError, NoEngine
 from ecsmachine.localcloud.container_service.nodes import GuestlessNodes

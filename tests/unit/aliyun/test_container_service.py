@@ -11,22 +11,27 @@ from typing import Any
 import pytest
 
 from ecsmachine.aliyun.access_key import Credentials, FixedCredentials
-from ecsmachine.aliyun.container_service import (
-    AttachRequest,
-    ClusterClient,
-    KubernetesRequest,
-    KubernetesScaleRequest,
+from ecsmachine.aliyun.container_service.application_client import ApplicationClient, https_of
+from ecsmachine.aliyun.container_service.applications import (
+    Project,
     ProjectRequest,
     ProjectUpdate,
-    ResetRequest,
-    ScaleRequest,
-    SwarmRequest,
+    Volume,
     VolumeRequest,
     fire,
 )
-from ecsmachine.aliyun.container_service.application_client import ApplicationClient, https_of
-from ecsmachine.aliyun.container_service.applications import Project, Volume
-from ecsmachine.aliyun.container_service.kubernetes import NodeGroup
+from ecsmachine.aliyun.container_service.client import ClusterClient
+from ecsmachine.aliyun.container_service.clusters import (
+    AttachRequest,
+    ResetRequest,
+    ScaleRequest,
+    SwarmRequest,
+)
+from ecsmachine.aliyun.container_service.kubernetes import (
+    KubernetesRequest,
+    KubernetesScaleRequest,
+    NodeGroup,
+)
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.documents.fields import Fields
 from ecsmachine.documents.reading import read

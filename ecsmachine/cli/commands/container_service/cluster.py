@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ecsmachine.aliyun.container_service import ClusterClient
+from ecsmachine.aliyun.container_service.client import ClusterClient
 from ecsmachine.aliyun.container_service.rules import NETWORK_MODES
 from ecsmachine.cli.arguments.context import Session, environment_of
 from ecsmachine.cli.arguments.groups import AsJson, Yes, command_group
@@ -90,7 +90,7 @@ def create(
 
     Example: ecsmachine cluster create my-cluster --size 2 --wait
     """
-    from ecsmachine.aliyun.container_service import SwarmRequest
+    from ecsmachine.aliyun.container_service.clusters import SwarmRequest
 
     environment = environment_of(ctx)
     request = SwarmRequest(
@@ -130,7 +130,8 @@ def scale(
 
     Example: ecsmachine cluster scale my-cluster --size 3 --wait
     """
-    from ecsmachine.aliyun.container_service import KubernetesScaleRequest, ScaleRequest
+    from ecsmachine.aliyun.container_service.clusters import ScaleRequest
+    from ecsmachine.aliyun.container_service.kubernetes import KubernetesScaleRequest
 
     cluster = client.find(name)
     request: ScaleRequest | KubernetesScaleRequest
@@ -158,7 +159,7 @@ def attach(
 
     Example: ecsmachine cluster attach my-cluster i-bp1f5g7h --image centos_7_04_64_20G_alibase
     """
-    from ecsmachine.aliyun.container_service import AttachRequest
+    from ecsmachine.aliyun.container_service.clusters import AttachRequest
     from ecsmachine.errors import MachineError
 
     cluster = client.find(name)
@@ -217,7 +218,7 @@ def reset_node(
 
     Example: ecsmachine cluster reset-node my-cluster i-bp1f5g7h --image centos_7_04_64_20G_alibase
     """
-    from ecsmachine.aliyun.container_service import ResetRequest
+    from ecsmachine.aliyun.container_service.clusters import ResetRequest
 
     cluster = client.find(name)
     request = ResetRequest(options.password_of(ctx, password), image, release_eip)

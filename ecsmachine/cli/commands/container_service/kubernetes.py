@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ecsmachine.aliyun.container_service import ClusterClient
+from ecsmachine.aliyun.container_service.client import ClusterClient
 from ecsmachine.cli.arguments.context import environment_of
 from ecsmachine.cli.commands.container_service import options
 from ecsmachine.cli.commands.container_service.waiting import follow
@@ -88,8 +88,7 @@ def create_kubernetes(
 
     Example: ecsmachine cluster create-kubernetes my-k8s --kind managed --workers 2
     """
-    from ecsmachine.aliyun.container_service import KubernetesRequest
-    from ecsmachine.aliyun.container_service.kubernetes import NodeGroup
+    from ecsmachine.aliyun.container_service.kubernetes import KubernetesRequest, NodeGroup
 
     environment = environment_of(ctx)
     zones = 3 if kind is KubernetesKind.multi_zone else 1

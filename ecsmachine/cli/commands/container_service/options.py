@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ecsmachine.aliyun.container_service import ApplicationClient, ClusterClient
+from ecsmachine.aliyun.container_service.application_client import ApplicationClient
+from ecsmachine.aliyun.container_service.client import ClusterClient
 from ecsmachine.aliyun.container_service.rules import DATA_DISK_SIZES
 from ecsmachine.cli.arguments.context import environment_of
 from ecsmachine.cli.arguments.groups import inject
@@ -19,7 +20,7 @@ from ecsmachine.system.folders import home
 from ecsmachine.system.names import why_no_folder
 
 if TYPE_CHECKING:
-    from ecsmachine.aliyun.container_service import Certificates
+    from ecsmachine.aliyun.container_service.clusters import Certificates
 
 _ENDPOINT_NAMED = "--endpoint, CS_API_ENDPOINT or ECS_API_ENDPOINT"
 

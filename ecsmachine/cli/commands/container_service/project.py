@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ecsmachine.aliyun.container_service import ApplicationClient
+from ecsmachine.aliyun.container_service.application_client import ApplicationClient
 from ecsmachine.cli.arguments.groups import AsJson, Yes, command_group
 from ecsmachine.cli.commands.container_service import options
 from ecsmachine.cli.commands.container_service.waiting import Follow, following
@@ -101,7 +101,7 @@ def create(
 
     Example: ecsmachine project create web --file docker-compose.yml --wait
     """
-    from ecsmachine.aliyun.container_service import ProjectRequest
+    from ecsmachine.aliyun.container_service.applications import ProjectRequest
 
     request = ProjectRequest(
         name, _read(file), description, version, options.pairs(variables, "--env"), latest_image
@@ -128,7 +128,7 @@ def update(
 
     Example: ecsmachine project update web --file docker-compose.yml --version 2.0 --blue-green
     """
-    from ecsmachine.aliyun.container_service import ProjectUpdate
+    from ecsmachine.aliyun.container_service.applications import ProjectUpdate
 
     request = ProjectUpdate(
         _read(file),

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, unquote
 
 import typer
 
-from ecsmachine.aliyun.container_service import ClusterClient
+from ecsmachine.aliyun.container_service.client import ClusterClient
 from ecsmachine.cli.commands.container_service.options import cluster_client, connected, pairs
 from ecsmachine.cli.display.confirmation import read_input
 from ecsmachine.cli.display.printer import show

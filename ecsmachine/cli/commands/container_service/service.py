@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ecsmachine.aliyun.container_service import ApplicationClient
+from ecsmachine.aliyun.container_service.application_client import ApplicationClient
 from ecsmachine.cli.arguments.groups import AsJson, command_group
 from ecsmachine.cli.commands.container_service import options
 from ecsmachine.cli.commands.container_service.project import Patience, Signal

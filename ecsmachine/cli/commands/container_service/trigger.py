@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import typer
 
-from ecsmachine.aliyun.container_service import ClusterClient
+from ecsmachine.aliyun.container_service.client import ClusterClient
 from ecsmachine.cli.arguments.groups import AsJson, command_group
 from ecsmachine.cli.commands.container_service import options
 from ecsmachine.cli.commands.container_service.hints import for_commands
@@ -144,7 +144,7 @@ def remove(
 
 
 def _fire(url: str, kind: str = "", step: int = 0) -> None:
-    from ecsmachine.aliyun.container_service import fire
+    from ecsmachine.aliyun.container_service.applications import fire
 
     given = read_input().decode(errors="replace") if url == "-" else url
     address = given.partition("\n")[0].strip()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ecsmachine.aliyun.container_service import ApplicationClient
+from ecsmachine.aliyun.container_service.application_client import ApplicationClient
 from ecsmachine.cli.arguments.groups import AsJson, Yes, command_group
 from ecsmachine.cli.commands.container_service.options import (
     JsonAnyway,
@@ -66,7 +66,7 @@ def create(
 
     Example: ecsmachine volume create data --driver local
     """
-    from ecsmachine.aliyun.container_service import VolumeRequest
+    from ecsmachine.aliyun.container_service.applications import VolumeRequest
 
     request = VolumeRequest(name, driver, pairs(options, "--opt"))
     created = client.create_volume(request).name

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from ecsmachine.aliyun.container_service import ApplicationClient, ClusterClient, Task
+from ecsmachine.aliyun.container_service.application_client import ApplicationClient
+from ecsmachine.aliyun.container_service.client import ClusterClient
+from ecsmachine.aliyun.container_service.clusters import Task
 from ecsmachine.cli.commands.container_service import options
 from ecsmachine.cli.display.output import print_result
 from ecsmachine.cli.display.printer import say

@@ -10,11 +10,9 @@ from pathlib import Path
 import pytest
 
 from ecsmachine.aliyun.access_key import Credentials, FixedCredentials
-from ecsmachine.aliyun.container_service import (
-    ApplicationClient,
-    ClusterClient,
-    SwarmRequest,
-)
+from ecsmachine.aliyun.container_service.application_client import ApplicationClient
+from ecsmachine.aliyun.container_service.client import ClusterClient
+from ecsmachine.aliyun.container_service.clusters import SwarmRequest
 from ecsmachine.cli.app import run
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from tests.api.localcloud.container_service.rig import (

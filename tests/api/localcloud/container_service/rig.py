@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 
-from ecsmachine.aliyun.container_service import (
-    ApplicationClient,
-    SwarmRequest,
-)
+from ecsmachine.aliyun.container_service.application_client import ApplicationClient
+from ecsmachine.aliyun.container_service.clusters import SwarmRequest
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud
 from tests.api.localcloud.api_client import until

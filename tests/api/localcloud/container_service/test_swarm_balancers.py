@@ -8,12 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ecsmachine.aliyun.container_service import (
-    ApplicationClient,
-    ClusterClient,
-    ProjectRequest,
-    ProjectUpdate,
-)
+from ecsmachine.aliyun.container_service.application_client import ApplicationClient
+from ecsmachine.aliyun.container_service.applications import ProjectRequest, ProjectUpdate
+from ecsmachine.aliyun.container_service.client import ClusterClient
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud
 from ecsmachine.localcloud.state.balancers import LoadBalancer
 from tests.api.localcloud.api_client import SLB, Api, until

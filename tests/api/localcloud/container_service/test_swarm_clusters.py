@@ -11,17 +11,19 @@ import pytest
 import requests
 
 from ecsmachine.aliyun.access_key import Credentials, FixedCredentials
-from ecsmachine.aliyun.container_service import (
-    ApplicationClient,
+from ecsmachine.aliyun.container_service.application_client import ApplicationClient
+from ecsmachine.aliyun.container_service.client import ClusterClient
+from ecsmachine.aliyun.container_service.clusters import (
     AttachRequest,
-    ClusterClient,
-    KubernetesRequest,
-    KubernetesScaleRequest,
     ResetRequest,
     ScaleRequest,
     SwarmRequest,
 )
-from ecsmachine.aliyun.container_service.kubernetes import NodeGroup
+from ecsmachine.aliyun.container_service.kubernetes import (
+    KubernetesRequest,
+    KubernetesScaleRequest,
+    NodeGroup,
+)
 from ecsmachine.aliyun.errors import ConnectionLostError
 from ecsmachine.localcloud.container_service.nodes import GuestlessNodes
 from ecsmachine.localcloud.container_service.project_work import ProjectWork

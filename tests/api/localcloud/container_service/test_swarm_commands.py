@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 
-from ecsmachine.aliyun.container_service import (
-    ApplicationClient,
-    ClusterClient,
-)
+from ecsmachine.aliyun.container_service.application_client import ApplicationClient
+from ecsmachine.aliyun.container_service.client import ClusterClient
 from tests.api.localcloud.container_service.rig import (
     TEMPLATE,
 )

@@ -11,16 +11,15 @@ import pytest
 import requests
 
 from ecsmachine.aliyun.access_key import Credentials, FixedCredentials
-from ecsmachine.aliyun.container_service import (
-    ApplicationClient,
-    ClusterClient,
+from ecsmachine.aliyun.container_service.application_client import ApplicationClient
+from ecsmachine.aliyun.container_service.applications import (
     ProjectRequest,
     ProjectUpdate,
-    ScaleRequest,
-    SwarmRequest,
     VolumeRequest,
     fire,
 )
+from ecsmachine.aliyun.container_service.client import ClusterClient
+from ecsmachine.aliyun.container_service.clusters import ScaleRequest, SwarmRequest
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from tests.api.localcloud.container_service.rig import (

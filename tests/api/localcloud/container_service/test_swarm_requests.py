@@ -21,13 +21,10 @@ from aliyunsdkcs.request.v20151215.DescribeClustersRequest import DescribeCluste
 from aliyunsdkcs.request.v20151215.ScaleClusterRequest import ScaleClusterRequest
 
 from ecsmachine.aliyun.access_key import Credentials, FixedCredentials
-from ecsmachine.aliyun.container_service import (
-    ApplicationClient,
-    ClusterClient,
-    ProjectRequest,
-    ScaleRequest,
-    SwarmRequest,
-)
+from ecsmachine.aliyun.container_service.application_client import ApplicationClient
+from ecsmachine.aliyun.container_service.applications import ProjectRequest
+from ecsmachine.aliyun.container_service.client import ClusterClient
+from ecsmachine.aliyun.container_service.clusters import ScaleRequest, SwarmRequest
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud
 from tests.api.localcloud.api_client import until

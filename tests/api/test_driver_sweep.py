@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.changes import Changeable
+from ecsmachine.drivers.aliyunecs.life.driver import AliyunEcsDriver
 from ecsmachine.drivers.tagged import TaggedResources
 from ecsmachine.localcloud.state.tagging import put_tags
 from ecsmachine.machine import removal
@@ -101,22 +101,42 @@ def test_what_a_machine_has_is_no_orphan(ground: Ground) -> None:
     assert ground.rig.left()["instances"] == 1
 
 
+def adopted(ground: Ground, name: str) -> AliyunEcsDriver:
+    """Lose the machine dev1, and take its instance over under a name."""
+    ground.store.remove("dev1")
+    (owner,) = [each for each in ground.tagged().find() if each.kind == "instance"]
+    context = ground.store.context(name)
+    context.directory.mkdir()
+    journal = ground.store.journal(name)
+    journal.begin_adoption(owner.create_id)
+    driver = ground.tagged().adopt(owner, context, ground.values, journal)
+    assert isinstance(driver, AliyunEcsDriver)
+    return driver
+
+
 def test_tags_of_alibaba_clouds_own_are_no_user_tags_of_an_adopted_machine(ground: Ground) -> None:
     ground.create(tag=["team=a"])
-    ground.store.remove("dev1")
     state = ground.rig.cloud.state
     (instance,) = state.instances
     with state.transaction():
         theirs = {"acs:ecs:source": "x", "aliyun.job": "y"}
         put_tags(state, "instance", instance.id, instance.region, theirs)
-    (owner,) = [each for each in ground.tagged().find() if each.id == instance.id]
-    context = ground.store.context("dev1")
-    context.directory.mkdir()
-    journal = ground.store.journal("dev1")
-    journal.begin_adoption(owner.create_id)
-    driver = ground.tagged().adopt(owner, context, ground.values, journal)
-    assert isinstance(driver, Changeable)
-    assert driver.recorded()["aliyunecs-tag"] == driver.observed().values["aliyunecs-tag"]
+    assert adopted(ground, "dev1").recorded()["aliyunecs-tag"] == ["team=a"]
+
+
+def test_an_adopted_machine_is_recorded_as_it_is(ground: Ground) -> None:
+    ground.create(allocate_eip=True, internet_max_bandwidth=7, host_name="db.example.com")
+    driver = adopted(ground, "dev1")
+    known = driver.recorded()
+    assert driver.host_name() == "db.example.com"
+    assert {option: known[option] for option in driver.observed().values if option in known} == {
+        option: value for option, value in driver.observed().values.items() if option in known
+    }
+
+
+def test_an_instance_whose_host_has_its_machines_name_takes_the_new_one(ground: Ground) -> None:
+    ground.create()
+    assert adopted(ground, "dev2").host_name() == ""
 
 
 def test_all_of_a_lost_machine_is_found_and_removed(ground: Ground) -> None:

@@ -24,6 +24,7 @@ from ecsmachine.drivers.aliyunecs.resources import (
 from ecsmachine.drivers.aliyunecs.resources.asking import when_not_busy
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.base import DriverContext, Journal
+from ecsmachine.drivers.host_name import host_name_for
 from ecsmachine.drivers.options import OptionValue
 from ecsmachine.drivers.tagged import TaggedResource
 from ecsmachine.errors import MachineError
@@ -60,6 +61,9 @@ def adopt(
     record.region = cloud.region
     record.account_id = cloud.sts.account_id()
     _describe(cloud, record, found)
+    names = (owner.machine_name, context.machine_name)
+    if found.host_name not in map(host_name_for, names):  # it was chosen
+        record.host_name = found.host_name
     if settings.ssh_keypath is not None:
         from ecsmachine.drivers.login_key import check_login_key, copy_login_key
 
@@ -111,7 +115,7 @@ def _describe(cloud: Cloud, record: Record, found: Instance) -> None:
     record.instance_type = found.instance_type
     record.ssh_keypair = found.key_pair_name
     record.internet_charge_type = found.internet_charge_type or record.internet_charge_type
-    record.bandwidth_mbps = found.internet_max_bandwidth_mbps
+    record.bandwidth_mbps = found.eip_bandwidth_mbps or found.internet_max_bandwidth_mbps
     record.description = found.description
     record.resource_group_id = found.resource_group_id
     record.private_only = record.private_only or not found.public_address

@@ -78,7 +78,7 @@ def recorded_ports(record: Record, rules: Iterable[Permission]) -> list[PortRang
     """
     if record.open_ports is not None:
         return list(PORTS.read(record.open_ports))
-    every = set(_every_port(record))
+    every = security_group.every_port(record.base.ssh_port)
     return [ports for rule in _ours(rules) if (ports := _port_range(rule)) not in every]
 
 
@@ -86,20 +86,16 @@ def recorded_sources(record: Record, rules: Iterable[Permission]) -> list[str]:
     """Return the networks that may connect to a machine, as :func:`recorded_ports` does."""
     if record.source_cidrs is not None:
         return record.source_cidrs
-    ssh = _every_port(record)[0]
+    ssh, _ = security_group.every_port(record.base.ssh_port)
     return sorted({rule.source_cidr for rule in _ours(rules) if _port_range(rule) == ssh})
 
 
 def wanted_rules(
-    record: Record, ports: Iterable[PortRange], sources: Iterable[str]
+    record: Record, ports: Iterable[PortRange], sources: Sequence[str]
 ) -> list[Permission]:
     """Return the rules of a machine with those further ports open to those networks."""
-    sources = list(sources)
-    return [
-        Permission(each.protocol, f"{each.first}/{each.last}", cidr)
-        for each in dict.fromkeys([*_every_port(record), *ports])
-        for cidr in sources
-    ]
+    every = security_group.every_port(record.base.ssh_port)
+    return security_group.rules_of((*every, *ports), sources)
 
 
 def _of_instance(record: Record, found: Instance, lookup: SharedLookup) -> dict[str, Any]:
@@ -178,20 +174,15 @@ def _of_rules(record: Record, rules: Sequence[Permission]) -> dict[str, Any]:
     ports, sources = recorded_ports(record, rules), recorded_sources(record, rules)
 
     def is_open(each: PortRange, cidr: str) -> bool:
-        wanted = [Permission(each.protocol, f"{each.first}/{each.last}", cidr)]
+        wanted = security_group.rules_of([each], [cidr])
         return not security_group.missing_permissions(rules, wanted)
 
-    admitted = [c for c in sources if all(is_open(each, c) for each in _every_port(record))]
+    every = security_group.every_port(record.base.ssh_port)
+    admitted = [c for c in sources if all(is_open(each, c) for each in every)]
     return {
         "open_ports": tuple(each for each in ports if all(is_open(each, c) for c in sources)),
         "source_cidrs": tuple(admitted),
     }
-
-
-def _every_port(record: Record) -> tuple[PortRange, PortRange]:
-    """Return the ports that are open of every machine: SSH's and the engine's."""
-    ssh, engine = record.base.ssh_port, security_group.ENGINE_PORT
-    return PortRange("tcp", ssh, ssh), PortRange("tcp", engine, engine)
 
 
 def _ours(rules: Iterable[Permission]) -> list[Permission]:

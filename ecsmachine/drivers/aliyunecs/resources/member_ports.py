@@ -8,11 +8,12 @@ rules whose source is the other group.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ecsmachine.aliyun.ecs_values import Permission
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
+from ecsmachine.drivers.aliyunecs.resources.security_group import rules_of
 from ecsmachine.drivers.base import PortRange
 
 
@@ -60,17 +61,11 @@ def _between_groups(own: Peer, others: Iterable[Peer]) -> list[tuple[str, str]]:
 
 
 def _from_group(group_id: str, ports: Sequence[PortRange]) -> list[Permission]:
-    return [
-        Permission(each.protocol, f"{each.first}/{each.last}", "", source_group_id=group_id)
-        for each in ports
-    ]
+    return [replace(rule, source_group_id=group_id) for rule in rules_of(ports, [""])]
 
 
 def _from_address(peer: Peer, ports: Sequence[PortRange]) -> list[Permission]:
-    return [
-        Permission(each.protocol, f"{each.first}/{each.last}", f"{peer.private_ip}/32")
-        for each in ports
-    ]
+    return rules_of(ports, [f"{peer.private_ip}/32"])
 
 
 def _revoke(cloud: Cloud, group_id: str, rules: Sequence[Permission]) -> None:

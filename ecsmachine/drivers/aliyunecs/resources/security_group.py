@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from ecsmachine.aliyun.ecs import RULE_DESCRIPTION
 from ecsmachine.aliyun.ecs_values import Permission, SecurityGroup
@@ -117,18 +117,24 @@ def remove_group(
     return all(gone)
 
 
+def every_port(ssh_port: int) -> tuple[PortRange, PortRange]:
+    """Return the ports that are open of every machine: SSH's and the engine's."""
+    return PortRange("tcp", ssh_port, ssh_port), PortRange("tcp", ENGINE_PORT, ENGINE_PORT)
+
+
+def rules_of(ports: Iterable[PortRange], sources: Collection[str]) -> list[Permission]:
+    """Return the rules that let networks in at ports, each port once."""
+    return [
+        Permission(each.protocol, f"{each.first}/{each.last}", cidr)
+        for each in dict.fromkeys(ports)
+        for cidr in sources
+    ]
+
+
 def wanted_permissions(settings: Settings) -> list[Permission]:
     """Return the rules that a machine needs: SSH, the engine, and what the user asked for."""
-    ports = [
-        PortRange("tcp", settings.ssh_port, settings.ssh_port),
-        PortRange("tcp", ENGINE_PORT, ENGINE_PORT),
-        *settings.open_ports,
-    ]
-    return [
-        Permission(ports.protocol, f"{ports.first}/{ports.last}", cidr)
-        for ports in dict.fromkeys(ports)
-        for cidr in settings.source_cidrs
-    ]
+    ports = (*every_port(settings.ssh_port), *settings.open_ports)
+    return rules_of(ports, settings.source_cidrs)
 
 
 def missing_permissions(

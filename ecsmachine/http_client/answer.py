@@ -6,7 +6,6 @@ import http.client
 import io
 import socket
 import time
-from collections.abc import Callable
 from typing import Any
 
 _USUAL_TIMEOUT_S = 60.0
@@ -23,17 +22,6 @@ class TimedResponse(http.client.HTTPResponse):
         super().__init__(sock, *arguments, **options)
         self.fp.close()
         self.fp = io.BufferedReader(_TimedReader(sock))
-
-
-def timed(kind: type[http.client.HTTPConnection]) -> Callable[..., http.client.HTTPConnection]:
-    """Return what makes a connection of a kind with such responses."""
-
-    def made(*arguments: Any, **options: Any) -> http.client.HTTPConnection:
-        connection = kind(*arguments, **options)
-        connection.response_class = TimedResponse
-        return connection
-
-    return made
 
 
 class _TimedReader(io.RawIOBase):

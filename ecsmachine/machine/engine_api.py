@@ -116,9 +116,10 @@ def exchange(
         ) from error
     import http.client
 
-    from ecsmachine.http_client.answer import timed
+    from ecsmachine.http_client.answer import TimedResponse
 
-    connection = timed(http.client.HTTPConnection)(host, port, timeout=timeout_s)
+    connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
+    connection.response_class = TimedResponse
     headers = {"Host": "docker"}
     content = None
     if body is not None:

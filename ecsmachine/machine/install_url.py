@@ -31,41 +31,24 @@ def check_install_url(url: str, *, timeout_s: float = 3.0) -> None:
     A server that cannot be reached from here proves nothing: an intranet mirror is reachable
     from the machine alone.
     """
-    import http.client
-    import urllib.error
-    import urllib.request
+    from ecsmachine.http_client.session import BoundedSession, UnusableProxyError
 
-    from ecsmachine.http_client.answer import timed
-
-    class Http(urllib.request.HTTPHandler):
-        def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-            return self.do_open(timed(http.client.HTTPConnection), req)
-
-    class Https(urllib.request.HTTPSHandler):
-        def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-            return self.do_open(timed(http.client.HTTPSConnection), req)
-
-    class NoRedirect(urllib.request.HTTPRedirectHandler):
-        def redirect_request(self, *arguments: object) -> None:
-            """Follow none: where it leads is for the machine to find out."""
-
-    request = urllib.request.Request(url, headers={"User-Agent": "curl/8 (ecsmachine)"})  # noqa: S310 (validate_install_url)
-    try:
-        handlers: list[type | urllib.request.BaseHandler] = [Http, Https, NoRedirect]
-        if not _is_public(url):  # a proxy's answer would be about another network
-            handlers.append(urllib.request.ProxyHandler({}))
-        opener = urllib.request.build_opener(*handlers)
-        with opener.open(request, timeout=timeout_s):
-            pass
-    except urllib.error.HTTPError as error:
-        error.close()
-        if error.code in _GONE:
-            raise PreCreateCheckError(
-                f"The engine install URL {url} answers {error.code} {error.reason[:100]}",
-                hint=INSTALL_URL_HINT,
-            ) from error
-    except (OSError, http.client.HTTPException):
+    if "@" in urlsplit(url).netloc:  # the password in it is for the machine to send
         return
+    session = BoundedSession()
+    session.trust_env = _is_public(url)  # a proxy's answer would be about another network
+    headers = {"User-Agent": "curl/8 (ecsmachine)"}
+    limits = (timeout_s, timeout_s)
+    try:
+        with session:
+            answer = session.exchange("GET", url, data=None, headers=headers, timeout=limits)
+    except (OSError, UnusableProxyError):
+        return
+    if answer.status_code in _GONE:
+        raise PreCreateCheckError(
+            f"The engine install URL {url} answers {answer.status_code} {answer.reason[:100]}",
+            hint=INSTALL_URL_HINT,
+        )
 
 
 def _is_public(url: str) -> bool:

@@ -21,8 +21,8 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 from ecsmachine.errors import MachineError
 from ecsmachine.http_client.answer import TimedResponse
 
-LONGEST_ANSWER = 8 << 20
-"""How long an answer may be, in bytes, unless told otherwise: ten times what any has."""
+_LONGEST_ANSWER = 8 << 20
+"""How long an answer may be, in bytes: ten times what any has."""
 
 _BLOCK = 1 << 16
 
@@ -44,15 +44,14 @@ class UnusableProxyError(MachineError):
 
 
 class BoundedSession(requests.Session):
-    """A session whose answers have at most ``longest`` bytes, and follow no redirection.
+    """A session whose answers are at most so long, and which follows no redirection.
 
     The read timeout of a request is that of the whole answer. Raises :class:`AnswerTooLongError`
     and :class:`UnusableProxyError` besides the errors of requests.
     """
 
-    def __init__(self, *, longest: int = LONGEST_ANSWER):
+    def __init__(self) -> None:
         super().__init__()
-        self._longest = longest
         # what is not compressed cannot become a thousand times as long
         self.headers["Accept-Encoding"] = "identity"
         for scheme in ("http://", "https://"):
@@ -138,7 +137,7 @@ class BoundedSession(requests.Session):
         try:
             while block := response.raw.read(_BLOCK, decode_content=False):
                 body += block
-                if len(body) > self._longest:
+                if len(body) > _LONGEST_ANSWER:
                     raise AnswerTooLongError("the answer is too long", response=response)
                 if response.raw.length_remaining == 0:
                     break

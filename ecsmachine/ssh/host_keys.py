@@ -81,35 +81,25 @@ class PinnedKey:
         return [known[0]] if known else []
 
     def check(self, host: str, key: PKey) -> None:
-        """Pin the key at first contact; later compare it with the pin."""
-        check(self.path, host, key)
+        """Pin the key at first contact; later compare it with the pin.
+
+        Raises :class:`HostKeyChangedError` if it is another one.
+        """
+        known = pinned(self.path)
+        if known is None:
+            pin(self.path, key)
+        elif known != (key.get_name(), key.get_base64()):
+            raise HostKeyChangedError(
+                f"The host key of {host} has changed: it shows {key.fingerprint}, not the one "
+                f"pinned in {self.path}",
+                hint="Somebody may be intercepting the connection, or the host was reinstalled. "
+                f"If you know that it was, run: ecsmachine trust {self.path.parent.name}",
+            )
 
 
 def pin(pin_path: Path, key: PKey) -> None:
-    """Pin a key in place of the one that was pinned."""
-    _pin(pin_path, (key.get_name(), key.get_base64()))
-
-
-def check(pin_path: Path, host: str, key: PKey) -> None:
-    """Pin the key at first contact; later compare it with the pin.
-
-    Raises :class:`HostKeyChangedError` if it is another one.
-    """
-    known = pinned(pin_path)
-    shown = (key.get_name(), key.get_base64())
-    if known is None:
-        _pin(pin_path, shown)
-    elif known != shown:
-        raise HostKeyChangedError(
-            f"The host key of {host} has changed: it shows {key.fingerprint}, not the one pinned "
-            f"in {pin_path}",
-            hint="Somebody may be intercepting the connection, or the host was reinstalled. If "
-            f"you know that it was, run: ecsmachine trust {pin_path.parent.name}",
-        )
-
-
-def _pin(pin_path: Path, shown: tuple[str, str]) -> None:
+    """Pin a key, in place of the one that was pinned if one was."""
     try:
-        write_private(pin_path, line_of(pin_path, shown))
+        write_private(pin_path, line_of(pin_path, (key.get_name(), key.get_base64())))
     except OSError as error:
         raise NotWrittenError(pin_path, error) from error

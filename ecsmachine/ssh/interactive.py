@@ -140,7 +140,8 @@ def check_host_key(target: SSHTarget, pin_path: Path) -> None:
     """
     if host_keys.pinned(pin_path):
         with contextlib.suppress(SSHError):
-            host_keys.check(pin_path, target.host, shown_host_key(target, pin_path))
+            shown = shown_host_key(target, pin_path)
+            host_keys.PinnedKey(pin_path).check(target.host, shown)
 
 
 def _without_options(command: Sequence[str]) -> Sequence[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
-from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock, Thread
 from typing import TYPE_CHECKING
@@ -47,24 +46,17 @@ def target_of(text: str) -> SSHTarget:
 
 
 class JumpHost:
-    """A jump host, logged in to at first use with the keys of the agent and of ``~/.ssh``."""
+    """A jump host, logged in to at first use with the keys of the agent and of ``~/.ssh``.
+
+    ``target`` is the login on the jump host itself, ``known_hosts`` the files that know its key.
+    """
 
     def __init__(self, target: SSHTarget, own_known_hosts: Path):
         """A host key that no file of the user knows is written into ``own_known_hosts``."""
-        self._target = target
-        self._known_hosts = [own_known_hosts, *users_files()]
+        self.target = target
+        self.known_hosts = [own_known_hosts, *users_files()]
         self._lock = Lock()
         self._transport: Transport | None = None
-
-    @property
-    def target(self) -> SSHTarget:
-        """The login on the jump host itself."""
-        return self._target
-
-    @property
-    def known_hosts(self) -> Sequence[Path]:
-        """The files that know its host key."""
-        return self._known_hosts
 
     def open(self, host: str, port: int, *, timeout_s: float) -> socket.socket:
         """Return a connection to a port that the jump host reaches (``direct-tcpip``)."""
@@ -78,7 +70,7 @@ class JumpHost:
         except paramiko.ChannelException as error:
             if error.code == _PROHIBITED:
                 raise JumpError(
-                    f"The jump host {self._target.name} does not forward to "
+                    f"The jump host {self.target.name} does not forward to "
                     f"{address_of(host, port)}",
                     hint="Its sshd_config may have AllowTcpForwarding no, or PermitOpen.",
                 ) from error
@@ -98,11 +90,11 @@ class JumpHost:
     def _connected(self, timeout_s: float) -> Transport:
         with self._lock:
             if self._transport is None or not self._transport.is_active():
-                port = self._target.port
-                name = self._target.host if port == 22 else f"[{self._target.host}]:{port}"
+                port = self.target.port
+                name = self.target.host if port == 22 else f"[{self.target.host}]:{port}"
                 try:
                     self._transport = authenticated(
-                        self._target, KnownHosts(name, self._known_hosts), timeout_s=timeout_s
+                        self.target, KnownHosts(name, self.known_hosts), timeout_s=timeout_s
                     )
                 except AuthenticationError as error:
                     raise JumpError(

@@ -65,9 +65,9 @@ def load(path: Path, passphrase: str | None = None) -> PrivateKey:
         raise KeyFileError(f"Cannot read the private key {path}: {error.strerror}") from error
 
 
-def load_unlocked(path: Path, passphrase: str | None = None) -> PKey:
+def load_unlocked(path: Path) -> PKey:
     """Return a private key that can sign. Raises as :func:`load`, and for one with a passphrase."""
-    key = load(path, passphrase).key
+    key = load(path).key
     if key is None:
         raise passphrase_needed(path)
     return key

@@ -62,7 +62,7 @@ def host_key(subject: Subject) -> str | Warned:
     shown = shown_host_key(target, pin_path, timeout_s=_CONNECT_S)
     if known is None:
         return Warned("none is pinned yet: the first login pins the one that is shown then")
-    host_keys.check(pin_path, target.host, shown)
+    host_keys.PinnedKey(pin_path).check(target.host, shown)
     return f"{known[0]} {host_keys.fingerprint(known[1])}"
 
 

@@ -98,10 +98,7 @@ def baked_images(
 
 def regions(context: DriverContext, values: Mapping[str, OptionValue]) -> list[str]:
     """Return all regions that the account may use (DescribeRegions)."""
-    from ecsmachine.drivers.aliyunecs.options.reading import settings_of
-    from ecsmachine.drivers.aliyunecs.resources.cloud import cloud_of
-
-    return cloud_of(settings_of(_account(values)), context.environment).ecs.region_ids()
+    return _cloud(context, values, "").ecs.region_ids()
 
 
 def _cloud(context: DriverContext, values: Mapping[str, OptionValue], region: str) -> Cloud:

@@ -77,28 +77,8 @@ def create(
         if journal.removing:
             _finish_removal(store, request.name, journal, say)
             journal = store.journal(request.name)
-        jump = store.jump(request.ssh_jump)
-        machine = Machine(
-            name=request.name,
-            driver=store.new_driver(
-                request.driver_name,
-                request.name,
-                request.driver_values,
-                checkpoint=checkpoint,
-                jump=jump,
-                isolated="From" in request.bake,
-            ),
-            auth=auth_options(
-                store.path,
-                request.name,
-                given=request.certificate_paths,
-                server_cert_sans=request.tls_sans,
-                jump=jump,
-            ),
-            engine=request.engine,
-            swarm=request.swarm,
-        )
-        if jump and not machine.driver.provisions:
+        machine = new_machine(store, request, checkpoint)
+        if machine.auth.jump and not machine.driver.provisions:
             say(f"The driver {request.driver_name} has no login: --ssh-jump has no effect")
             machine.auth.jump = None
         _check_role(machine.driver, request)
@@ -150,6 +130,37 @@ def create(
     return machine
 
 
+def new_machine(
+    store: Store, request: CreateRequest, checkpoint: Checkpoint, *, to_be_made: bool = True
+) -> Machine:
+    """Return the machine that is asked for, of which nothing is there yet.
+
+    ``checkpoint`` is told of its driver's requests. Nothing is written if it is not ``to_be_made``.
+    """
+    jump = store.jump(request.ssh_jump)
+    return Machine(
+        name=request.name,
+        driver=store.new_driver(
+            request.driver_name,
+            request.name,
+            request.driver_values,
+            to_be_made=to_be_made,
+            checkpoint=checkpoint,
+            jump=jump,
+            isolated="From" in request.bake,
+        ),
+        auth=auth_options(
+            store.path,
+            request.name,
+            given=request.certificate_paths,
+            server_cert_sans=request.tls_sans,
+            jump=jump,
+        ),
+        engine=request.engine,
+        swarm=request.swarm,
+    )
+
+
 def validate(request: CreateRequest) -> None:
     """Raise :class:`UsageError` for values that are wrong whatever the cloud says."""
     validate_name(request.name)
@@ -196,15 +207,7 @@ def plan(
     store.check_place(request.name)
     if store.exists(request.name) and not replacing:
         _check_unfinished(store, request.name, store.journal(request.name))
-    jump = store.jump(request.ssh_jump)
-    machine = Machine(
-        name=request.name,
-        driver=store.new_driver(
-            request.driver_name, request.name, request.driver_values, to_be_made=False, jump=jump
-        ),
-        auth=auth_options(store.path, request.name, given=request.certificate_paths, jump=jump),
-        engine=request.engine,
-    )
+    machine = new_machine(store, request, store.checkpoint, to_be_made=False)
     _check_role(machine.driver, request)
     report("Running pre-create checks...")
     check(machine, report, installs=request.provision)

@@ -19,7 +19,6 @@ from ecsmachine.machine.create_request import (
     engine_differences,
 )
 from ecsmachine.machine.interruption import Interruption, WorkInterrupted, first_done
-from ecsmachine.machine.model import Machine, auth_options
 from ecsmachine.machine.store import Store
 
 
@@ -143,28 +142,15 @@ def _check_once(
 ) -> Driver | None:
     """Run the checks for the first of the machines; return its driver, for the others."""
     first = requests[0]
-    checkpoint = interruption.checking_at(store.checkpoint)
-    jump = store.jump(first.ssh_jump)
-    driver = store.new_driver(
-        first.driver_name, first.name, first.driver_values, checkpoint=checkpoint, jump=jump
-    )
-    if not isinstance(driver, ManyAtOnce):
+    machine = single.new_machine(store, first, interruption.checking_at(store.checkpoint))
+    if not isinstance(machine.driver, ManyAtOnce):
         return None
     if len(requests) > 1:
-        driver.check_several()
+        machine.driver.check_several()
     report = report_for(first.name)
     report("Running pre-create checks...")
-    single.check(
-        Machine(
-            name=first.name,
-            driver=driver,
-            auth=auth_options(store.path, first.name, jump=jump),
-            engine=first.engine,
-        ),
-        report,
-        installs=first.provision,
-    )
-    return driver
+    single.check(machine, report, installs=first.provision)
+    return machine.driver
 
 
 def _difference(store: Store, request: CreateRequest, error: MachineError) -> MachineError | None:

@@ -40,7 +40,8 @@ def explain(
         return own
     if isinstance(error, ssl.SSLCertVerificationError):
         served = served_certificate(host, port, auth, timeout_s=min(timeout_s, _LONGEST_LOOK_S))
-        return _of_served(host, auth, served, error)
+        fault = None if served is None else served_fault(host, auth, served)
+        return fault or Refusal(error.verify_message, None)
     return _of_alert(auth, error.reason or str(error))
 
 
@@ -86,16 +87,6 @@ def served_certificate(
         return certificate_in(ssl.DER_cert_to_PEM_cert(shown or b"").encode(), MachineError)
     except (OSError, ValueError, MachineError):
         return None
-
-
-def _of_served(
-    host: str,
-    auth: AuthOptions,
-    served: x509.Certificate | None,
-    error: ssl.SSLCertVerificationError,
-) -> Refusal:
-    fault = None if served is None else served_fault(host, auth, served)
-    return fault or Refusal(error.verify_message, None)
 
 
 def served_fault(host: str, auth: AuthOptions, served: x509.Certificate) -> Refusal | None:

@@ -7,8 +7,9 @@ first in a fixed order is reported. What they find out goes into the plan, for c
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeVar
 
@@ -24,6 +25,7 @@ from ecsmachine.drivers.aliyunecs.checks.instance_type import (
     named_type,
     no_vswitch,
     not_offered,
+    offers_of,
 )
 from ecsmachine.drivers.aliyunecs.checks.price import priced
 from ecsmachine.drivers.aliyunecs.options.disk_categories import PREFERENCE, check_disk_size
@@ -64,26 +66,12 @@ def check(
 
     Raises :class:`PreCreateCheckError`.
     """
-    try:
-        return _check(cloud, context, settings, report, own_instance_id, begun_with)
-    except (ApiError, ConnectionLostError) as error:
-        raise PreCreateCheckError(error.message, hint=error.hint) from error
-
-
-def _check(
-    cloud: Cloud,
-    context: DriverContext,
-    settings: Settings,
-    report: Report,
-    own_instance_id: str,
-    begun_with: str,
-) -> Plan:
     public_key = (
         check_login_key(settings.ssh_keypath, "--aliyunecs-ssh-keypath", context.passphrases)
         if settings.ssh_keypath
         else ""
     )
-    with ThreadPoolExecutor(max_workers=_MOST_AT_ONCE) as pool:
+    with _as_failed_check(), ThreadPoolExecutor(max_workers=_MOST_AT_ONCE) as pool:
 
         def ask(question: Callable[[], T]) -> Future[T]:
             return pool.submit(question)
@@ -161,6 +149,15 @@ def _check(
             report(f"Price: {cost.words()}" if cost else "Price: unknown, ECS does not return it")
             plan = replace(plan, tried=tried.result())
         return replace(plan, group=groups[1].result() if groups else None)
+
+
+@contextmanager
+def _as_failed_check() -> Iterator[None]:
+    """Let what the cloud refuses, or does not answer, be a check that has failed."""
+    try:
+        yield
+    except (ApiError, ConnectionLostError) as error:
+        raise PreCreateCheckError(error.message, hint=error.hint) from error
 
 
 def _account_id(cloud: Cloud) -> str:
@@ -270,7 +267,11 @@ def _places(
             data = ""
             if settings.disk_size_gib:
                 if data_by_zone is None:
-                    data_by_zone = _by_zone(_data_disk_offers(cloud, settings, system))
+                    beside = {
+                        "instance_type": candidate.kind.id,
+                        "system_disk_category": system,
+                    }
+                    data_by_zone = _by_zone(offers_of(cloud, settings, "DataDisk", **beside))
                 data = _disk_category("data", settings, data_by_zone.get(zone, []))
             places.append(
                 Place(
@@ -295,19 +296,6 @@ def _by_zone(offers: list[Offer]) -> dict[str, list[Offer]]:
         if offer.available:
             by_zone.setdefault(offer.zone, []).append(offer)
     return by_zone
-
-
-def _data_disk_offers(cloud: Cloud, settings: Settings, system_disk_category: str) -> list[Offer]:
-    """Return the data disks that each zone offers beside that system disk."""
-    return cloud.ecs.offers(
-        "DataDisk",
-        zone=settings.zone,
-        instance_type=settings.instance_type,
-        system_disk_category=system_disk_category,
-        io_optimized="optimized" if settings.io_optimized else "none",
-        charge_type=settings.charge_type,
-        spot_strategy=settings.spot_strategy,
-    )
 
 
 def _check_private_ip(settings: Settings, vswitch: VSwitch | None) -> None:

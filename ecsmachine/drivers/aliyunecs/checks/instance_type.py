@@ -91,15 +91,7 @@ def cheapest_types(
 
     Raises :class:`PreCreateCheckError` if there is none.
     """
-    offers = ask(
-        lambda: cloud.ecs.offers(
-            "InstanceType",
-            zone=settings.zone,
-            io_optimized="optimized" if settings.io_optimized else "none",
-            charge_type=settings.charge_type,
-            spot_strategy=settings.spot_strategy,
-        )
-    )
+    offers = ask(lambda: offers_of(cloud, settings, "InstanceType"))
     types = _fitting(cloud, settings, most=_TIMES_LARGER)
     in_stock = [offer for offer in offers.result() if offer.available]
     offered = {offer.value for offer in in_stock if is_usable(offer.zone)}
@@ -127,6 +119,26 @@ def cheapest_types(
         )
     )
     return fitting[:_MOST_TRIED]
+
+
+def offers_of(
+    cloud: Cloud,
+    settings: Settings,
+    resource: str,
+    *,
+    instance_type: str = "",
+    system_disk_category: str = "",
+) -> list[Offer]:
+    """Return what the zones that the settings allow offer of a resource, as it is to be paid."""
+    return cloud.ecs.offers(
+        resource,
+        zone=settings.zone,
+        instance_type=instance_type,
+        system_disk_category=system_disk_category,
+        io_optimized="optimized" if settings.io_optimized else "none",
+        charge_type=settings.charge_type,
+        spot_strategy=settings.spot_strategy,
+    )
 
 
 def not_offered(
@@ -179,14 +191,7 @@ def chosen(candidates: Sequence[Candidate], place: Place) -> str:
 def _system_disks(cloud: Cloud, settings: Settings, name: str) -> list[Offer]:
     """Return the system disks that each zone offers with an instance type."""
     try:
-        return cloud.ecs.offers(
-            "SystemDisk",
-            zone=settings.zone,
-            instance_type=name,
-            io_optimized="optimized" if settings.io_optimized else "none",
-            charge_type=settings.charge_type,
-            spot_strategy=settings.spot_strategy,
-        )
+        return offers_of(cloud, settings, "SystemDisk", instance_type=name)
     except ApiError as error:
         if error.meaning not in _NOT_OFFERED:
             raise

@@ -67,7 +67,10 @@ def commands(disk: DataDisk, facts: Facts, packages: PackageManager) -> list[str
             hint="Unmount that disk, or give the machine a disk of its own, then try again.",
         )
     wanted: list[str] = []
-    if not _is_empty(found) and found.probe.get("TYPE") != disk.file_system:
+    is_mounted = mounted[:1] in ([found.device], [found.probe.get("REAL")])
+    # what an adopted machine has is not known before: it stays
+    file_system = mounted[1] if is_mounted else disk.file_system
+    if not _is_empty(found) and found.probe.get("TYPE") != file_system:
         raise ProvisionError(
             _STEP,
             f"{found.device} already holds data ({_contents(found)}), and was not changed",
@@ -75,7 +78,7 @@ def commands(disk: DataDisk, facts: Facts, packages: PackageManager) -> list[str
         )
     if _is_empty(found):
         wanted += _format(disk, device, packages)
-    if not mounted or mounted[0] not in (found.device, found.probe.get("REAL")):
+    if not is_mounted:
         wanted.append(f"mkdir -p {MOUNT_POINT}")
         if facts.engine_running:
             wanted.append("systemctl stop docker.socket docker.service")
@@ -87,7 +90,7 @@ def commands(disk: DataDisk, facts: Facts, packages: PackageManager) -> list[str
         )
     uuid = found.probe.get("UUID")
     if uuid is None or _in_fstab(facts["fstab"]) != [f"UUID={uuid}"]:
-        wanted += _write_down(disk, device)
+        wanted += _write_down(file_system, device)
     return wanted
 
 
@@ -149,10 +152,10 @@ def _is_partitioned(found: _Found, sources: list[str]) -> bool:
     return any(re.fullmatch(f"({disks})p?[0-9]+", source) for source in sources)
 
 
-def _write_down(disk: DataDisk, device: str) -> list[str]:
+def _write_down(file_system: str, device: str) -> list[str]:
     """Put the disk's line in the place of any other for the mount point."""
     # a disk that is missing must not keep the host from booting
-    line = f"UUID=%s {MOUNT_POINT} {disk.file_system} defaults,nofail%s 0 2\\n"
+    line = f"UUID=%s {MOUNT_POINT} {file_system} defaults,nofail%s 0 2\\n"
     return [
         f"uuid=$(blkid -p -s UUID -o value {device})",
         f"options=$(awk '$2 == \"{MOUNT_POINT}\" {{ last = $4 }} END {{ print last }}' "

@@ -81,6 +81,15 @@ def test_a_disk_in_use_is_left_alone() -> None:
     assert commands(DISK, host(formatted("ext4"), fstab=fstab, mounted=mounted)) == []
 
 
+def test_a_disk_in_use_keeps_its_file_system_where_another_is_recorded() -> None:
+    fstab = f"UUID={UUID} /var/lib/docker xfs defaults,nofail,uquota,pquota 0 2"
+    assert commands(DISK, host(formatted("xfs"), fstab=fstab, mounted="/dev/vdb xfs")) == []
+    wanted = commands(DISK, host(formatted("xfs"), mounted="/dev/vdb xfs"))
+    assert any("UUID=%s /var/lib/docker xfs defaults" in line for line in wanted)
+    with pytest.raises(ProvisionError, match="already holds data"):
+        commands(DISK, host(formatted("xfs"), mounted="/dev/vda xfs"))
+
+
 @pytest.mark.parametrize(
     ("fstab", "mounted"),
     [

@@ -125,10 +125,17 @@ def test_tags_of_alibaba_clouds_own_are_no_user_tags_of_an_adopted_machine(groun
 
 
 def test_an_adopted_machine_is_recorded_as_it_is(ground: Ground) -> None:
-    ground.create(allocate_eip=True, internet_max_bandwidth=7, host_name="db.example.com")
+    before = ground.create(
+        allocate_eip=True,
+        internet_max_bandwidth=7,
+        auto_release_time="48h",
+        host_name="db.example.com",
+    ).driver
+    assert isinstance(before, AliyunEcsDriver)
     driver = adopted(ground, "dev1")
     known = driver.recorded()
     assert driver.host_name() == "db.example.com"
+    assert driver.expires() == before.expires() != ""
     assert {option: known[option] for option in driver.observed().values if option in known} == {
         option: value for option, value in driver.observed().values.items() if option in known
     }

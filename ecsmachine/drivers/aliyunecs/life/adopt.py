@@ -9,7 +9,7 @@ from ecsmachine.aliyun.ecs_values import Instance
 from ecsmachine.drivers.aliyunecs.life import tagged
 from ecsmachine.drivers.aliyunecs.life.create import note
 from ecsmachine.drivers.aliyunecs.life.driver import AliyunEcsDriver
-from ecsmachine.drivers.aliyunecs.life.observing import user_tags
+from ecsmachine.drivers.aliyunecs.life.observing import user_tags, whole_minutes
 from ecsmachine.drivers.aliyunecs.life.record import new_record
 from ecsmachine.drivers.aliyunecs.life.remove import SHARED_KINDS
 from ecsmachine.drivers.aliyunecs.options.reading import settings_of
@@ -117,6 +117,7 @@ def _describe(cloud: Cloud, record: Record, found: Instance) -> None:
     record.internet_charge_type = found.internet_charge_type or record.internet_charge_type
     record.bandwidth_mbps = found.eip_bandwidth_mbps or found.internet_max_bandwidth_mbps
     record.description = found.description
+    record.auto_release_time = whole_minutes(found.auto_release)
     record.resource_group_id = found.resource_group_id
     record.private_only = record.private_only or not found.public_address
     record.tags = user_tags(found.tags) or None

@@ -105,7 +105,7 @@ def _of_instance(record: Record, found: Instance, lookup: SharedLookup) -> dict[
         "description": found.description,
         "deletion_protection": found.deletion_protection,
         "tags": user_tags(found.tags),
-        "auto_release_time": _whole_minutes(found.auto_release),
+        "auto_release_time": whole_minutes(found.auto_release),
         "private_ip": found.private_address,
         "zone": found.zone,
         "vpc_id": found.vpc_id,
@@ -202,6 +202,6 @@ def _port_range(rule: Permission) -> PortRange:
     return PortRange(rule.protocol, max(first, 1), last)
 
 
-def _whole_minutes(time: str) -> str:
+def whole_minutes(time: str) -> str:
     """Return a time as it is asked for, of one that DescribeInstances tells without seconds."""
     return time if time.count(":") != 1 else f"{time.removesuffix('Z')}:00Z"

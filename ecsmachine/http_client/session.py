@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import socket
 from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import ip_address
@@ -16,7 +17,12 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import select_proxy
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+from urllib3.exceptions import (
+    HTTPError,
+    LocationParseError,
+    NewConnectionError,
+    ReadTimeoutError,
+)
 
 from ecsmachine.errors import MachineError
 from ecsmachine.http_client.answer import TimedResponse
@@ -184,6 +190,12 @@ class _Connection(HTTPConnection):
 
     response_class = TimedResponse
     _held: list[Any] | None = None
+
+    def _new_conn(self) -> socket.socket:
+        try:
+            return super()._new_conn()
+        except LocationParseError as error:  # a name that no host can have
+            raise NewConnectionError(self, str(error)) from error
 
     def request(self, *arguments: Any, **options: Any) -> None:
         """Send a request."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from ecsmachine.documents.rules import WEB_URL
 from ecsmachine.errors import PreCreateCheckError, UsageError
 from ecsmachine.provision.base import INSTALL_URL_HINT
 
@@ -12,12 +13,7 @@ _GONE = {400, 401, 403, 404, 405, 410, 451}
 
 def validate_install_url(url: str) -> None:
     """Raise :class:`UsageError` unless ``url`` is an ``http`` or ``https`` address."""
-    try:
-        parts = urlsplit(url)
-        complete = parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        complete = False
-    if not complete:
+    if not WEB_URL.fits(url):
         raise UsageError(
             f'The engine install URL "{url}" is not an http or https URL',
             hint="Set --engine-install-url or MACHINE_DOCKER_INSTALL_URL, "

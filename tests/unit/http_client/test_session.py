@@ -15,6 +15,8 @@ import requests
 
 from ecsmachine.aliyun.access_key import Credentials, FixedCredentials
 from ecsmachine.aliyun.ecs import EcsClient
+from ecsmachine.aliyun.errors import ConnectionLostError
+from ecsmachine.aliyun.transport import Transport
 from ecsmachine.http_client.session import BoundedSession, UnusableProxyError, is_here
 
 VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -86,6 +88,20 @@ def test_a_proxy_that_is_none_for_http_is_told_at_once(
         ecs.zone_ids()
     assert "secret" not in refused.value.message
     assert "NO_PROXY=ecs.example.invalid" in str(refused.value.hint)
+
+
+@pytest.mark.parametrize("host", ["a..b", f"{'a' * 64}.example.invalid"])
+def test_a_name_that_no_host_can_have_is_one_that_cannot_be_reached(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = FixedCredentials("flags", Credentials("id", "secret"))
+    there = Transport(f"https://{host}", check="the address")
+    with pytest.raises(ConnectionLostError, match="cannot be reached"):
+        there.send("GET /", "GET", "/", data=None, headers={})
+    monkeypatch.setenv("HTTPS_PROXY", f"http://{host}:3128")
+    ecs = EcsClient("cn-hangzhou", key, custom_endpoint="https://ecs.example.invalid")
+    with pytest.raises(ConnectionLostError, match=r"the proxy for ecs\.example\.invalid"):
+        ecs.zone_ids()
 
 
 @pytest.mark.parametrize(

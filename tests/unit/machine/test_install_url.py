@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from ecsmachine.errors import PreCreateCheckError
-from ecsmachine.machine.install_url import check_install_url
+from ecsmachine.errors import PreCreateCheckError, UsageError
+from ecsmachine.machine.install_url import check_install_url, validate_install_url
 
 
 class _Refusing(BaseHTTPRequestHandler):
@@ -43,3 +43,15 @@ def test_but_of_all_others() -> None:
         check_install_url("http://get.example.invalid/", timeout_s=5)
     # the mirror that old guides name is gone: none need be named any more
     assert "leave both out" in (refused.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    "url", ["get.docker.com", "ftp://get.docker.com", "https://", "http://a..b/"]
+)
+def test_a_text_that_is_no_address_of_the_web(url: str) -> None:
+    with pytest.raises(UsageError, match="not an http or https URL"):
+        validate_install_url(url)
+
+
+def test_a_password_in_the_address_is_not_sent_from_here() -> None:
+    check_install_url("http://me:secret@get.example.invalid/", timeout_s=5)

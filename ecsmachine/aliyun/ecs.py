@@ -306,11 +306,16 @@ class EcsClient(RegionalClient):
 
     def tag(self, resource_type: str, resource_ids: Sequence[str], tags: Mapping[str, str]) -> None:
         """Tag at most 50 resources (TagResources); types are instance, disk, securitygroup, …"""
-        self.call(
+        self.rpc.call(
             "TagResources",
-            ResourceType=resource_type,
-            **numbered("ResourceId", tuple(resource_ids)),
-            **tag_parameters(tags),
+            {
+                "RegionId": self.region,
+                "ResourceType": resource_type,
+                **numbered("ResourceId", tuple(resource_ids)),
+                **tag_parameters(tags),
+            },
+            idempotent=True,
+            with_empty=True,  # a tag's value may be empty, but has to be there
         )
 
     def security_groups(

@@ -93,11 +93,17 @@ class RpcClient:
         return f"RpcClient({self.endpoint!r}, {self._version!r})"
 
     def call(
-        self, action: str, parameters: Mapping[str, Parameter], *, idempotent: bool | None = None
+        self,
+        action: str,
+        parameters: Mapping[str, Parameter],
+        *,
+        idempotent: bool | None = None,
+        with_empty: bool = False,
     ) -> Answer:
         """Carry out an action and return its answer.
 
-        Parameters that are None or "" are left out. Throttling is waited out, by all requests of
+        Parameters that are None are left out, and those that are "" unless they are sent
+        ``with_empty``. Throttling is waited out, by all requests of
         this process for the same action and account together. A server's own
         fault, and a connection that breaks after the request was sent, are tried again only if
         doing the action twice does no harm: reading does none, nor does a request with a
@@ -106,7 +112,8 @@ class RpcClient:
         Raises :class:`ApiError` and :class:`ConnectionLostError`; reading a field of the answer
         raises :class:`AnswerError`.
         """
-        sent = {key: _text(value) for key, value in parameters.items() if value not in (None, "")}
+        left_out = (None,) if with_empty else (None, "")
+        sent = {key: _text(value) for key, value in parameters.items() if value not in left_out}
         if idempotent is None:
             idempotent = "ClientToken" in sent or action.startswith(("Describe", "Get", "List"))
         try:

@@ -488,6 +488,12 @@ def test_our_own_tags_are_neither_seen_nor_touched(rig: Rig) -> None:
     assert values(rig, driver)["aliyunecs-tag"] == []
 
 
+def test_a_tag_may_be_without_a_value(rig: Rig) -> None:
+    driver, _ = rig.create(tag=["old="], allocate_eip=True)
+    changed = change(rig, driver, "tag", ["new=", "team=a"])
+    assert values(rig, changed)["aliyunecs-tag"] == ["new=", "team=a"]
+
+
 def test_drift_is_seen(rig: Rig) -> None:
     driver, _ = rig.create(**MADE_WITH)
     ecs, instance_id = driver._cloud.ecs, driver.config()["InstanceId"]

@@ -141,6 +141,19 @@ def test_an_adopted_machine_is_recorded_as_it_is(ground: Ground) -> None:
     }
 
 
+@pytest.mark.parametrize("private", [False, True])
+def test_a_machine_that_was_stopped_without_charge_is_adopted(
+    ground: Ground, private: bool
+) -> None:
+    before = ground.create(private_address_only=private).driver
+    assert isinstance(before, AliyunEcsDriver)
+    before.stop_without_charge(ground.rig.report)
+    driver = adopted(ground, "dev1")
+    driver.start(ground.rig.report)
+    public, own = driver.address(), driver.config()["PrivateIPAddress"]
+    assert (public == own) is private
+
+
 def test_an_instance_whose_host_has_its_machines_name_takes_the_new_one(ground: Ground) -> None:
     ground.create()
     assert adopted(ground, "dev2").host_name() == ""

@@ -119,7 +119,9 @@ def _describe(cloud: Cloud, record: Record, found: Instance) -> None:
     record.description = found.description
     record.auto_release_time = whole_minutes(found.auto_release)
     record.resource_group_id = found.resource_group_id
-    record.private_only = record.private_only or not found.public_address
+    # one that was stopped without charge has given its address back, and gets another
+    is_public = bool(found.public_address or found.internet_max_bandwidth_mbps)
+    record.private_only = record.private_only or not is_public
     record.tags = user_tags(found.tags) or None
     record.open_ports = record.source_cidrs = None  # whose the rules of its group are is not known
     groups = found.security_group_ids

@@ -32,24 +32,16 @@ class Interruption:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()  # a signal handler may come into its own thread's way
-        self._asked = False
-        self._shielded = False
-        self._wake: list[Callable[[], None]] = []
-
-    @property
-    def asked(self) -> bool:
+        self.asked = False
         """Whether the work was asked to end."""
-        return self._asked
-
-    @property
-    def shielded(self) -> bool:
+        self.shielded = False
         """Whether what runs now goes to its end: it undoes the work."""
-        return self._shielded
+        self._wake: list[Callable[[], None]] = []
 
     def ask(self) -> None:
         """Ask the work to end, and break off what it waits for."""
         with self._lock:
-            self._asked = True
+            self.asked = True
             wake = list(self._wake)
         for callback in wake:
             with contextlib.suppress(Exception):
@@ -57,7 +49,7 @@ class Interruption:
 
     def check(self) -> None:
         """Raise :class:`WorkInterrupted` if the work was asked to end."""
-        if self._asked and not self._shielded:
+        if self.asked and not self.shielded:
             raise WorkInterrupted
 
     def checking_at(self, checkpoint: Callable[[str], None]) -> Callable[[str], None]:
@@ -72,7 +64,7 @@ class Interruption:
 
     def shield(self) -> None:
         """Let what comes now go to its end: it undoes the work."""
-        self._shielded = True
+        self.shielded = True
 
     @contextlib.contextmanager
     def waking(self, callback: Callable[[], None]) -> Iterator[None]:

@@ -30,46 +30,30 @@ class FileJournal:
     def __init__(self, path: Path, checkpoint: Checkpoint = no_checkpoint):
         self._path = path
         self._checkpoint = checkpoint
-        self._create_id = ""
-        self._complete = False
+        self.create_id = ""
+        """Identifies this create."""
+        self.complete = False
+        """Whether the create that this journal is of came to its end."""
+        self.removing = False
+        """Whether the removal of what it lists was begun: some of it may be gone."""
+        self.request: Mapping[str, Any] = {}
+        """What the create was asked for, as far as it is written down; empty if it is not."""
         self._adopted = False
-        self._removing = False
         self._resources: list[Resource] = []
-        self._request: Mapping[str, Any] = {}
         try:
             self._read()
         except FileNotFoundError:
-            self._create_id = os.urandom(8).hex()
-
-    @property
-    def create_id(self) -> str:
-        """Identifies this create."""
-        return self._create_id
-
-    @property
-    def complete(self) -> bool:
-        """Whether the create that this journal is of came to its end."""
-        return self._complete
+            self.create_id = os.urandom(8).hex()
 
     @property
     def adopting(self) -> bool:
         """Whether it is of an adoption that did not come to its end."""
-        return self._adopted and not self._complete
-
-    @property
-    def removing(self) -> bool:
-        """Whether the removal of what it lists was begun: some of it may be gone."""
-        return self._removing
-
-    @property
-    def request(self) -> Mapping[str, Any]:
-        """What the create was asked for, as far as it is written down; empty if it is not."""
-        return self._request
+        return self._adopted and not self.complete
 
     @property
     def bake(self) -> Mapping[str, str]:
         """What an image is baked of the machine for: its family, and what became of it."""
-        bake: Mapping[str, str] = self._request.get("Bake", {})
+        bake: Mapping[str, str] = self.request.get("Bake", {})
         return bake
 
     def begin(self, request: Mapping[str, Any] | None = None) -> None:
@@ -77,12 +61,12 @@ class FileJournal:
 
         ``request`` is what was asked for, without secrets.
         """
-        self._request = request or self._request
+        self.request = request or self.request
         self._write("begin")
 
     def begin_adoption(self, create_id: str) -> None:
         """Write the journal of a machine whose instance is there: ``create_id`` is in its tags."""
-        self._create_id = create_id
+        self.create_id = create_id
         self._adopted = True
         self._write("begin")
 
@@ -93,7 +77,7 @@ class FileJournal:
         """
         if not self._path.exists():
             return
-        self._removing = True
+        self.removing = True
         with contextlib.suppress(MachineError):
             self._write("removal")
 
@@ -103,19 +87,19 @@ class FileJournal:
         ``facts`` are kept with what it was asked for, until the machine is gone.
         """
         self._resources = [each for each in self._resources if each not in resources]
-        self._request = {**self._request, "Bake": {**self.bake, **facts}}
-        self._removing = True
+        self.request = {**self.request, "Bake": {**self.bake, **facts}}
+        self.removing = True
         self._write("hand over")
 
     def end_removal(self) -> None:
         """Write down that the removal was refused, and nothing was removed: it is whole."""
-        if self._removing:
-            self._removing = False
+        if self.removing:
+            self.removing = False
             self._write("end of removal")
 
     def finish(self) -> None:
         """Write down that the machine is whole."""
-        self._complete = True
+        self.complete = True
         self._write("finish")
 
     def find(self, kind: str, **details: str) -> Resource | None:
@@ -153,11 +137,11 @@ class FileJournal:
         """Return the object that the file holds."""
         return {
             "Version": _VERSION,
-            "CreateId": self._create_id,
-            "Complete": self._complete,
+            "CreateId": self.create_id,
+            "Complete": self.complete,
             "Adopted": self._adopted,
-            "Removing": self._removing,
-            "Request": self._request,
+            "Removing": self.removing,
+            "Request": self.request,
             "Resources": [asdict(resource) for resource in self._resources],
         }
 
@@ -177,11 +161,11 @@ class FileJournal:
         for name in ("Version", "Complete", "Resources"):
             if not content.has(name):
                 raise content.error(name, " is missing")
-        self._create_id = content.required("CreateId", ID)
-        self._complete = content.flag("Complete")
+        self.create_id = content.required("CreateId", ID)
+        self.complete = content.flag("Complete")
         self._adopted = content.flag("Adopted")
-        self._removing = content.flag("Removing")
-        self._request = _request(content.object("Request"))
+        self.removing = content.flag("Removing")
+        self.request = _request(content.object("Request"))
         self._resources = [
             Resource(
                 kind=entry.required("kind", ID),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ecsmachine.errors import MachineError
+from ecsmachine.polling import polls
 from ecsmachine.ssh.private_files import NotWrittenError, replacing
 from ecsmachine.system import files as system_files
 from ecsmachine.system import locks
@@ -225,9 +226,7 @@ def is_locked(path: Path) -> bool:
 def _wait_for_lock(
     descriptor: int, path: Path, what: str, wait_s: float, warn: Callable[[str], None]
 ) -> None:
-    deadline = time.monotonic() + wait_s
-    pause_s = 0.01
-    while True:
+    for _ in polls(wait_s, first_pause_s=0.01, longest_pause_s=0.25):
         try:
             if locks.take(descriptor):
                 return
@@ -239,12 +238,9 @@ def _wait_for_lock(
                 "change something there at once"
             )
             return
-        if time.monotonic() >= deadline:
-            owner = os.read(descriptor, 32).decode("ascii", errors="replace").strip()
-            raise MachineError(
-                f"{what} is in use by another process"
-                + (f" (process {owner})" if owner.isdecimal() else ""),
-                hint="Wait until it has finished, then try again.",
-            )
-        time.sleep(pause_s)
-        pause_s = min(pause_s * 2, 0.25)
+    owner = os.read(descriptor, 32).decode("ascii", errors="replace").strip()
+    raise MachineError(
+        f"{what} is in use by another process"
+        + (f" (process {owner})" if owner.isdecimal() else ""),
+        hint="Wait until it has finished, then try again.",
+    )

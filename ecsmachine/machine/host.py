@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,6 +22,7 @@ from ecsmachine.machine.engine_look import (
 from ecsmachine.machine.interruption import Interruption
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.watch import watching
+from ecsmachine.polling import polls
 
 if TYPE_CHECKING:
     from ecsmachine.provision.base import HostConnection, ProvisionRequest
@@ -223,29 +223,20 @@ def wait_for_engine(
     accepted raises at once, and so does a machine that ends meanwhile.
     """
     with watching(machine) as watch:
-        return _engine_that_answers(machine, timeout_s=timeout_s, checks=(before_each, watch.check))
-
-
-def _engine_that_answers(
-    machine: Machine, *, timeout_s: float, checks: Sequence[Callable[[], None]]
-) -> engine_api.EngineVersion:
-    deadline = time.monotonic() + timeout_s
-    pause_s = 0.05
-    while True:
-        for check in checks:
-            check()
-        remaining_s = deadline - time.monotonic()
-        try:
-            return engine_api.ask_version(
-                machine.driver.url(), machine.auth, timeout_s=max(1.0, min(10.0, remaining_s))
-            )
-        except EngineCertificateError:
-            raise
-        except EngineConnectionError:
-            if remaining_s <= pause_s:
+        for spent_s in polls(timeout_s, first_pause_s=0.05, longest_pause_s=1.0):
+            before_each()
+            watch.check()
+            left_s = timeout_s - spent_s
+            try:
+                return engine_api.ask_version(
+                    machine.driver.url(), machine.auth, timeout_s=max(1.0, min(10.0, left_s))
+                )
+            except EngineCertificateError:
                 raise
-        time.sleep(pause_s)
-        pause_s = min(pause_s * 1.5, 1.0)
+            except EngineConnectionError:
+                if left_s <= 0:
+                    raise
+    raise AssertionError("the last look returns or raises")
 
 
 def host_name_of(machine: Machine) -> str:

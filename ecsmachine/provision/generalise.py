@@ -6,14 +6,13 @@ import base64
 import json
 import re
 import shlex
-from collections.abc import Mapping
 
-from ecsmachine.documents.fields import read_object
 from ecsmachine.provision import facts
 from ecsmachine.provision.base import HostConnection
 from ecsmachine.provision.engine import CERTIFICATE_FILES, DAEMON_JSON_PATH, DROP_IN_PATH
 from ecsmachine.provision.errors import ProvisionError
 from ecsmachine.provision.shell import PATH, run_as_root
+from ecsmachine.provision.steps.configuration import daemon_json
 from ecsmachine.provision.steps.data_disk import MOUNT_POINT
 from ecsmachine.provision.steps.start import ENABLE
 
@@ -85,10 +84,10 @@ def seal(host: HostConnection) -> None:
     run_as_root(host, _STEP, f"systemd-run /bin/sh -c {shlex.quote(seal_script(host.user))}")
 
 
-def clean_script(daemon_json: str, user: str, *, on_demand: bool) -> str:
+def clean_script(daemon_text: str, user: str, *, on_demand: bool) -> str:
     """Return the ``sh`` script that takes out what is the machine's own.
 
-    ``daemon_json`` is what the host has in that file, ``user`` who logs in.
+    ``daemon_text`` is what the host has in daemon.json, ``user`` who logs in.
     """
     users = " ".join(dict.fromkeys(("root", shlex.quote(user))))
     return f"""\
@@ -101,7 +100,7 @@ tasks=$(timeout 30 docker ps -aq --filter label=com.docker.swarm.task 2>/dev/nul
 systemctl stop docker.socket docker.service containerd.service 2>/dev/null || :
 rm -rf "$root/swarm" "$root/engine-id" /etc/docker/key.json
 rm -f {" ".join(CERTIFICATE_FILES)} {DROP_IN_PATH}
-{_write_daemon_json(daemon_json)}
+{_write_daemon_json(daemon_text)}
 if grep -q '[[:space:]]{MOUNT_POINT}[[:space:]]' /etc/fstab 2>/dev/null; then
     awk '/^[[:space:]]*#/ || $2 != "{MOUNT_POINT}"' /etc/fstab > /etc/fstab.ecsmachine
     chmod 644 /etc/fstab.ecsmachine
@@ -152,26 +151,12 @@ fi"""
 
 def _write_daemon_json(text: str) -> str:
     """Return the command that leaves in daemon.json what holds for every machine."""
-    if not text.strip():
-        return ":"
-    values = read_object(text.encode(), _fault).values
+    values = daemon_json(text, _STEP)
     kept = {key: value for key, value in values.items() if key not in _OF_A_MACHINE}
     if kept == values:
         return ":"
     if not kept:
         return f"rm -f {DAEMON_JSON_PATH}"
-    encoded = base64.b64encode(_as_json(kept)).decode()
+    encoded = base64.b64encode(f"{json.dumps(kept, indent=2)}\n".encode()).decode()
     new = f"{DAEMON_JSON_PATH}.ecsmachine"
     return f"echo {encoded} | base64 -d > {new}\nmv {new} {DAEMON_JSON_PATH}"
-
-
-def _as_json(values: Mapping[str, object]) -> bytes:
-    return f"{json.dumps(values, indent=2)}\n".encode()
-
-
-def _fault(reason: str) -> ProvisionError:
-    return ProvisionError(
-        _STEP,
-        f"{DAEMON_JSON_PATH} on the host cannot be used: {reason}",
-        hint="Correct or remove the file, then try again.",
-    )

@@ -131,7 +131,7 @@ def refuse_conflicts(situation: Situation) -> None:
             f"{', '.join(later)} on the host sets the engine's command line as well",
             hint="Remove its ExecStart lines; what they set can be given with --engine-opt.",
         )
-    both = conflicts(flags(situation), daemon_json(situation.facts))
+    both = conflicts(flags(situation), daemon_json(situation.facts["daemon_json"]))
     if both:
         raise ProvisionError(
             NAME,
@@ -140,23 +140,25 @@ def refuse_conflicts(situation: Situation) -> None:
         )
 
 
-def daemon_json(facts: Facts) -> Mapping[str, object]:
-    """Return what daemon.json holds. Raises :class:`ProvisionError` if it is no JSON object."""
-    text = facts["daemon_json"].strip()
-    return read_object(text.encode(), _fault).values if text else {}
+def daemon_json(text: str, step: str = NAME) -> Mapping[str, object]:
+    """Return what daemon.json holds; nothing if there is none.
 
+    Raises :class:`ProvisionError`, of a step, if it is no JSON object.
+    """
 
-def _fault(reason: str) -> ProvisionError:
-    return ProvisionError(
-        NAME,
-        f"{DAEMON_JSON_PATH} on the host cannot be used: {reason}",
-        hint="Correct or remove the file, then try again.",
-    )
+    def fault(reason: str) -> ProvisionError:
+        return ProvisionError(
+            step,
+            f"{DAEMON_JSON_PATH} on the host cannot be used: {reason}",
+            hint="Correct or remove the file, then try again.",
+        )
+
+    return read_object(text.encode(), fault).values if text.strip() else {}
 
 
 def _storage_driver(situation: Situation) -> str:
     # one that the host has chosen for itself stays
-    if "storage-driver" in daemon_json(situation.facts):
+    if "storage-driver" in daemon_json(situation.facts["daemon_json"]):
         return ""
     on_btrfs = situation.facts["docker_root"] == "btrfs"
     return "btrfs" if on_btrfs else situation.provisioner.storage_driver

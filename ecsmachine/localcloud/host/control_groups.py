@@ -102,11 +102,16 @@ def guest_groups(cloud_group: str) -> GuestGroups:
 
 
 def _processes_below(folder: Path) -> list[int]:
-    pids: list[int] = []
-    for path, _, _ in os.walk(folder):  # which skips groups that disappear
-        with suppress(OSError):
-            pids += [int(line) for line in Path(path, "cgroup.procs").read_text().split()]
-    return sorted(set(pids) - {0})
+    """Return the ids of the processes in a group, and in the groups below it."""
+    return sorted(set(_walked(folder)) - {0})
+
+
+def _walked(folder: Path) -> Iterator[int]:
+    with suppress(OSError):  # a group that has disappeared
+        yield from map(int, (folder / "cgroup.procs").read_text().split())
+    # only now, as processes move down: one that was not there any more is in a group below by now
+    for name in _groups_in(folder):
+        yield from _walked(folder / name)
 
 
 def _holds_processes(folder: Path) -> bool:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from ecsmachine.localcloud.host.control_groups import (
     DirectGroups,
     Hierarchies,
@@ -54,6 +56,27 @@ def test_processes_are_those_of_a_group_and_all_below_it(tmp_path: Path) -> None
     assert groups.processes("i-1") == [20, 21, 22]  # 0 is a process of a foreign namespace
     assert groups.processes("i-2") == []
     assert groups.running() == {"i-1"}
+
+
+def test_a_process_that_moves_down_meanwhile_is_not_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A guest whose supervisor had just gone into a group below was said not to have booted."""
+    group = tmp_path / "ecsmachine-abc123/i-1"
+    group.mkdir(parents=True)
+    (group / "cgroup.procs").write_text("20\n")
+    read = Path.read_text
+
+    def moved_first(self: Path) -> str:
+        if self.parent == group and not (below := group / "supervisor").exists():
+            below.mkdir()
+            self.rename(below / self.name)
+            self.touch()
+        return read(self)
+
+    monkeypatch.setattr(Path, "read_text", moved_first)
+    groups = DirectGroups("ecsmachine-abc123", Hierarchies((), tmp_path))
+    assert groups.processes("i-1") == [20]
 
 
 def test_a_group_runs_while_processes_are_in_it_or_below_it(tmp_path: Path) -> None:

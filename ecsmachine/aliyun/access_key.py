@@ -54,6 +54,10 @@ class FixedCredentials:
         return False
 
 
+NO_KEY = FixedCredentials("", Credentials("", ""))
+"""For requests that are not signed."""
+
+
 class RenewedCredentials:
     """Temporary access keys, each fetched when the one before is about to expire.
 

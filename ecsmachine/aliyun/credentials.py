@@ -1,7 +1,7 @@
 """Where the access key comes from: flags, variables, the aliyun command's profiles, a RAM role.
 
-The order is: flags; ``ECS_*`` variables; ``ALIBABA_CLOUD_*`` variables; what
-``ECSMACHINE_CREDENTIALS`` refers to; a profile of the ``aliyun`` command
+The order is: flags; ``ECS_*`` variables; ``ALIBABA_CLOUD_*`` variables, with a key or with an OIDC
+token; what ``ECSMACHINE_CREDENTIALS`` refers to; a profile of the ``aliyun`` command
 (``~/.aliyun/config.json``); the RAM role of the ECS instance that this runs on. What is kept of it
 in a store is a reference (``environment``, ``profile:NAME``, …).
 """
@@ -88,8 +88,10 @@ def resolve(
         if _may_have_role(environment):
             return _instance_role(reference.partition(":")[2], environment)
         lost = "This computer is not an ECS instance with a RAM role"
-    found = _from_variables("ALIBABA_CLOUD", environment) or _from_variables(
-        "ALICLOUD", environment
+    found = (
+        _from_variables("ALIBABA_CLOUD", environment)
+        or _from_variables("ALICLOUD", environment)
+        or _from_token(environment, sts)
     )
     if found is None:
         if reference == "environment":
@@ -126,6 +128,9 @@ def provider_of(
         found = _from_variables(prefix, environment)
         if found:
             return found
+    found = _from_token(environment, sts)
+    if found:
+        return found
     raise MissingCredentialsError(
         "There are no credentials in the environment",
         hint="Set ECS_ACCESS_KEY_ID and ECS_ACCESS_KEY_SECRET.",
@@ -180,6 +185,14 @@ def _from_variables(prefix: str, environment: Mapping[str, str]) -> CredentialPr
         (environment.get(secret, ""), secret),
         environment.get(f"{prefix}_SECURITY_TOKEN", ""),
     )
+
+
+def _from_token(environment: Mapping[str, str], sts: StsAddress) -> CredentialProvider | None:
+    if not environment.get("ALIBABA_CLOUD_OIDC_TOKEN_FILE"):
+        return None
+    from ecsmachine.aliyun import oidc
+
+    return oidc.from_variables(environment, sts)
 
 
 def _pair(

@@ -30,9 +30,9 @@ from ecsmachine.suggestions import instead_of
 
 MODES = (
     *("AK", "StsToken", "RamRoleArn", "ChainableRamRoleArn", "EcsRamRole"),
-    *("RamRoleArnWithRoleName", "CloudSSO", "OAuth", "External", "CredentialsURI"),
+    *("RamRoleArnWithRoleName", "OIDC", "CloudSSO", "OAuth", "External", "CredentialsURI"),
 )
-"""The modes that are supported; the aliyun command has OIDC and RsaKeyPair besides."""
+"""The modes that are supported; the aliyun command also has BearerToken, Anonymous, RsaKeyPair."""
 
 _URI_TIMEOUT_S = 10.0
 
@@ -103,6 +103,8 @@ class _Reading:
                 return self._assumed(profile, name, _instance_role(profile, name))
             case "ChainableRamRoleArn":
                 return self._assumed(profile, name, self._source(profile, name))
+            case "OIDC":
+                return self._by_token(profile, name)
             case "CloudSSO" | "OAuth":
                 return RenewedCredentials(reference, lambda: self._from_login(profile, name))
             case "External":
@@ -133,26 +135,15 @@ class _Reading:
         """Return the credentials of the role that a profile names, assumed with ``base``."""
         if base is None:
             return None
-        role = profile.text("ram_role_arn")
-        if not role:
-            raise self._error(name, "names no ram_role_arn")
-        region = profile.text("sts_region", REGION) or profile.text("region_id", REGION)
-        address = profile.text("sts_endpoint")
-        if address and "://" not in address:
-            address = f"https://{address}"
+        role = self._named(profile, name, "ram_role_arn")
         duration_s = profile.number("expired_seconds") or 3600
         session = profile.text("ram_session_name") or f"ecsmachine-{int(time.time())}"
+        address, region = self._sts_of(profile)
 
         def fetch() -> tuple[Credentials, float]:
-            from ecsmachine.aliyun.sts import StsClient
+            from ecsmachine.aliyun.sts import client_at
 
-            client = StsClient(
-                region or "cn-hangzhou",
-                base,
-                custom_endpoint=self.sts.custom_endpoint or address,
-                vpc_internal=self.sts.vpc_internal,
-            )
-            return client.assume_role(
+            return client_at(address, region, base).assume_role(
                 role,
                 session_name=session,
                 duration_s=duration_s,
@@ -160,6 +151,45 @@ class _Reading:
             )
 
         return RenewedCredentials(f"profile:{name}", fetch)
+
+    def _by_token(self, profile: Fields, name: str) -> CredentialProvider:
+        """Return the credentials of the role that a profile names, assumed with an OIDC token."""
+        from ecsmachine.aliyun import oidc
+
+        role = oidc.TokenRole(
+            self._named(profile, name, "ram_role_arn"),
+            self._named(profile, name, "oidc_provider_arn"),
+            self._named(profile, name, "oidc_token_file"),
+            profile.text("ram_session_name"),
+            profile.number("expired_seconds") or 3600,
+        )
+        address, region = self._sts_of(profile)
+
+        def fault(reason: str) -> MachineError:
+            return self._error(
+                name,
+                f"has an oidc_token_file ({role.token_file}) that cannot be used: {reason}",
+                "Let a new token be written into it.",
+            )
+
+        return oidc.role_credentials(f"profile:{name}", role, region, address, fault)
+
+    def _named(self, profile: Fields, name: str, field: str) -> str:
+        """Return a text that a profile must have."""
+        value = profile.text(field)
+        if not value:
+            raise self._error(name, f"names no {field}")
+        return value
+
+    def _sts_of(self, profile: Fields) -> tuple[StsAddress, str]:
+        """Return where the role of a profile is assumed, and the region for it."""
+        address = profile.text("sts_endpoint")
+        if address and "://" not in address:
+            address = f"https://{address}"
+        return (
+            replace(self.sts, custom_endpoint=self.sts.custom_endpoint or address),
+            profile.text("sts_region", REGION) or profile.text("region_id", REGION),
+        )
 
     def _from_login(self, profile: Fields, name: str) -> tuple[Credentials, float]:
         """Return the temporary key that the aliyun command has stored after a login."""

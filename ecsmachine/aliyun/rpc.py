@@ -19,7 +19,7 @@ from ecsmachine.aliyun.errors import (
     Wording,
     one_line,
 )
-from ecsmachine.aliyun.signature import signed_form
+from ecsmachine.aliyun.signature import signed_form, unsigned_form
 from ecsmachine.aliyun.transport import (
     clock_hint,
     clock_offset_s,
@@ -34,12 +34,15 @@ from ecsmachine.errors import MachineError
 if TYPE_CHECKING:
     import requests
 
-    from ecsmachine.aliyun.access_key import CredentialProvider
+    from ecsmachine.aliyun.access_key import CredentialProvider, Credentials
 
 _log = logging.getLogger(__name__)
 
 _SECRET_PARAMETERS = frozenset(
-    ("Password", "UserData", "SecurityToken", "Signature", "AccessKeyId", "SignatureNonce")
+    (
+        *("Password", "UserData", "SecurityToken", "OIDCToken"),
+        *("Signature", "AccessKeyId", "SignatureNonce"),
+    )
 )
 
 _HEADERS = {
@@ -208,15 +211,9 @@ class RpcClient:
             "Action": action,
             "Version": self._version,
             "Format": "JSON",
-            "AccessKeyId": credentials.access_key_id,
-            "SignatureMethod": "HMAC-SHA1",
-            "SignatureVersion": "1.0",
-            "SignatureNonce": str(uuid.uuid4()),
             "Timestamp": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
-        if credentials.security_token:
-            body["SecurityToken"] = credentials.security_token
-        form = signed_form("POST", body, credentials.access_key_secret)
+        form = _signed(body, credentials) if credentials.access_key_id else unsigned_form(body)
         begun = time.monotonic()
         try:
             response = self._transport.send(action, "POST", "/", data=form, headers=_HEADERS)
@@ -276,6 +273,19 @@ def tag_parameters(tags: Mapping[str, str]) -> dict[str, Parameter]:
         parameters[f"Tag.{number}.Key"] = key
         parameters[f"Tag.{number}.Value"] = value
     return parameters
+
+
+def _signed(body: Mapping[str, str], credentials: Credentials) -> bytes:
+    signed = {
+        **body,
+        "AccessKeyId": credentials.access_key_id,
+        "SignatureMethod": "HMAC-SHA1",
+        "SignatureVersion": "1.0",
+        "SignatureNonce": str(uuid.uuid4()),
+    }
+    if credentials.security_token:
+        signed["SecurityToken"] = credentials.security_token
+    return signed_form("POST", signed, credentials.access_key_secret)
 
 
 def _text(value: Parameter) -> str:

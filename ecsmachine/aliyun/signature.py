@@ -35,6 +35,11 @@ def signed_form(method: str, parameters: Mapping[str, str], secret: str) -> byte
     return f"{form}&Signature={_encode(signature)}".encode()
 
 
+def unsigned_form(parameters: Mapping[str, str]) -> bytes:
+    """Return the parameters of a request that needs no signature as a form."""
+    return _form(parameters).encode()
+
+
 def roa_string_to_sign(
     method: str,
     headers: Mapping[str, str],

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from ecsmachine.aliyun.access_key import Credentials, temporary_key
+from ecsmachine.aliyun.access_key import (
+    CredentialProvider,
+    Credentials,
+    StsAddress,
+    temporary_key,
+)
 from ecsmachine.aliyun.regional import RegionalClient
 from ecsmachine.documents.rules import ID
 
@@ -32,3 +37,30 @@ class StsClient(RegionalClient):
             idempotent=True,
         )
         return temporary_key(answer.object("Credentials"))
+
+    def assume_role_with_oidc(
+        self, role_arn: str, *, provider_arn: str, token: str, session_name: str, duration_s: int
+    ) -> tuple[Credentials, float]:
+        """Return the same for the owner of an OIDC token (AssumeRoleWithOIDC, not signed)."""
+        answer = self.rpc.call(
+            "AssumeRoleWithOIDC",
+            {
+                "RoleArn": role_arn,
+                "OIDCProviderArn": provider_arn,
+                "OIDCToken": token,
+                "RoleSessionName": session_name,
+                "DurationSeconds": duration_s,
+            },
+            idempotent=True,
+        )
+        return temporary_key(answer.object("Credentials"))
+
+
+def client_at(address: StsAddress, region: str, credentials: CredentialProvider) -> StsClient:
+    """Return a client for an address, or for that of the region."""
+    return StsClient(
+        region or "cn-hangzhou",
+        credentials,
+        custom_endpoint=address.custom_endpoint,
+        vpc_internal=address.vpc_internal,
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,46 @@ def test_a_role_is_assumed_where_the_machines_are_and_its_key_renewed(
         for session in list(rig.cloud.state.sessions):
             rig.cloud.state.sessions.put(replace(session, expires=1.0))
     assert driver.state() is State.RUNNING
+
+
+def test_a_ci_job_works_with_a_role_that_trusts_its_token(
+    rig: Rig, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    key, ends = rig.driver()._cloud.sts.assume_role(
+        role_of(rig)["ram_role_arn"], session_name="job", duration_s=900
+    )
+    answer = {
+        "AccessKeyId": key.access_key_id,
+        "AccessKeySecret": key.access_key_secret,
+        "SecurityToken": key.security_token,
+        "Expiration": datetime.fromtimestamp(ends, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    rig.front.answers["AssumeRoleWithOIDC"] = json.dumps({"Credentials": answer})
+    token = tmp_path / "token"
+    token.write_text("ey.very-secret.x")
+    environment = {
+        name: value
+        for name, value in rig.program_environment().items()
+        if not name.startswith("ECS_ACCESS_KEY")
+    }
+    environment |= {
+        "ALIBABA_CLOUD_ROLE_ARN": role_of(rig)["ram_role_arn"],
+        "ALIBABA_CLOUD_OIDC_PROVIDER_ARN": "acs:ram::1:oidc-provider/gitlab",
+        "ALIBABA_CLOUD_OIDC_TOKEN_FILE": str(token),
+    }
+    for command in (
+        ["create", "-d", "aliyunecs", "--no-provision", "dev1"],
+        ["--debug", "stop", "dev1"],
+        ["credentials", "check"],
+        ["rm", "-y", "dev1"],
+    ):
+        assert run(command, environment) == 0, capsys.readouterr().err
+        said = capsys.readouterr()
+        assert "very-secret" not in said.out + said.err
+    token.unlink()
+    assert run(["create", "-d", "aliyunecs", "dev2"], environment) == 3
+    (line,) = capsys.readouterr().err.splitlines()[-1:]
+    assert f"ALIBABA_CLOUD_OIDC_TOKEN_FILE ({token}) cannot be used: there is no such file" in line
 
 
 def test_a_temporary_key_that_is_over_is_one_clear_line(
@@ -272,7 +313,7 @@ def test_what_another_account_cannot_see_is_not_told_to_be_gone(rig: Rig) -> Non
         (["--forget", "--environment", "dev1"], "Give one of", 2),
         (["--profile", "gone", "dev1"], 'no profile "gone"', 2),
         (["--environment", "dev1"], "no credentials in the environment", 2),
-        (["--profile", "odd", "dev1"], "mode OIDC, which is not supported", 1),
+        (["--profile", "odd", "dev1"], "mode RsaKeyPair, which is not supported", 1),
         (["--profile", "login", "dev1"], "no temporary key that is still valid", 1),
         (["--profile", "work", "dev9"], '"dev9" does not exist', 1),
         (["--profile", "wrong", "dev1"], "SignatureDoesNotMatch", 1),
@@ -285,7 +326,7 @@ def test_what_cannot_be_is_one_line_and_changes_nothing(
     environment = home_with(
         rig,
         {"name": "work", "mode": "AK", **key_of(rig)},
-        {"name": "odd", "mode": "OIDC"},
+        {"name": "odd", "mode": "RsaKeyPair"},
         {"name": "login", "mode": "CloudSSO", **key_of(rig), "sts_expiration": 1},
         {"name": "wrong", "mode": "AK", **key_of(rig), "access_key_secret": SECRET},
     )

@@ -143,7 +143,8 @@ def test_the_current_profile_is_taken(home: dict[str, str]) -> None:
         ("{", "is not JSON"),
         ("[]", "holds an array"),
         ('{"profiles": []}', 'no profile "default"'),
-        ('{"profiles": [{"name": "default", "mode": "OIDC"}]}', "mode OIDC"),
+        ('{"profiles": [{"name": "default", "mode": "RsaKeyPair"}]}', "mode RsaKeyPair"),
+        ('{"profiles": [{"name": "default", "mode": "OIDC"}]}', "names no ram_role_arn"),
         (
             '{"profiles": [{"name": "default", "mode": "RamRoleArn", "access_key_id": "a", '
             '"access_key_secret": "b", "ram_role_arn": "acs:ram::1:role/r", '
@@ -283,6 +284,94 @@ def test_an_address_without_a_key_is_one_clear_line(
     with pytest.raises(MachineError, match=message) as caught:
         key_of(home)
     assert "very-secret" not in f"{caught.value.message} {caught.value.hint}"
+
+
+TOKEN_ROLE = {
+    "ram_role_arn": "acs:ram::1:role/ci",
+    "oidc_provider_arn": "acs:ram::1:oidc-provider/gitlab",
+    "ram_session_name": "job",
+}
+
+
+def oidc(home: dict[str, str], named_by: str, token: Path, sts: str) -> dict[str, str]:
+    """Return variables with which a role is assumed with a token, by a profile or directly."""
+    if named_by == "profile":
+        profile = {"name": "default", "mode": "OIDC", **TOKEN_ROLE, "sts_endpoint": sts}
+        write_profiles(home, {**profile, "oidc_token_file": str(token)})
+        return home
+    return {
+        **home,
+        "ALIBABA_CLOUD_ROLE_ARN": TOKEN_ROLE["ram_role_arn"],
+        "ALIBABA_CLOUD_OIDC_PROVIDER_ARN": TOKEN_ROLE["oidc_provider_arn"],
+        "ALIBABA_CLOUD_OIDC_TOKEN_FILE": str(token),
+        "ALIBABA_CLOUD_ROLE_SESSION_NAME": "job",
+    }
+
+
+@pytest.mark.parametrize("named_by", ["profile", "environment"])
+def test_a_role_is_assumed_with_the_token_of_a_ci_job(
+    home: dict[str, str], peer: Any, make_answer: Any, tmp_path: Path, named_by: str
+) -> None:
+    def answer(number: int) -> Any:
+        key = {"AccessKeyId": f"STS.{number}", "AccessKeySecret": "s", "SecurityToken": "t"}
+        return make_answer(content={"Credentials": {**key, "Expiration": "2999-01-01T00:00:00Z"}})
+
+    peer.answers = [answer(1), answer(2)]
+    token = tmp_path / "token"
+    token.write_text("ey.first.x\n")
+    environment = oidc(home, named_by, token, peer.address)
+    found = resolve(CredentialFlags(), environment, sts=StsAddress(peer.address))
+    assert found.reference == ("profile:default" if named_by == "profile" else "environment")
+    assert provider_of(found.reference, environment, sts=StsAddress(peer.address)) is not None
+    for _ in range(2):
+        assert found.current() == Credentials("STS.1", "s", "t")
+    token.write_text("ey.second.x")  # whoever issues it has renewed it
+    assert found.renew()
+    assert found.current() == Credentials("STS.2", "s", "t")
+    first, second = (asked.body for asked in peer.asked)
+    assert (first["OIDCToken"], second["OIDCToken"]) == ("ey.first.x", "ey.second.x")
+    assert first["Action"] == "AssumeRoleWithOIDC"
+    assert first["RoleArn"] == TOKEN_ROLE["ram_role_arn"]
+    assert first["OIDCProviderArn"] == TOKEN_ROLE["oidc_provider_arn"]
+    assert first["RoleSessionName"] == "job"
+    assert not {"AccessKeyId", "Signature", "SecurityToken"} & first.keys()
+
+
+@pytest.mark.parametrize("named_by", ["profile", "environment"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "there is no such file"),
+        (b"", "holds no token"),
+        (b"two words", "holds no token"),
+        (b"\xff", "holds no token"),
+        (b"x" * 20_000, "longer than 16 KiB"),
+    ],
+)
+def test_a_token_that_cannot_be_used_is_one_clear_line(
+    home: dict[str, str], tmp_path: Path, named_by: str, content: bytes | None, message: str
+) -> None:
+    token = tmp_path / "token"
+    if content is not None:
+        token.write_bytes(content)
+    with pytest.raises(MachineError, match=message) as caught:
+        key_of(oidc(home, named_by, token, "http://127.0.0.1:1"))
+    assert str(token) in caught.value.message
+    assert "two words" not in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_a_key_comes_before_a_token_and_a_token_before_the_profiles(
+    home: dict[str, str], tmp_path: Path
+) -> None:
+    token = tmp_path / "token"
+    environment = oidc(home, "environment", token, "")
+    write_profiles(home, AK)
+    assert key_of({**environment, **ALIBABA}).access_key_id == "ali-id"
+    with pytest.raises(MachineError, match="ALIBABA_CLOUD_OIDC_TOKEN_FILE"):
+        key_of(environment)
+    for name in environment.keys() & {"ALIBABA_CLOUD_ROLE_ARN", "ALIBABA_CLOUD_OIDC_PROVIDER_ARN"}:
+        rest = {key: value for key, value in environment.items() if key != name}
+        assert key_of(rest).access_key_id == "p-id"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in folders")

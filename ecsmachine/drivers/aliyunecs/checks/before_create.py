@@ -42,7 +42,7 @@ from ecsmachine.drivers.aliyunecs.resources.placement import Place, Plan
 from ecsmachine.drivers.aliyunecs.resources.security_group import groups_named, with_rules
 from ecsmachine.drivers.base import DriverContext, Report
 from ecsmachine.drivers.login_key import check_login_key
-from ecsmachine.errors import PreCreateCheckError
+from ecsmachine.errors import MachineError, PreCreateCheckError
 
 T = TypeVar("T")
 
@@ -153,10 +153,12 @@ def check(
 
 @contextmanager
 def _as_failed_check() -> Iterator[None]:
-    """Let what the cloud refuses, or does not answer, be a check that has failed."""
+    """Let what goes wrong in the checks be a check that has failed."""
     try:
         yield
-    except (ApiError, ConnectionLostError) as error:
+    except MachineError as error:
+        if error.exit_code != MachineError.exit_code:  # wrong usage stays that
+            raise
         raise PreCreateCheckError(error.message, hint=error.hint) from error
 
 

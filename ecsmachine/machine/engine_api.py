@@ -138,7 +138,7 @@ def exchange(
 
         reason, hint = explain(host, port, auth, error, timeout_s=timeout_s)
         raise EngineCertificateError(f"{_INVALID} {where}: {reason}", hint=hint) from error
-    except ConnectionResetError as error:
+    except (ConnectionResetError, ConnectionAbortedError, BrokenPipeError) as error:
         raise _cut(where, auth, error) from error
     except (OSError, http.client.HTTPException) as error:
         raise EngineConnectionError(

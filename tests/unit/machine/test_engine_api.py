@@ -126,7 +126,16 @@ def test_a_clock_in_the_past(auth: AuthOptions, monkeypatch: pytest.MonkeyPatch)
     assert "clock" in (caught.value.hint or "")
 
 
-def test_a_client_that_the_engine_does_not_accept(auth: AuthOptions) -> None:
+@pytest.mark.parametrize("ending", [None, ConnectionResetError, BrokenPipeError])
+def test_a_client_that_the_engine_does_not_accept(
+    auth: AuthOptions, ending: type[OSError] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended(*_: object) -> None:
+        assert ending is not None
+        raise ending(1, "ended")
+
+    if ending is not None:  # it closes before it has read the request
+        monkeypatch.setattr(ssl.SSLSocket, "sendall", ended)
     with engine(auth) as url:
         ca = auth.machine_ca_path.read_bytes()
         shutil.rmtree(auth.cert_dir)

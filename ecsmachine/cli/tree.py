@@ -14,14 +14,12 @@ from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
-import typer.core
 import typer.main
 
 from ecsmachine.cli.arguments.context import Session, configure, is_set
 from ecsmachine.cli.arguments.driver_options import driver_name_of
-from ecsmachine.cli.arguments.every_command import adapted
+from ecsmachine.cli.arguments.every_command import Command, Group, refuse_command
 from ecsmachine.cli.arguments.from_settings import choose_profile, use_sets_of_create
-from ecsmachine.cli.arguments.groups import refuse_command
 from ecsmachine.cli.arguments.help import WIDEST, help_of
 from ecsmachine.cli.display import printer
 from ecsmachine.cli.table import COMMANDS
@@ -36,7 +34,7 @@ _FUNCTIONS = {"import": "import_"}
 """The functions of commands whose names are Python's own words."""
 
 
-class _Commands(typer.core.TyperGroup):
+class _Commands(Group):
     """The commands, each imported when it is asked for."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -96,7 +94,7 @@ def command_tree() -> Any:
     )
     _evaluate_hints(_root)
     app.callback(invoke_without_command=True)(_root)
-    return adapted(typer.main.get_command(app))
+    return typer.main.get_command(app)
 
 
 def _root(
@@ -250,6 +248,7 @@ class _Parts(Mapping[str, Any]):
             return group
         _evaluate_hints(info.callback)
         alone = _alone()
+        info.cls = Command
         alone.registered_commands = [info]
         return typer.main.get_command(alone)
 
@@ -272,7 +271,7 @@ def _command(name: str, function: Callable[..., Any]) -> Any:
     _evaluate_hints(function)
     app = _alone()
     settings = {"help_option_names": ["--help", "-h"], **getattr(function, "context_settings", {})}
-    app.command(name, context_settings=settings)(function)
+    app.command(name, cls=Command, context_settings=settings)(function)
     command = typer.main.get_command(app)
     command.everyday = getattr(function, "everyday", None)  # type: ignore[attr-defined]
     return command

@@ -1,25 +1,24 @@
-"""What is changed of every command that typer makes, on one walk through the tree."""
+"""What is so of every command and every group of ours, and is not of typer's own."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Any, get_args
 
 import typer
+import typer.core
 import typer.main
 
 from ecsmachine.cli.arguments.conversion import value_of
 from ecsmachine.cli.arguments.from_settings import use_settings_as_defaults
-from ecsmachine.cli.arguments.groups import AsJson
-from ecsmachine.cli.arguments.help import write_in_words
+from ecsmachine.cli.arguments.help import format_options, in_words, show_help
+from ecsmachine.cli.arguments.options import AsJson, Quiet
 from ecsmachine.cli.arguments.parameters import flags_of, takes_value, written_in_help
 from ecsmachine.documents import is_true
 from ecsmachine.errors import UsageError
+from ecsmachine.suggestions import did_you_mean
 from ecsmachine.system.folders import with_home
-
-_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only names")]
 
 _TOO_LARGE = 2**31
 """What no program takes as a number of lines; as seconds it is a lifetime."""
@@ -31,45 +30,87 @@ _ACTIONS = ("adopt", "bake", "create", "sweep")
 """Commands that have JSON of their own, and do something all the same."""
 
 
-@cache
-def adapted(command: Any) -> Any:
-    """Return a command as it is adapted, once; those of a group are when they are asked for."""
-    write_in_words(command)
-    _convert_only_if_needed(command)
-    _accept_flag_forms(command)
-    _add_output_options(command)
-    use_settings_as_defaults(command)
-    if hasattr(command, "get_command"):
-        find = command.get_command
+class _OfOurs:
+    """Stands before a class of typer, whose methods it changes."""
 
-        def get_command(context: Any, name: str) -> Any:
-            found = find(context, name)
-            return None if found is None else adapted(found)
-
-        command.get_command = get_command
-    return command
-
-
-def _convert_only_if_needed(command: Any) -> None:
-    """Change a command so that typer converts only what :mod:`conversion` leaves to it.
-
-    A default has its type already.
-    """
-    parameters_of = command.get_params
-
-    def get_params(context: Any) -> list[Any]:
-        parameters: list[Any] = parameters_of(context)
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters, each of which typer converts and describes only where needed."""
+        parameters: list[Any] = super().get_params(ctx)  # type: ignore[misc]
         for parameter in parameters:
             if "process_value" not in vars(parameter):
-                parameter.process_value = _converting_only_if_needed(
-                    parameter, parameter.process_value
-                )
+                convert, record_of = parameter.process_value, parameter.get_help_record
+                parameter.process_value = _converting_only_if_needed(parameter, convert)
+                parameter.get_help_record = in_words(parameter, record_of)
         return parameters
 
-    command.get_params = get_params
+    def get_help_option(self, ctx: Any) -> Any:
+        """Return the option --help, by which our printer prints."""
+        option = super().get_help_option(ctx)  # type: ignore[misc]
+        if option is not None:
+            option.callback = show_help
+        return option
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words of a command line, with flags as Docker Machine takes them.
+
+        That is by Go's package flag: with one dash or two, and as ``--force=true``.
+        """
+        try:
+            parsed: list[str] = super().parse_args(ctx, self.usual_forms(ctx, args))  # type: ignore[misc]
+        except Exception as error:
+            if getattr(error, "ctx", ctx) is None:  # an option without its value
+                error.ctx = ctx  # type: ignore[attr-defined]
+            raise
+        return parsed
+
+    def usual_forms(self, ctx: Any, args: list[str]) -> list[str]:
+        """Return the words with each flag as help writes it."""
+        return _usual_forms(args, self.get_params(ctx), interspersed=ctx.allow_interspersed_args)
+
+
+class Command(_OfOurs, typer.core.TyperCommand):
+    """A command: files of settings give it defaults, and it has ``--json`` and ``--quiet``.
+
+    It may have ``everyday`` options (a set of parameter names), which its help shows alone unless
+    ``--all`` is given too.
+    """
+
+    everyday: set[str] | None = None
+
+    def __init__(self, *args: Any, **given: Any):
+        super().__init__(*args, **given)
+        self.params += _output_options(self)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words of a command line."""
+        use_settings_as_defaults(ctx, args, self.get_params(ctx))
+        return super().parse_args(ctx, args)
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the arguments, and the options by group."""
+        format_options(ctx, formatter)
+
+
+class Group(_OfOurs, typer.core.TyperGroup):
+    """A group, which says what may be meant by a word that is none of its commands."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that the first word names, and the other words."""
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            refuse_command(ctx, args[0], self.list_commands(ctx))
+        return super().resolve_command(ctx, args)
+
+
+def refuse_command(ctx: Any, word: str, known: Iterable[str]) -> None:
+    """Raise the error of usage for a word that is no command of a group."""
+    ctx.fail(f"'{word}' is not a command of {ctx.command_path}. {did_you_mean(word, known)}")
 
 
 def _converting_only_if_needed(parameter: Any, convert: Any) -> Any:
+    """Return what converts a value, and leaves to typer only what :mod:`conversion` does.
+
+    A default has its type already.
+    """
     several = getattr(parameter, "multiple", False) or parameter.nargs == -1
     annotation = parameter.type_descriptor.annotation
     kinds = {annotation, *get_args(annotation)}
@@ -113,30 +154,8 @@ def _name_of(parameter: Any) -> str:
     return str((flags_of(parameter) or [written_in_help(parameter)])[0])
 
 
-def _accept_flag_forms(command: Any) -> None:
-    """Change a command so that it takes flags as Docker Machine does, by Go's package flag.
-
-    That is with one dash or two, and as ``--force=true``.
-    """
-    parse = command.parse_args
-
-    def parse_args(context: Any, arguments: list[str]) -> list[str]:
-        parameters = command.get_params(context)
-        interspersed = context.allow_interspersed_args
-        usual = _usual_forms(arguments, parameters, interspersed=interspersed)
-        try:
-            parsed: list[str] = parse(context, usual)
-        except Exception as error:
-            if getattr(error, "ctx", context) is None:  # an option without its value
-                error.ctx = context  # type: ignore[attr-defined]
-            raise
-        return parsed
-
-    command.parse_args = parse_args
-
-
 def _usual_forms(
-    arguments: Sequence[str], parameters: Iterable[Any], *, interspersed: bool = True
+    arguments: Sequence[str], parameters: Iterable[Any], *, interspersed: bool
 ) -> list[str]:
     """Return the arguments with every known flag in its usual form.
 
@@ -171,26 +190,29 @@ def _is_flag(word: str) -> bool:
     return word.startswith("-") and word != "-"
 
 
-def _add_output_options(command: Any) -> None:
-    """Give a command ``--json`` and ``--quiet``, if it is no group.
+def _output_options(command: Any) -> list[Any]:
+    """Return ``--json`` and ``--quiet`` for a command.
 
     A command that has an option of that name keeps it; one that prints data has no ``--quiet``.
     """
-    if not hasattr(command, "get_command") and command.name not in _NEITHER:
-        own = {flag for each in command.params for flag in flags_of(each)}
-        prints_data = "--json" in own and command.name not in _ACTIONS
-        for option in _options():
-            flags = flags_of(option)
-            if not own & {flags[0]} and not (prints_data and flags[0] != "--json"):
-                option.rich_help_panel = getattr(command.params[0], "rich_help_panel", None)
-                option.opts = [flag for flag in flags if flag not in own]
-                command.params.append(option)
+    if command.name in _NEITHER:
+        return []
+    own = {flag for each in command.params for flag in flags_of(each)}
+    prints_data = "--json" in own and command.name not in _ACTIONS
+    found = []
+    for option in _declared_options():
+        flags = flags_of(option)
+        if flags[0] not in own and not (prints_data and flags[0] != "--json"):
+            option.rich_help_panel = getattr(command.params[0], "rich_help_panel", None)
+            option.opts = [flag for flag in flags if flag not in own]
+            found.append(option)
+    return found
 
 
-def _options() -> list[Any]:
+def _declared_options() -> list[Any]:
     """Return the options, made by typer from what a command declares."""
 
-    def declared(json: AsJson = False, quiet: _Quiet = False) -> None:
+    def declared(json: AsJson = False, quiet: Quiet = False) -> None:
         pass
 
     app = typer.Typer(add_completion=False)

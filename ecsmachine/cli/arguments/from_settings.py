@@ -29,8 +29,8 @@ _WITH_DRIVER = (("create",), ("bake",), ("adopt",), ("sweep",), ("cluster",))
 
 def choose_profile(ctx: typer.Context, value: str) -> str:
     """Use the profile that the command line names. Raises :class:`UsageError`."""
-    this = ctx.obj
-    if value and isinstance(this, Session):
+    if value:
+        this: Session = ctx.obj
         this.settings.choose(value, "--profile")
         this.repeated[""] = ["--profile", value]
         this.use(this.settings)
@@ -49,31 +49,21 @@ def use_sets_of_create(this: Session, arguments: Sequence[str]) -> None:
     this.use(this.settings)
 
 
-def use_settings_as_defaults(command: Any) -> None:
-    """Change a command, if it is no group, so that files of settings give it defaults."""
-    if hasattr(command, "get_command"):
+def use_settings_as_defaults(
+    context: Any, arguments: Sequence[str], parameters: Iterable[Any]
+) -> None:
+    """Give a command that is to be run the defaults that files of settings say."""
+    this: Session = context.obj
+    if context.resilient_parsing or {"--help", "-h", "-help"} & {*arguments}:
         return
-    parse = command.parse_args
-
-    def parse_args(context: Any, arguments: list[str]) -> list[str]:
-        this = context.obj
-        asks_for_help = {"--help", "-h", "-help"} & {*arguments}
-        if isinstance(this, Session) and not (asks_for_help or context.resilient_parsing):
-            parameters = command.get_params(context)
-            found = settings_of(this, path_of(context), parameters)
-            typed = _typed(arguments, parameters)
-            for own, others in (_FORMS, _FORMS[::-1]):
-                if typed & own:
-                    found = {name: one for name, one in found.items() if name not in others}
-            context.default_map = {name: value for name, (_, _, value) in found.items()}
-            this.settings.applied = {
-                key: one for name, (key, one, _) in found.items() if name not in typed
-            }
-            _report_sources(this, path_of(context))
-        parsed: list[str] = parse(context, arguments)
-        return parsed
-
-    command.parse_args = parse_args
+    found = settings_of(this, path_of(context), parameters)
+    typed = _typed(arguments, parameters)
+    for own, others in (_FORMS, _FORMS[::-1]):
+        if typed & own:
+            found = {name: one for name, one in found.items() if name not in others}
+    context.default_map = {name: value for name, (_, _, value) in found.items()}
+    this.settings.applied = {key: one for name, (key, one, _) in found.items() if name not in typed}
+    _report_sources(this, path_of(context))
 
 
 def path_of(context: Any) -> tuple[str, ...]:

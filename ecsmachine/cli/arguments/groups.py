@@ -5,40 +5,13 @@ from __future__ import annotations
 import functools
 import inspect
 from collections import ChainMap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Annotated, Any, get_type_hints
+from typing import Any, get_type_hints
 
 import typer
-import typer.core
 
-from ecsmachine.suggestions import did_you_mean
-
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print JSON; with --json=lines, one line per event")
-]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation")]
-MachineName = Annotated[
-    str, typer.Argument(metavar="NAME", help='Name of a machine; "default" if none is given')
-]
-MachineNames = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="NAME", help='Names of machines; "default" if none is given'),
-]
-
-
-class _Group(typer.core.TyperGroup):
-    """A group that says which of its commands may be meant by a word that is none."""
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            refuse_command(ctx, args[0], self.list_commands(ctx))
-        return super().resolve_command(ctx, args)
-
-
-def refuse_command(ctx: Any, word: str, known: Iterable[str]) -> None:
-    """Raise the error of usage for a word that is no command of a group."""
-    ctx.fail(f"'{word}' is not a command of {ctx.command_path}. {did_you_mean(word, known)}")
+from ecsmachine.cli.arguments.every_command import Group
 
 
 def command_group(text: str) -> typer.Typer:
@@ -46,7 +19,7 @@ def command_group(text: str) -> typer.Typer:
     return typer.Typer(
         help=text,
         no_args_is_help=True,
-        cls=_Group,
+        cls=Group,
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,

@@ -20,36 +20,6 @@ _OWN = "Options"
 """The heading above options that name no group."""
 
 
-def write_in_words(command: Any) -> None:
-    """Change a command so that its help names no types.
-
-    Help is printed by our printer. Options that name a group (``rich_help_panel``) stand below its
-    heading. A command that has ``everyday`` options (a set of parameter names) shows those alone,
-    unless ``--all`` is given too.
-    """
-    parameters_of = command.get_params
-
-    def get_params(context: Any) -> list[Any]:
-        parameters: list[Any] = parameters_of(context)
-        for parameter in parameters:
-            if "get_help_record" not in vars(parameter):
-                parameter.get_help_record = _in_words(parameter, parameter.get_help_record)
-        return parameters
-
-    option_of = command.get_help_option
-
-    def get_help_option(context: Any) -> Any:
-        option = option_of(context)
-        if option is not None:
-            option.callback = _show_help
-        return option
-
-    command.get_params = get_params
-    command.get_help_option = get_help_option
-    if not hasattr(command, "get_command"):
-        command.format_options = _format_options
-
-
 def help_of(context: Any) -> str:
     """Return the help of a command, laid out as the program that we are called."""
     text: str = context.get_help()
@@ -59,12 +29,12 @@ def help_of(context: Any) -> str:
     return docker_machine.help_text(called)
 
 
-def _format_options(context: Any, formatter: Any) -> None:
-    """Write the arguments, and the options by group."""
+def format_options(context: Any, formatter: Any) -> None:
+    """Write the arguments of a command, and its options by group (``rich_help_panel``)."""
     sections: dict[str, list[tuple[str, str]]] = {
         heading: [] for heading in ("Arguments", _OWN, *OPTION_GROUPS)
     }
-    everyday = None if _wants_all(context) else getattr(context.command, "everyday", None)
+    everyday = None if _wants_all(context) else context.command.everyday
     left_out = 0
     for parameter in context.command.get_params(context):
         record = parameter.get_help_record(context)
@@ -96,13 +66,16 @@ def _is_docker_machine(context: Any) -> bool:
     return bool(context.find_root().info_name == docker_machine.NAME)
 
 
-def _show_help(context: Any, _option: Any, given: bool) -> None:
+def show_help(context: Any, _option: Any, given: bool) -> None:
+    """Print help with our printer, if it is asked for, and end the command."""
     if given and not context.resilient_parsing:
         show(help_of(context))
         context.exit()
 
 
-def _in_words(parameter: Any, record_of: Any) -> Any:
+def in_words(parameter: Any, record_of: Any) -> Any:
+    """Return what describes a parameter in help, without its type; ``record_of`` is typer's own."""
+
     def get_help_record(context: Any) -> tuple[str, str] | None:
         record = record_of(context)
         if record is None:

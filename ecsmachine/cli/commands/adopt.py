@@ -10,8 +10,8 @@ import typer
 
 from ecsmachine.cli.arguments.context import Session, session
 from ecsmachine.cli.arguments.driver_options import values_of, with_options
-from ecsmachine.cli.arguments.groups import AsJson
 from ecsmachine.cli.arguments.login_keys import ask_for_passphrase
+from ecsmachine.cli.arguments.options import AsJson
 from ecsmachine.cli.commands import orphans
 from ecsmachine.cli.display.confirmation import secret
 from ecsmachine.cli.display.output import print_json

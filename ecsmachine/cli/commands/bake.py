@@ -19,9 +19,9 @@ from ecsmachine.cli.arguments.driver_options import (
     with_options,
 )
 from ecsmachine.cli.arguments.engine_options import ENGINE
-from ecsmachine.cli.arguments.groups import AsJson, Yes
 from ecsmachine.cli.arguments.help import ALL
 from ecsmachine.cli.arguments.login_keys import ask_for_passphrases
+from ecsmachine.cli.arguments.options import AsJson, Yes
 from ecsmachine.cli.commands import orphans
 from ecsmachine.cli.display.confirmation import confirm
 from ecsmachine.cli.display.output import print_json, print_result, table

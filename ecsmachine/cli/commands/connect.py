@@ -7,16 +7,12 @@ from typing import Annotated
 import typer
 
 from ecsmachine.cli.arguments.context import session
-from ecsmachine.cli.arguments.groups import AsJson, MachineName
 from ecsmachine.cli.arguments.help import help_of
+from ecsmachine.cli.arguments.options import AsJson, MachineName, OneMachineName
 from ecsmachine.cli.display.printer import show
 from ecsmachine.cli.everyday import connection, login
 from ecsmachine.errors import UsageError
 
-_Names = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="NAME", help='Name of a machine; "default" if none is given'),
-]
 _Swarm = Annotated[
     bool, typer.Option("--swarm", help="The classic Swarm whose master the machine is")
 ]
@@ -24,7 +20,7 @@ _Swarm = Annotated[
 
 def env(
     ctx: typer.Context,
-    names: _Names = None,
+    names: OneMachineName = None,
     swarm: _Swarm = False,
     shell: Annotated[
         str,
@@ -66,7 +62,7 @@ def env(
 
 
 def config(
-    ctx: typer.Context, names: _Names = None, swarm: _Swarm = False, json: AsJson = False
+    ctx: typer.Context, names: OneMachineName = None, swarm: _Swarm = False, json: AsJson = False
 ) -> None:
     """Print the options that connect the Docker client to a machine.
 

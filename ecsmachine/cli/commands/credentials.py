@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecsmachine.cli.arguments.context import Session, existing_machine_names, session
-from ecsmachine.cli.arguments.groups import AsJson, command_group
+from ecsmachine.cli.arguments.groups import command_group
+from ecsmachine.cli.arguments.options import AsJson
 from ecsmachine.cli.display import printer
 from ecsmachine.cli.display.progress import about
 from ecsmachine.errors import MachineError, UsageError

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecsmachine.cli.arguments.context import Session, existing_machine_names, session
-from ecsmachine.cli.arguments.groups import MachineNames
+from ecsmachine.cli.arguments.options import MachineNames
 from ecsmachine.cli.display.printer import say, warn
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.machine.several import for_each

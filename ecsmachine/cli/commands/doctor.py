@@ -11,7 +11,7 @@ import typer
 
 from ecsmachine.cli.arguments.context import Session, existing_machine_names, session
 from ecsmachine.cli.arguments.driver_options import resolve
-from ecsmachine.cli.arguments.groups import AsJson
+from ecsmachine.cli.arguments.options import AsJson
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.printer import document, finish, say, show
 from ecsmachine.cli.display.terminal import coloured

@@ -11,11 +11,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import typer.core
 import typer.main
 
 from ecsmachine.cli.arguments.context import existing_machine_names, session
+from ecsmachine.cli.arguments.every_command import Command, Group
 from ecsmachine.cli.arguments.groups import inject
+from ecsmachine.cli.arguments.options import NamedMachine, NamedMachines
 from ecsmachine.cli.commands import connect
 from ecsmachine.cli.display import printer
 from ecsmachine.errors import UsageError
@@ -28,10 +29,11 @@ _SETTINGS: dict[str, Any] = {"help_option_names": ["--help", "-h"]}
 _CONNECT = "connect"
 
 
-class _Config(typer.core.TyperGroup):
+class _Config(Group):
     """A group whose commands may be left out: what is none of them is the name of a machine."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        args = self.usual_forms(ctx, args)
         if args[:1] not in (["-h"], ["--help"]) and args[:1] not in [[n] for n in self.commands]:
             args = [_CONNECT, *args]
         return super().parse_args(ctx, args)
@@ -43,7 +45,7 @@ class _Config(typer.core.TyperGroup):
     def default_command(self) -> Any:
         """The command behind ``config NAME``."""
         one = typer.Typer(add_completion=False, rich_markup_mode=None)
-        one.command("config", context_settings=_SETTINGS)(connect.config)
+        one.command("config", cls=Command, context_settings=_SETTINGS)(connect.config)
         return typer.main.get_command(one)
 
 
@@ -63,8 +65,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings=_SETTINGS,
 )
-
-_Names = Annotated[list[str], typer.Argument(metavar="NAME", help="Names of machines")]
 
 
 def _given(
@@ -104,7 +104,7 @@ def _given(
 def set_(
     added: dict[str, Sequence[str]],
     ctx: typer.Context,
-    names: _Names,
+    names: NamedMachines,
     engine_storage_driver: Annotated[
         str | None,
         typer.Option(
@@ -131,7 +131,7 @@ def set_(
 def unset(
     removed: dict[str, Sequence[str]],
     ctx: typer.Context,
-    names: _Names,
+    names: NamedMachines,
     engine_storage_driver: Annotated[
         bool, typer.Option("--engine-storage-driver", help="Back to the default storage driver")
     ] = False,
@@ -150,7 +150,7 @@ def unset(
 @app.command()
 def show(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The name of a machine")],
+    name: NamedMachine,
     json: Annotated[bool, typer.Option("--json", help="As JSON")] = False,
 ) -> None:
     """Print the engine options of a machine, as flags of "create".

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecsmachine.cli.arguments.context import Session, existing_machine_names, machine_names, session
-from ecsmachine.cli.arguments.groups import MachineNames, Yes
+from ecsmachine.cli.arguments.options import MachineNames, Yes
 from ecsmachine.cli.commands.docker_context import refresh_contexts, remove_contexts
 from ecsmachine.cli.display.confirmation import confirmed
 from ecsmachine.cli.display.printer import say

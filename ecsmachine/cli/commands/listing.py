@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from ecsmachine.cli.arguments.context import Session, session
-from ecsmachine.cli.arguments.groups import AsJson, MachineName, MachineNames
+from ecsmachine.cli.arguments.options import AsJson, MachineName, MachineNames, Quiet
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.printer import captured, document, finish, redraw, show
 from ecsmachine.cli.display.terminal import can_move
@@ -29,7 +29,7 @@ _Timeout = Annotated[
 
 def ls(
     ctx: typer.Context,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only names")] = False,
+    quiet: Quiet = False,
     filters: Annotated[
         list[str] | None,
         typer.Option(

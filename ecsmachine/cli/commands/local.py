@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ecsmachine.cli.arguments.context import Session, environment_of, session
-from ecsmachine.cli.arguments.groups import AsJson, Yes, command_group
+from ecsmachine.cli.arguments.groups import command_group
+from ecsmachine.cli.arguments.options import AsJson, Yes
 from ecsmachine.cli.commands import (
     local_cloud,
     local_faults,

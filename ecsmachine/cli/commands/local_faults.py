@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ecsmachine.cli.arguments.groups import AsJson, command_group
+from ecsmachine.cli.arguments.groups import command_group
+from ecsmachine.cli.arguments.options import AsJson
 from ecsmachine.cli.commands.local_cloud import (
     START_HINT,
     Root,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from ecsmachine.cli.arguments.context import environment_of
-from ecsmachine.cli.arguments.groups import AsJson
+from ecsmachine.cli.arguments.options import AsJson
 from ecsmachine.cli.commands import local_cloud
 from ecsmachine.cli.display.output import print_json
 from ecsmachine.cli.display.printer import show

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ecsmachine.cli.arguments.context import existing_machine_names, session
-from ecsmachine.cli.arguments.groups import AsJson, MachineNames
+from ecsmachine.cli.arguments.options import AsJson, MachineNames
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.printer import document, finish, show, warn
 from ecsmachine.cli.display.terminal import PREFIX_COLOURS, coloured

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecsmachine.cli.arguments.context import Session, check_path, session
-from ecsmachine.cli.arguments.groups import Yes
 from ecsmachine.cli.arguments.login_keys import ask_for_passphrases
+from ecsmachine.cli.arguments.options import Yes
 from ecsmachine.cli.commands.lifecycle import remove_each
 from ecsmachine.cli.display.confirmation import confirmed
 from ecsmachine.cli.display.output import print_json, print_result

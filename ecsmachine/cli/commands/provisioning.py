@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecsmachine.cli.arguments.context import existing_machine_names, session
-from ecsmachine.cli.arguments.groups import MachineNames, Yes
+from ecsmachine.cli.arguments.options import MachineNames, Yes
 from ecsmachine.cli.commands.docker_context import refresh_contexts
 from ecsmachine.cli.commands.lifecycle import with_each
 from ecsmachine.cli.display.cleaning import one_line

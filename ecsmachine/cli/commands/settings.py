@@ -12,7 +12,7 @@ import typer
 
 from ecsmachine.cli.arguments.context import Session, session
 from ecsmachine.cli.arguments.from_settings import options_of, settings_of, use_sets_of_create
-from ecsmachine.cli.arguments.groups import AsJson
+from ecsmachine.cli.arguments.options import AsJson
 from ecsmachine.cli.arguments.parameters import variable_of
 from ecsmachine.cli.display.output import print_json, table
 from ecsmachine.cli.display.printer import say, show

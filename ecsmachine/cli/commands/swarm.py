@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from ecsmachine.cli.arguments.context import machine_names, one_machine_name, session
-from ecsmachine.cli.arguments.groups import AsJson, command_group
+from ecsmachine.cli.arguments.groups import command_group
+from ecsmachine.cli.arguments.options import AsJson, NamedMachine, NamedMachines
 from ecsmachine.cli.display.output import print_listing
 from ecsmachine.cli.display.progress import for_each, steps_of
 from ecsmachine.cli.display.terminal import coloured_state
@@ -36,8 +37,6 @@ class AvailabilityChoice(str, Enum):
     drain = "drain"
 
 
-_Names = Annotated[list[str], typer.Argument(metavar="NAME", help="Names of machines")]
-_Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of a machine")]
 _Advertise = Annotated[
     str,
     typer.Option(
@@ -49,7 +48,7 @@ _Advertise = Annotated[
 
 
 @app.command()
-def init(ctx: typer.Context, name: _Name, advertise: _Advertise = "") -> None:
+def init(ctx: typer.Context, name: NamedMachine, advertise: _Advertise = "") -> None:
     """Start a swarm with a machine as its first manager.
 
     Example: ecsmachine swarm init dev1
@@ -65,7 +64,7 @@ def init(ctx: typer.Context, name: _Name, advertise: _Advertise = "") -> None:
 @app.command()
 def join(
     ctx: typer.Context,
-    names: _Names,
+    names: NamedMachines,
     manager: Annotated[
         str,
         typer.Option("--manager", "-m", metavar="NAME", help="A manager of the swarm"),
@@ -102,7 +101,7 @@ def join(
 @app.command()
 def leave(
     ctx: typer.Context,
-    names: _Names,
+    names: NamedMachines,
     force: Annotated[
         bool,
         typer.Option(
@@ -127,7 +126,7 @@ def leave(
 @app.command()
 def update(
     ctx: typer.Context,
-    name: _Name,
+    name: NamedMachine,
     role: Annotated[
         RoleChoice | None, typer.Option(help="Role of the machine", show_default=False)
     ] = None,
@@ -155,7 +154,7 @@ def update(
 
 
 @app.command()
-def rotate(ctx: typer.Context, manager: _Name) -> None:
+def rotate(ctx: typer.Context, manager: NamedMachine) -> None:
     """Renew the join tokens; the old ones no longer work.
 
     Example: ecsmachine swarm rotate dev1

@@ -10,7 +10,7 @@ import typer
 
 from ecsmachine.cli.arguments.context import Session, session
 from ecsmachine.cli.arguments.driver_options import values_of, with_options
-from ecsmachine.cli.arguments.groups import AsJson, Yes
+from ecsmachine.cli.arguments.options import AsJson, Yes
 from ecsmachine.cli.commands import orphans
 from ecsmachine.cli.display.confirmation import confirmed
 from ecsmachine.cli.display.output import print_json

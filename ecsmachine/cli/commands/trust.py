@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from ecsmachine.cli.arguments.context import one_machine_name, session
-from ecsmachine.cli.arguments.groups import MachineName, Yes
+from ecsmachine.cli.arguments.options import MachineName, Yes
 from ecsmachine.cli.display.confirmation import confirmed
 from ecsmachine.cli.display.printer import say
 from ecsmachine.cli.display.progress import about

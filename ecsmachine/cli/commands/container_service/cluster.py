@@ -11,7 +11,8 @@ import typer
 from ecsmachine.aliyun.container_service.client import ClusterClient
 from ecsmachine.aliyun.container_service.rules import NETWORK_MODES
 from ecsmachine.cli.arguments.context import Session, environment_of
-from ecsmachine.cli.arguments.groups import AsJson, Yes, command_group
+from ecsmachine.cli.arguments.groups import command_group
+from ecsmachine.cli.arguments.options import AsJson, Quiet, Yes
 from ecsmachine.cli.commands.container_service import options
 from ecsmachine.cli.commands.container_service.kubernetes import create_kubernetes
 from ecsmachine.cli.commands.container_service.waiting import await_cluster, follow
@@ -33,9 +34,7 @@ Name = Annotated[str, typer.Argument(metavar="CLUSTER", help="Name or id of the 
 
 
 @command("ls")
-def list_clusters(
-    client: ClusterClient, quiet: options.Quiet = False, as_json: AsJson = False
-) -> None:
+def list_clusters(client: ClusterClient, quiet: Quiet = False, as_json: AsJson = False) -> None:
     """List the clusters.
 
     Example: ecsmachine cluster ls

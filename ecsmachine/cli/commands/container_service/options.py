@@ -48,7 +48,6 @@ Insecure = Annotated[
     bool, typer.Option("--insecure", help="Do not verify the master's certificate")
 ]
 JsonAnyway = Annotated[bool, typer.Option("--json", help="Print JSON (this command always does)")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only names")]
 Wait = Annotated[bool, typer.Option("--wait", "-w", help="Wait until the work is done")]
 Timeout = Annotated[
     int, typer.Option("--timeout", min=1, help="How long to wait at most, in seconds")

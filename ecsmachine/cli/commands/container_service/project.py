@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from ecsmachine.aliyun.container_service.application_client import ApplicationClient
-from ecsmachine.cli.arguments.groups import AsJson, Yes, command_group
+from ecsmachine.cli.arguments.groups import command_group
+from ecsmachine.cli.arguments.options import AsJson, Quiet, Yes
 from ecsmachine.cli.commands.container_service import options
 from ecsmachine.cli.commands.container_service.waiting import Follow, following
 from ecsmachine.cli.display.confirmation import confirm, read_input
@@ -54,7 +55,7 @@ def list_projects(
     query: Annotated[
         str, typer.Option("--filter", help="List only names that contain this text")
     ] = "",
-    quiet: options.Quiet = False,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """List the projects of a cluster.

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from ecsmachine.aliyun.container_service.application_client import ApplicationClient
-from ecsmachine.cli.arguments.groups import AsJson, command_group
+from ecsmachine.cli.arguments.groups import command_group
+from ecsmachine.cli.arguments.options import AsJson, Quiet
 from ecsmachine.cli.commands.container_service import options
 from ecsmachine.cli.commands.container_service.project import Patience, Signal
 from ecsmachine.cli.display.output import print_json, print_listing, with_our_keys
@@ -31,7 +32,7 @@ def list_services(
     query: Annotated[
         str, typer.Option("--filter", help="List only ids that contain this text")
     ] = "",
-    quiet: options.Quiet = False,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """List the services of all projects.

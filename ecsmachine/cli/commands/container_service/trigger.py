@@ -13,7 +13,8 @@ from urllib.parse import quote
 import typer
 
 from ecsmachine.aliyun.container_service.client import ClusterClient
-from ecsmachine.cli.arguments.groups import AsJson, command_group
+from ecsmachine.cli.arguments.groups import command_group
+from ecsmachine.cli.arguments.options import AsJson
 from ecsmachine.cli.commands.container_service import options
 from ecsmachine.cli.commands.container_service.hints import for_commands
 from ecsmachine.cli.display.confirmation import read_input

@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from ecsmachine.aliyun.container_service.application_client import ApplicationClient
-from ecsmachine.cli.arguments.groups import AsJson, Yes, command_group
+from ecsmachine.cli.arguments.groups import command_group
+from ecsmachine.cli.arguments.options import AsJson, Quiet, Yes
 from ecsmachine.cli.commands.container_service.options import (
     JsonAnyway,
-    Quiet,
     application_client,
     commands,
     one_of,

@@ -1,0 +1,26 @@
+"""Options and arguments that many commands declare, so that they read the same everywhere."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print JSON; with --json=lines, one line per event")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only names")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation")]
+
+_A_MACHINE = typer.Argument(metavar="NAME", help='Name of a machine; "default" if none is given')
+
+MachineName = Annotated[str, _A_MACHINE]
+OneMachineName = Annotated[list[str] | None, _A_MACHINE]
+"""The same, where a pattern may stand for the name."""
+
+MachineNames = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="NAME", help='Names of machines; "default" if none is given'),
+]
+NamedMachine = Annotated[str, typer.Argument(metavar="NAME", help="The name of a machine")]
+NamedMachines = Annotated[list[str], typer.Argument(metavar="NAME", help="Names of machines")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from enum import Enum
 from typing import Any, get_args
 
 _LONGEST_WRITTEN = 54
@@ -28,10 +27,9 @@ def choices_of(parameter: Any) -> list[str]:
     """Return the only values that there are, if the parameter has such."""
     if "|" in (parameter.metavar or ""):
         return str(parameter.metavar).split("|")
-    annotation = parameter.type_descriptor.annotation
-    for kind in (annotation, *get_args(annotation)):
-        if isinstance(kind, type) and issubclass(kind, Enum):
-            return [str(member.value) for member in kind]
+    choices = parameter.type_descriptor.choices
+    if choices:  # words, or members of an Enum
+        return [str(getattr(choice, "value", choice)) for choice in choices]
     items = parameter.shell_complete(None, "")
     return [str(item.value) for item in items if item.type == "plain"]
 

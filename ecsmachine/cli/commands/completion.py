@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from enum import Enum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,18 +11,12 @@ from ecsmachine.cli.arguments.context import session
 from ecsmachine.cli.display.printer import show
 
 
-class CompletionShell(str, Enum):
-    """A shell that completion is there for."""
-
-    bash = "bash"
-    zsh = "zsh"
-    fish = "fish"
-    powershell = "powershell"
-
-
 def completion(
     ctx: typer.Context,
-    shell: Annotated[CompletionShell, typer.Argument(help="The shell to complete in")],
+    shell: Annotated[
+        Literal["bash", "zsh", "fish", "powershell"],
+        typer.Argument(help="The shell to complete in"),
+    ],
 ) -> None:
     """Print the script that completes commands, flags, machines, regions and instance types.
 
@@ -35,7 +28,7 @@ def completion(
     Example: eval "$(ecsmachine completion bash)"
     """
     name = session(ctx).program[0]
-    show(re.sub(r"\becsmachine\b", name, _SCRIPTS[shell.value]), end="")
+    show(re.sub(r"\becsmachine\b", name, _SCRIPTS[shell]), end="")
 
 
 _SCRIPTS = {

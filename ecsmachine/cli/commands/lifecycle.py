@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -23,14 +22,6 @@ if TYPE_CHECKING:
 
 _REMOVED_AT_ONCE = 100
 """How many machines are removed at the same time; one request takes as many."""
-
-
-class WaitedFor(str, Enum):
-    """What machines can be waited for to be."""
-
-    running = "running"
-    ready = "ready"
-    stopped = "stopped"
 
 
 def with_each(
@@ -201,9 +192,9 @@ def wait(
     ctx: typer.Context,
     names: MachineNames = None,
     for_: Annotated[
-        WaitedFor,
+        Literal["running", "ready", "stopped"],
         typer.Option("--for", help="State to wait for; ready means that the engine answers"),
-    ] = WaitedFor.ready,
+    ] = "ready",
     timeout: Annotated[
         int, typer.Option("--timeout", "-t", min=0, help="How long to wait, in seconds")
     ] = 300,
@@ -219,7 +210,7 @@ def wait(
     with_each(
         ctx,
         names,
-        lambda store, name, report: wait_for(store, name, for_.value, timeout, report),
+        lambda store, name, report: wait_for(store, name, for_, timeout, report),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
@@ -44,31 +44,15 @@ app.add_typer(local_faults.app, name="fault")
 app.add_typer(local_registry.app, name="registry")
 
 
-class GuestChoice(str, Enum):
-    """What stands behind an instance."""
-
-    nspawn = "nspawn"
-    none = "none"
-
-
 class ImageChoice(str, Enum):
-    """A system that instances can run."""
+    """A system that instances can run; typer takes no list of literals."""
 
     debian_11 = "debian_11"
     debian_12 = "debian_12"
     debian_13 = "debian_13"
 
 
-class Shell(str, Enum):
-    """A shell that variables can be set for."""
-
-    bash = "bash"
-    zsh = "zsh"
-    fish = "fish"
-    powershell = "powershell"
-    cmd = "cmd"
-    tcsh = "tcsh"
-    emacs = "emacs"
+_Shell = Literal["bash", "zsh", "fish", "powershell", "cmd", "tcsh", "emacs"]
 
 
 def _as_invoker(this: Session, line: str) -> str:
@@ -89,7 +73,7 @@ def up(
         typer.Option(min=0, max=65535, help="Port of the API [default: any]", show_default=False),
     ] = 0,
     guests: Annotated[
-        GuestChoice | None,
+        Literal["nspawn", "none"] | None,
         typer.Option(help="How to run instances [default: nspawn]", show_default=False),
     ] = None,
     images: Annotated[
@@ -186,7 +170,7 @@ def up(
     with local_cloud.as_machine_errors(), steps(sys.stderr) as report:
         started = daemon.up(
             folder,
-            guests=None if guests is None else guests.value,
+            guests=guests,
             port=port,
             releases=[image.value for image in images or []],
             serving=Serving(lenient, settled, listen, tuple(delays or ()), no_page),
@@ -220,7 +204,7 @@ def env(
     ctx: typer.Context,
     root: local_cloud.Root = None,
     shell: Annotated[
-        Shell | None,
+        _Shell | None,
         typer.Option(
             help="Shell to print the commands for [default: by $SHELL]", show_default=False
         ),
@@ -242,7 +226,7 @@ def env(
         return
     chosen = shell or _usual_shell(environment_of(ctx))
     wanted: dict[str, str | None] = dict.fromkeys(running.environment()) if unset else variables
-    for line in shell_lines(chosen.value, wanted, session(ctx).program):
+    for line in shell_lines(chosen, wanted, session(ctx).program):
         show(line)
 
 
@@ -381,9 +365,9 @@ def reset(
         say(f"The base image and the packages stay in {default_cache()} (--cache removes them)")
 
 
-def _usual_shell(environment: Mapping[str, str]) -> Shell:
+def _usual_shell(environment: Mapping[str, str]) -> str:
     name = Path(environment.get("SHELL", "")).name
-    return Shell(name) if name in Shell.__members__ else Shell.bash
+    return name if name in get_args(_Shell) else "bash"
 
 
 def _instances(folder: Path) -> list[dict[str, Any]]:

@@ -153,8 +153,7 @@ def _options(this: Session, ctx: typer.Context, words: list[str]) -> Iterator[_R
             yield _Row.of_variable(name, variable, this)
         else:
             said = re.search(r"\[default: ([^\],]*)", option.help or "")
-            own = getattr(option.default, "value", option.default)  # of a choice, its word
-            own = own if isinstance(own, (str, int)) else ""
+            own = option.default if isinstance(option.default, (str, int)) else ""
             yield _Row(name, said[1] if said else own, "default")
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -22,21 +21,8 @@ app = command_group(
 )
 
 
-class RoleChoice(str, Enum):
-    """What a node does in a swarm."""
-
-    manager = "manager"
-    worker = "worker"
-
-
-class AvailabilityChoice(str, Enum):
-    """Whether a node is given tasks."""
-
-    active = "active"
-    pause = "pause"
-    drain = "drain"
-
-
+_Role = Literal["manager", "worker"]
+_Availability = Literal["active", "pause", "drain"]
 _Advertise = Annotated[
     str,
     typer.Option(
@@ -69,10 +55,8 @@ def join(
         str,
         typer.Option("--manager", "-m", metavar="NAME", help="A manager of the swarm"),
     ],
-    role: Annotated[RoleChoice, typer.Option(help="Role of the machines")] = RoleChoice.worker,
-    availability: Annotated[
-        AvailabilityChoice, typer.Option(help="Whether they get tasks")
-    ] = AvailabilityChoice.active,
+    role: Annotated[_Role, typer.Option(help="Role of the machines")] = "worker",
+    availability: Annotated[_Availability, typer.Option(help="Whether they get tasks")] = "active",
     advertise: _Advertise = "",
 ) -> None:
     """Join machines to a swarm, and wait until they are ready.
@@ -91,8 +75,8 @@ def join(
             name,
             manager,
             report,
-            role=role.value,
-            availability=availability.value,
+            role=role,
+            availability=availability,
             advertise=advertise,
         ),
     )
@@ -128,10 +112,10 @@ def update(
     ctx: typer.Context,
     name: NamedMachine,
     role: Annotated[
-        RoleChoice | None, typer.Option(help="Role of the machine", show_default=False)
+        _Role | None, typer.Option(help="Role of the machine", show_default=False)
     ] = None,
     availability: Annotated[
-        AvailabilityChoice | None,
+        _Availability | None,
         typer.Option(help="Whether it gets tasks; drain moves its tasks to other nodes"),
     ] = None,
 ) -> None:
@@ -144,13 +128,7 @@ def update(
     this = session(ctx)
     name = one_machine_name(this, [name])
     with steps_of(name) as report:
-        update_member(
-            this.store,
-            name,
-            report,
-            role=role.value if role else None,
-            availability=availability.value if availability else None,
-        )
+        update_member(this.store, name, report, role=role, availability=availability)
 
 
 @app.command()

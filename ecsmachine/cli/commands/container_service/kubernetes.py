@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,21 +12,14 @@ from ecsmachine.cli.commands.container_service import options
 from ecsmachine.cli.commands.container_service.waiting import follow
 
 
-class KubernetesKind(str, Enum):
-    """How a cluster of Kubernetes kind is laid out."""
-
-    single_zone = "single-zone"
-    multi_zone = "multi-zone"
-    managed = "managed"
-
-
 @options.connected(options.cluster_client)
 def create_kubernetes(
     client: ClusterClient,
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the cluster")],
     kind: Annotated[
-        KubernetesKind, typer.Option(help="Layout: single-zone, multi-zone or managed")
+        Literal["single-zone", "multi-zone", "managed"],
+        typer.Option(help="Layout: single-zone, multi-zone or managed"),
     ],
     workers: Annotated[
         list[int] | None,
@@ -91,7 +83,7 @@ def create_kubernetes(
     from ecsmachine.aliyun.container_service.kubernetes import KubernetesRequest, NodeGroup
 
     environment = environment_of(ctx)
-    zones = 3 if kind is KubernetesKind.multi_zone else 1
+    zones = 3 if kind == "multi-zone" else 1
     types = [options.default_instance_type(ctx)] * zones
 
     def nodes(instance_types: list[str]) -> NodeGroup:
@@ -109,7 +101,7 @@ def create_kubernetes(
         )
 
     request = KubernetesRequest(
-        kind=kind.value,
+        kind=kind,
         name=name,
         region_id=client.roa.region,
         vpc_id=vpc_id or environment.get("ECS_VPC_ID", ""),
@@ -119,9 +111,7 @@ def create_kubernetes(
         service_cidr=service_cidr,
         workers=nodes(worker_type or types),
         worker_numbers=tuple(workers or [3] * zones),
-        masters=None
-        if kind is KubernetesKind.managed and not master_type
-        else nodes(master_type or types),
+        masters=None if kind == "managed" and not master_type else nodes(master_type or types),
         login_password="" if key_pair else options.password_of(ctx, password),
         key_pair=key_pair,
         ssh_flags=ssh,

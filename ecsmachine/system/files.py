@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 import sys
+import time
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
@@ -15,38 +16,16 @@ if TYPE_CHECKING:
     Place: TypeAlias = str | os.PathLike[str]
     Made = TypeVar("Made")
 
-if sys.platform == "win32":
-    import time
+_WITHIN_S = 3.0
+"""How long a program that has a file open, such as a virus scanner, is waited for on Windows."""
 
-    _WITHIN_S = 3.0
-    """How long a program that has a file open, such as a virus scanner, is waited for."""
+_IN_USE = (32, 33)
+"""How Windows refuses what another program has open: in use, locked (winerror)."""
 
-    _IN_USE = (32, 33)
-    """How Windows refuses what another program has open: in use, locked (winerror)."""
 
-    def _once_free(
-        do: Callable[[], Made], path: Place, *, folder: bool = False, denied: bool = False
-    ) -> Made:
-        """Return what a call gives, once no other program keeps a file or a ``folder`` from us.
-
-        It raises what it would elsewhere, and :data:`errno.EBUSY` if one keeps it for too long.
-        ``denied`` says that Windows may call that a denied access.
-        """
-        deadline = time.monotonic() + _WITHIN_S
-        pause_s = 0.01
-        while True:
-            try:
-                return do()
-            except OSError as error:
-                told = explained(error, path, folder=folder)
-                waits = told.errno == errno.EBUSY or (denied and told.errno == errno.EACCES)
-                if not waits or time.monotonic() > deadline:
-                    raise told from None
-            time.sleep(pause_s)
-            pause_s = min(pause_s * 2, 0.2)
-
-    def explained(error: OSError, path: Place, *, folder: bool = False) -> OSError:
-        """Return what other systems raise for an error of a file, or of a ``folder``."""
+def explained(error: OSError, path: Place, *, folder: bool = False) -> OSError:
+    """Return what other systems raise for an error of a file, or of a ``folder``."""
+    if sys.platform == "win32":
         from ecsmachine.system import windows_access, windows_errors
 
         place = os.fspath(path)
@@ -56,189 +35,142 @@ if sys.platform == "win32":
         ):
             return OSError(errno.EBUSY, "another program has it open", place)
         return told
+    return error
 
-    def open_file(
-        path: Place,
-        flags: int,
-        mode: int = 0o600,
-        *,
-        through_links: bool = True,
-        waiting: bool = True,
-    ) -> int:
-        """Open a file that no program we start inherits; return its descriptor.
 
-        Not through a link in its place, unless ``through_links``; and without waiting for the
-        other end of a pipe, unless ``waiting``. Raises :class:`OSError`.
-        """
+def open_file(
+    path: Place,
+    flags: int,
+    mode: int = 0o600,
+    *,
+    through_links: bool = True,
+    waiting: bool = True,
+) -> int:
+    """Open a file that no program we start inherits; return its descriptor.
+
+    Not through a link in its place, unless ``through_links``; and without waiting for the
+    other end of a pipe, unless ``waiting``. Raises :class:`OSError`.
+    """
+    if sys.platform == "win32":
         if not through_links and os.path.islink(path):
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), os.fspath(path))
         return _once_free(lambda: os.open(path, flags | os.O_BINARY | os.O_NOINHERIT, mode), path)
+    how = (0 if through_links else os.O_NOFOLLOW) | (0 if waiting else os.O_NONBLOCK)
+    return os.open(path, flags | os.O_CLOEXEC | how, mode)
 
-    def create(path: Place, mode: int) -> int:
-        """Make a file with a mode, and open it to be written; return its descriptor.
 
-        One that nobody else may read is so from the first. Raises :class:`OSError`.
-        """
-        if mode & 0o077:
-            return open_file(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+def create(path: Place, mode: int) -> int:
+    """Make a file with a mode, and open it to be written; return its descriptor.
+
+    One that nobody else may read is so from the first. Raises :class:`OSError`.
+    """
+    if sys.platform == "win32" and not mode & 0o077:
         from ecsmachine.system import windows_access
 
         return _once_free(lambda: windows_access.create_file(os.fspath(path)), path)
-
-    def make_folder(path: Place) -> None:
-        """Make a folder that its owner alone may enter. Raises :class:`OSError`."""
-        from ecsmachine.system import windows_access
-
-        _once_free(lambda: windows_access.create_folder(os.fspath(path)), path)
-
-    def entries(path: Place) -> list[os.DirEntry[str]]:
-        """Return what is in a folder. Raises :class:`OSError`."""
-        return _once_free(lambda: list(os.scandir(path)), path, folder=True)
-
-    def openness(path: Place, status: os.stat_result) -> tuple[str, str] | None:
-        """Return in what others than its owner may get at a file, and how to mend that.
-
-        None if they may not, or if it cannot be told.
-        """
-        from ecsmachine.system import windows_access
-
-        return _open_to(path, windows_access.others(os.fspath(path)))
-
-    def writability(path: Place, status: os.stat_result) -> tuple[str, str] | None:
-        """Return as :func:`openness` does, where others may change a file or a folder."""
-        from ecsmachine.system import windows_access
-
-        return _open_to(path, windows_access.others(os.fspath(path), reading=False))
-
-    def _open_to(path: Place, others: list[str]) -> tuple[str, str] | None:
-        if not others:
-            return None
-        user = os.getenv("USERNAME", "%USERNAME%")
-        right = "(OI)(CI)F" if os.path.isdir(path) else "F"
-        mend = f'icacls "{os.fspath(path)}" /inheritance:r /grant:r "{user}:{right}"'
-        return f"open to {', '.join(others)}", mend
-
-    def move(source: Place, target: Place) -> None:
-        """Move a file over another, or a folder. Raises :class:`OSError`.
-
-        Windows refuses that as long as another program, a virus scanner as well, has it open.
-        """
-        _once_free(lambda: os.replace(source, target), target, denied=True)
-
-    def sync_folder(path: Place) -> None:
-        """Make sure that the entries of a folder are on disk: NTFS sees to that by itself."""
-
-    def allow_removal(path: Place) -> None:
-        """Let a file be removed that is read-only, which Windows refuses."""
-        os.chmod(path, stat.S_IWRITE)
-
-    def umask() -> int:
-        """Return which bits of a mode are taken away of what is made: none on Windows."""
-        return 0
-
-    def spare_ourselves_the_umask() -> None:
-        """Do nothing: Windows has no umask."""
-
-    def user_id() -> int | None:
-        """Return the number of the user; None on Windows, whose users have none."""
-        return None
-
-else:
-
-    def explained(error: OSError, path: Place, *, folder: bool = False) -> OSError:
-        """Return what other systems raise for an error of a file, or of a ``folder``."""
-        return error
-
-    def open_file(
-        path: Place,
-        flags: int,
-        mode: int = 0o600,
-        *,
-        through_links: bool = True,
-        waiting: bool = True,
-    ) -> int:
-        """Open a file that no program we start inherits; return its descriptor.
-
-        Not through a link in its place, unless ``through_links``; and without waiting for the
-        other end of a pipe, unless ``waiting``. Raises :class:`OSError`.
-        """
-        how = (0 if through_links else os.O_NOFOLLOW) | (0 if waiting else os.O_NONBLOCK)
-        return os.open(path, flags | os.O_CLOEXEC | how, mode)
-
-    def create(path: Place, mode: int) -> int:
-        """Make a file with a mode, and open it to be written; return its descriptor.
-
-        One that nobody else may read is so from the first. Raises :class:`OSError`.
-        """
-        descriptor = open_file(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    descriptor = open_file(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    if sys.platform != "win32":
         try:
             os.fchmod(descriptor, mode)  # the umask may have taken bits away that were asked for
         except BaseException:
             os.close(descriptor)
             raise
-        return descriptor
+    return descriptor
 
-    def make_folder(path: Place) -> None:
-        """Make a folder that its owner alone may enter. Raises :class:`OSError`."""
+
+def make_folder(path: Place) -> None:
+    """Make a folder that its owner alone may enter. Raises :class:`OSError`."""
+    if sys.platform == "win32":
+        from ecsmachine.system import windows_access
+
+        _once_free(lambda: windows_access.create_folder(os.fspath(path)), path)
+    else:
         os.mkdir(path, 0o700)
 
-    def entries(path: Place) -> list[os.DirEntry[str]]:
-        """Return what is in a folder. Raises :class:`OSError`."""
-        with os.scandir(path) as found:
-            return list(found)
 
-    def openness(path: Place, status: os.stat_result) -> tuple[str, str] | None:
-        """Return in what others than its owner may get at a file, and how to mend that.
+def entries(path: Place) -> list[os.DirEntry[str]]:
+    """Return what is in a folder. Raises :class:`OSError`."""
+    if sys.platform == "win32":
+        return _once_free(lambda: list(os.scandir(path)), path, folder=True)
+    with os.scandir(path) as found:
+        return list(found)
 
-        None if they may not, or if it cannot be told.
-        """
-        mode = stat.S_IMODE(status.st_mode)
-        if not mode & 0o077:
-            return None
-        import shlex
 
-        return f"{mode:04o}", f"chmod 600 {shlex.quote(os.fspath(path))}"
+def openness(path: Place, status: os.stat_result) -> tuple[str, str] | None:
+    """Return in what others than its owner may get at a file, and how to mend that.
 
-    def writability(path: Place, status: os.stat_result) -> tuple[str, str] | None:
-        """Return as :func:`openness` does, where others may change a file or a folder."""
-        mode = stat.S_IMODE(status.st_mode)
-        if not mode & 0o022:
-            return None
-        import shlex
+    None if they may not, or if it cannot be told.
+    """
+    if sys.platform == "win32":
+        from ecsmachine.system import windows_access
 
-        return f"{mode:04o}", f"chmod go-w {shlex.quote(os.fspath(path))}"
+        return _open_to(path, windows_access.others(os.fspath(path)))
+    return _open_by(path, status, 0o077, "600")
 
-    def move(source: Place, target: Place) -> None:
-        """Move a file over another, or a folder. Raises :class:`OSError`."""
+
+def writability(path: Place, status: os.stat_result) -> tuple[str, str] | None:
+    """Return as :func:`openness` does, where others may change a file or a folder."""
+    if sys.platform == "win32":
+        from ecsmachine.system import windows_access
+
+        return _open_to(path, windows_access.others(os.fspath(path), reading=False))
+    return _open_by(path, status, 0o022, "go-w")
+
+
+def move(source: Place, target: Place) -> None:
+    """Move a file over another, or a folder. Raises :class:`OSError`.
+
+    Windows refuses that as long as another program, a virus scanner as well, has it open.
+    """
+    if sys.platform == "win32":
+        _once_free(lambda: os.replace(source, target), target, denied=True)
+    else:
         os.replace(source, target)
 
-    def sync_folder(path: Place) -> None:
-        """Make sure that the entries of a folder are on disk, where its file system can do that."""
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        except OSError as error:
-            if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
-                raise
-        finally:
-            os.close(descriptor)
 
-    def allow_removal(path: Place) -> None:
-        """Let a file be removed that is read-only, which Windows refuses; here it can be."""
+def sync_folder(path: Place) -> None:
+    """Make sure that the entries of a folder are on disk, where its file system can do that.
 
-    def umask() -> int:
-        """Return which bits of a mode are taken away of what is made."""
-        found = os.umask(0)
-        os.umask(found)
-        return found
+    NTFS sees to that by itself.
+    """
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise
+    finally:
+        os.close(descriptor)
 
-    def spare_ourselves_the_umask() -> None:
-        """Let no umask keep us, or programs that we start, out of what we make."""
+
+def allow_removal(path: Place) -> None:
+    """Let a file be removed that is read-only, which Windows refuses; elsewhere it can be."""
+    if sys.platform == "win32":
+        os.chmod(path, stat.S_IWRITE)
+
+
+def umask() -> int:
+    """Return which bits of a mode are taken away of what is made: none on Windows."""
+    if sys.platform == "win32":
+        return 0
+    found = os.umask(0)
+    os.umask(found)
+    return found
+
+
+def spare_ourselves_the_umask() -> None:
+    """Let no umask keep us, or programs that we start, out of what we make; Windows has none."""
+    if sys.platform != "win32":
         os.umask(os.umask(0o077) & 0o077)
 
-    def user_id() -> int | None:
-        """Return the number of the user; None on Windows, whose users have none."""
-        return os.geteuid()
+
+def user_id() -> int | None:
+    """Return the number of the user; None on Windows, whose users have none."""
+    if sys.platform == "win32":
+        return None
+    return os.geteuid()
 
 
 def read_bytes(path: Place) -> bytes:
@@ -254,3 +186,45 @@ def is_open_at(descriptor: int, path: Place, *, through_links: bool = True) -> b
     except FileNotFoundError:
         return False
     return os.path.samestat(os.fstat(descriptor), there)
+
+
+def _once_free(
+    do: Callable[[], Made], path: Place, *, folder: bool = False, denied: bool = False
+) -> Made:
+    """Return what a call gives, once no other program keeps a file or a ``folder`` from us.
+
+    It raises what it would elsewhere, and :data:`errno.EBUSY` if one keeps it for too long.
+    ``denied`` says that Windows may call that a denied access.
+    """
+    deadline = time.monotonic() + _WITHIN_S
+    pause_s = 0.01
+    while True:
+        try:
+            return do()
+        except OSError as error:
+            told = explained(error, path, folder=folder)
+            waits = told.errno == errno.EBUSY or (denied and told.errno == errno.EACCES)
+            if not waits or time.monotonic() > deadline:
+                raise told from None
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 2, 0.2)
+
+
+def _open_to(path: Place, others: list[str]) -> tuple[str, str] | None:
+    if not others:
+        return None
+    user = os.getenv("USERNAME", "%USERNAME%")
+    right = "(OI)(CI)F" if os.path.isdir(path) else "F"
+    mend = f'icacls "{os.fspath(path)}" /inheritance:r /grant:r "{user}:{right}"'
+    return f"open to {', '.join(others)}", mend
+
+
+def _open_by(
+    path: Place, status: os.stat_result, bits: int, mending: str
+) -> tuple[str, str] | None:
+    mode = stat.S_IMODE(status.st_mode)
+    if not mode & bits:
+        return None
+    import shlex
+
+    return f"{mode:04o}", f"chmod {mending} {shlex.quote(os.fspath(path))}"

@@ -19,27 +19,21 @@ def with_home(path: str | os.PathLike[str]) -> str:
     return os.path.expanduser(path)
 
 
-if sys.platform == "win32":
+def home(environment: Mapping[str, str]) -> str | None:
+    """Return the home folder; None where nothing says so.
 
-    def home(environment: Mapping[str, str]) -> str | None:
-        """Return the home folder; None where nothing says so.
-
-        It is Windows' own, where Docker's programs look, whatever HOME says in a Unix shell.
-        """
+    On Windows it is the system's own, where Docker's programs look, whatever HOME says in a Unix
+    shell.
+    """
+    if sys.platform == "win32":
         drive, path = environment.get("HOMEDRIVE", ""), environment.get("HOMEPATH", "")
         return environment.get("USERPROFILE") or (drive + path if path else None)
+    return environment.get("HOME") or None
 
-    def caches(environment: Mapping[str, str]) -> str | None:
-        """Return the folder of what can be made again; None where nothing says so."""
+
+def caches(environment: Mapping[str, str]) -> str | None:
+    """Return the folder of what can be made again; None where nothing says so."""
+    if sys.platform == "win32":
         return environment.get("LOCALAPPDATA")
-
-else:
-
-    def home(environment: Mapping[str, str]) -> str | None:
-        """Return the home folder; None where nothing says so."""
-        return environment.get("HOME") or None
-
-    def caches(environment: Mapping[str, str]) -> str | None:
-        """Return the folder of what can be made again; None where nothing says so."""
-        own = home(environment)
-        return environment.get("XDG_CACHE_HOME") or (f"{own}/.cache" if own else None)
+    own = home(environment)
+    return environment.get("XDG_CACHE_HOME") or (f"{own}/.cache" if own else None)

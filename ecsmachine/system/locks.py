@@ -2,72 +2,66 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
-if sys.platform == "win32":
-    import errno
-
-    _PLACE = 0x7FFFFFFE
-    """The byte that is locked: what is locked on Windows, nobody else can read."""
-
-    _TAKEN = (errno.EACCES, errno.EDEADLK, 0)
-    """How it is said that another has a lock; Wine says nothing."""
-
-    def take(descriptor: int) -> bool:
-        """Take the lock of a file, until it is closed; False if another process has it.
-
-        Raises :class:`OSError` where the file system has no locks.
-        """
-        import msvcrt
-
-        os.lseek(descriptor, _PLACE, os.SEEK_SET)
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError as error:
-            if error.errno not in _TAKEN:
-                raise
-            return False
-        finally:
-            os.lseek(descriptor, 0, os.SEEK_SET)
-        return True
-
-    def is_taken(descriptor: int) -> bool:
-        """Whether a process has the lock of a file. Raises :class:`OSError` as :func:`take`."""
-        return not take(descriptor)  # the caller closes the file
-
-    def wait_for(descriptor: int, path: str | os.PathLike[str]) -> None:
-        """Do nothing: the local cloud alone waits for locks, which runs on Linux."""
-
-else:
+if sys.platform != "win32":
     import fcntl
 
-    def wait_for(descriptor: int, path: str | os.PathLike[str]) -> None:
-        """Take the lock of a file, or a folder, when it is free.
+_PLACE = 0x7FFFFFFE
+"""The byte that is locked: what is locked on Windows, nobody else can read."""
 
-        Raises :class:`OSError` that names ``path`` where the file system has no locks.
-        """
+_TAKEN = (errno.EACCES, errno.EDEADLK, 0)
+"""How Windows says that another has a lock; Wine says nothing."""
+
+
+def take(descriptor: int) -> bool:
+    """Take the lock of a file, until it is closed; False if another process has it.
+
+    Raises :class:`OSError` where the file system has no locks.
+    """
+    if sys.platform != "win32":
+        return _locked(descriptor, fcntl.LOCK_EX)
+    import msvcrt
+
+    os.lseek(descriptor, _PLACE, os.SEEK_SET)
+    try:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    except OSError as error:
+        if error.errno not in _TAKEN:
+            raise
+        return False
+    finally:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    return True
+
+
+def is_taken(descriptor: int) -> bool:
+    """Whether a process has the lock of a file. Raises :class:`OSError` as :func:`take`."""
+    if sys.platform != "win32":
+        return not _locked(descriptor, fcntl.LOCK_SH)
+    return not take(descriptor)  # the caller closes the file
+
+
+def wait_for(descriptor: int, path: str | os.PathLike[str]) -> None:
+    """Take the lock of a file, or a folder, when it is free; the local cloud alone waits for one.
+
+    Raises :class:`OSError` that names ``path`` where the file system has no locks.
+    """
+    if sys.platform != "win32":
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         except OSError as error:
             error.filename = os.fspath(path)
             raise
 
-    def take(descriptor: int) -> bool:
-        """Take the lock of a file, until it is closed; False if another process has it.
 
-        Raises :class:`OSError` where the file system has no locks.
-        """
+if sys.platform != "win32":
+
+    def _locked(descriptor: int, how: int) -> bool:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, how | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         return True
-
-    def is_taken(descriptor: int) -> bool:
-        """Whether a process has the lock of a file. Raises :class:`OSError` as :func:`take`."""
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        return False

@@ -27,22 +27,16 @@ def why_not_on_windows(name: str) -> str | None:
     return None
 
 
-if sys.platform == "win32":
+def why_no_folder(name: str) -> str | None:
+    """Return why no folder can have a name; None if one can."""
+    return why_not_on_windows(name) if sys.platform == "win32" else None
 
-    def why_no_folder(name: str) -> str | None:
-        """Return why no folder can have a name; None if one can."""
-        return why_not_on_windows(name)
 
-    def is_too_long(path: Path) -> bool:
-        """Whether a path is longer than Windows takes, unless a setting of its allows it."""
+def is_too_long(path: Path) -> bool:
+    """Whether a path is longer than Windows takes, unless a setting of its allows it.
+
+    Elsewhere the error itself says so.
+    """
+    if sys.platform == "win32":
         return len(str(path)) > 259 and not str(path).startswith("\\\\?\\")
-
-else:
-
-    def why_no_folder(name: str) -> str | None:
-        """Return why no folder can have a name; None if one can."""
-        return None
-
-    def is_too_long(path: Path) -> bool:
-        """Whether a path is longer than Windows takes: elsewhere the error itself says so."""
-        return False
+    return False

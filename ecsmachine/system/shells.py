@@ -17,14 +17,17 @@ def first_shell(programs: list[str]) -> str | None:
     return None
 
 
-if sys.platform == "win32":
+def calling() -> str | None:
+    """Return the shell that called this program, where its variable does not tell; None of none.
 
-    def calling() -> str | None:
-        """Return the shell that called this program, be there others in between; None of none.
-
-        Windows' shells set no variable that tells.
-        """
+    Windows' shells set none. Other programs may be in between.
+    """
+    if sys.platform == "win32":
         return first_shell(_ancestors())
+    return None
+
+
+if sys.platform == "win32":
 
     def _ancestors() -> list[str]:
         """Return the names of the programs that led here, the nearest first."""
@@ -66,9 +69,3 @@ if sys.platform == "win32":
             process, name = found[process]
             names.append(name)
         return names[1:]
-
-else:
-
-    def calling() -> str | None:
-        """Return the shell that called this program, where its variable does not tell: None."""
-        return None

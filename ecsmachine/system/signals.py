@@ -2,59 +2,56 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 
-if sys.platform == "win32":
-    _TIME_TO_END_S = 60.0
-    _CLOSING = (2, 5, 6)
-    """A window is closed, a user logs off, the system ends (HandlerRoutine)."""
+_TIME_TO_END_S = 60.0
+_CLOSING = (2, 5, 6)
+"""A window is closed, a user logs off, the system ends (Windows' HandlerRoutine)."""
 
-    def that_end() -> tuple[int, ...]:
-        """Return the signals that ask this program to end."""
+
+def that_end() -> tuple[int, ...]:
+    """Return the signals that ask this program to end, without those that are ignored.
+
+    nohup has the hangup ignored, and the shell of a script the interrupt of ``COMMAND &``.
+    """
+    if sys.platform == "win32":
         return signal.SIGINT, signal.SIGBREAK
+    known = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+    return tuple(each for each in known if signal.getsignal(each) != signal.SIG_IGN)
 
-    def pass_on(_number: int, _process: int) -> None:
-        """Do nothing: Ctrl-C reaches every program of a window, and cannot be sent to one."""
 
-    def heed_the_end_of_the_window() -> object:
-        """Have Ctrl-Break's handler called, and give it time, when the window is closed.
+def pass_on(number: int, process: int) -> None:
+    """Pass a signal on to a program that was begun, if it has not ended.
 
-        That lasts as long as what this returns is kept. Windows ends a program as soon as it has
-        been told, and five seconds later at the latest.
-        """
-        import ctypes
-        import time
-
-        def told(event: int) -> int:
-            if event not in _CLOSING:
-                return 0
-            signal.raise_signal(signal.SIGBREAK)
-            time.sleep(_TIME_TO_END_S)
-            return 1
-
-        handler = ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint)(told)
-        ctypes.windll.kernel32.SetConsoleCtrlHandler(handler, 1)
-        return handler
-
-else:
-    import os
-
-    def that_end() -> tuple[int, ...]:
-        """Return the signals that ask this program to end, without those that are ignored.
-
-        nohup has the hangup ignored, and the shell of a script the interrupt of ``COMMAND &``.
-        """
-        known = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
-        return tuple(each for each in known if signal.getsignal(each) != signal.SIG_IGN)
-
-    def pass_on(number: int, process: int) -> None:
-        """Pass a signal on to a program that was begun, if it has not ended."""
+    On Windows Ctrl-C reaches every program of a window, and cannot be sent to one.
+    """
+    if sys.platform != "win32":
         try:
             os.kill(process, number)
         except OSError:
             pass
 
-    def heed_the_end_of_the_window() -> object:
-        """Have a handler called when the window is closed: SIGHUP's is."""
+
+def heed_the_end_of_the_window() -> object:
+    """Have Ctrl-Break's handler called, and give it time, when a window of Windows is closed.
+
+    That lasts as long as what this returns is kept. Windows ends a program as soon as it has been
+    told, and five seconds later at the latest. Elsewhere SIGHUP's handler is called.
+    """
+    if sys.platform != "win32":
         return None
+    import ctypes
+    import time
+
+    def told(event: int) -> int:
+        if event not in _CLOSING:
+            return 0
+        signal.raise_signal(signal.SIGBREAK)
+        time.sleep(_TIME_TO_END_S)
+        return 1
+
+    handler = ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint)(told)
+    ctypes.windll.kernel32.SetConsoleCtrlHandler(handler, 1)
+    return handler

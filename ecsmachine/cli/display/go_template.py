@@ -11,12 +11,10 @@ from typing import Any
 
 from ecsmachine.cli.display import go_template_nodes as syntax
 from ecsmachine.cli.display.go_template_functions import (
-    FUNCTIONS,
     Record,
     TemplateError,
     call,
     field,
-    is_true,
     type_name,
     value_text,
 )
@@ -33,7 +31,7 @@ class Template:
 
     def __init__(self, text: str):
         self._text = text
-        self._tree = parse(text, FUNCTIONS)
+        self._tree = parse(text)
 
     def render(self, data: Any) -> str:
         """Return the text for ``data``.
@@ -99,7 +97,7 @@ class _Rendering:
         """Add the text of the branch whose condition holds."""
         for pipeline, body in node.branches:
             value = self._evaluate(pipeline, dot)
-            if is_true(value):
+            if value:
                 self._inner().nodes(body, value if node.moves_dot else dot)
                 return
         self._inner().nodes(node.otherwise, dot)
@@ -180,7 +178,7 @@ class _Rendering:
         arguments: list[Any] = []
         for operand in others:
             arguments.append(self._operand(operand, dot))
-            if first.name in _DECIDED_BY and is_true(arguments[-1]) is _DECIDED_BY[first.name]:
+            if first.name in _DECIDED_BY and bool(arguments[-1]) is _DECIDED_BY[first.name]:
                 return arguments[-1]
         return call(first.name, arguments + piped)
 

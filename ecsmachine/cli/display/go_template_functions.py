@@ -169,11 +169,6 @@ def call(name: str, arguments: list[Any]) -> Any:
         raise TemplateError(f"error calling {name}: {error}") from None
 
 
-def is_true(value: Any) -> bool:
-    """Whether a value counts as true: not so are false, 0, nil and what is empty."""
-    return bool(value)
-
-
 def field(value: Any, name: str) -> Any:
     """Return ``value.name``; None if a mapping does not have it."""
     if value is None:
@@ -317,11 +312,9 @@ _JS = {
 }
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "and": lambda first, *others: next(
-        (v for v in (first, *others) if not v), (first, *others)[-1]
-    ),
-    "or": lambda first, *others: next((v for v in (first, *others) if v), (first, *others)[-1]),
-    "not": lambda value: not is_true(value),
+    "and": lambda first, *others: (first, *others)[-1],
+    "or": lambda first, *others: (first, *others)[-1],
+    "not": lambda value: not value,
     "eq": _equal,
     "ne": lambda first, second: not _equal(first, second),
     "lt": _less,
@@ -345,4 +338,4 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "join": _join,
     "split": _split,
 }
-"""The functions by name. ``and`` and ``or`` are called only with what decides them."""
+"""The functions by name. ``and`` and ``or`` are called only if none but the last can decide."""

@@ -6,9 +6,9 @@ Source: the package documentation of Go's text/template. Left out: complex numbe
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 from dataclasses import dataclass
 
+from ecsmachine.cli.display.go_template_functions import FUNCTIONS
 from ecsmachine.cli.display.go_template_nodes import (
     Command,
     Conditional,
@@ -72,12 +72,9 @@ class _Action:
     tokens: list[_Token]
 
 
-def parse(template: str, functions: Collection[str]) -> Tree:
-    """Return the tree of a template that may call ``functions``.
-
-    Raises :class:`UsageError` that names the place.
-    """
-    return _Parser(template, functions).parse()
+def parse(template: str) -> Tree:
+    """Return the tree of a template. Raises :class:`UsageError` that names the place."""
+    return _Parser(template).parse()
 
 
 def parsing_error(template: str, at: int, what: str) -> UsageError:
@@ -93,9 +90,8 @@ def parsing_error(template: str, at: int, what: str) -> UsageError:
 class _Parser:
     """Reads one template."""
 
-    def __init__(self, template: str, functions: Collection[str]):
+    def __init__(self, template: str):
         self._template = template
-        self._functions = functions
         self._items = self._split()
         self._next_item = 0
         self._tokens: list[_Token] = []
@@ -374,8 +370,8 @@ class _Parser:
         constants: dict[str, bool | None] = {"true": True, "false": False, "nil": None}
         if token.text in constants:
             return Literal(constants[token.text])
-        if token.text not in self._functions:
-            meant = did_you_mean(token.text, self._functions)
+        if token.text not in FUNCTIONS:
+            meant = did_you_mean(token.text, FUNCTIONS)
             reason = f'function "{token.text}" not defined. {meant}'.rstrip(". ")
             raise self._error(token.at, reason)
         return Function(token.text)

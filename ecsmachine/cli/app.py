@@ -44,39 +44,23 @@ def run(
 
     0 done; 1 an error; 2 wrong usage; 3 a check before creation failed; 130 interrupted.
     """
-    if not any("-json" in word for word in arguments):
-        return _run(arguments, environment, checkpoint, name)
-    from ecsmachine.cli.display.document import as_switch, begin, form_of
-
-    before, form = sys.stdout, form_of(arguments)
-    try:
-        if form is not None:
-            begin(form)
-        return _run(as_switch(arguments), environment, checkpoint, name)
-    finally:
-        sys.stdout = before
-
-
-def _run(
-    arguments: list[str],
-    environment: Mapping[str, str],
-    checkpoint: Callable[[str], None],
-    name: str,
-) -> int:
-    session = Session(
-        environment,
-        [name, *arguments],
-        debug=any(
-            environment.get(variable, "").strip().lower() in TRUE_WORDS
-            for variable in ("MACHINE_DEBUG", "DEBUG")
-        ),
-        checkpoint=checkpoint,
-    )
     before = sys.stdout
     try:
+        if any("-json" in word for word in arguments):
+            from ecsmachine.cli.display.document import as_switch, begin, form_of
+
+            form = form_of(arguments)
+            if form is not None:
+                begin(form)
+            arguments = as_switch(arguments)
+        debug = any(
+            environment.get(variable, "").strip().lower() in TRUE_WORDS
+            for variable in ("MACHINE_DEBUG", "DEBUG")
+        )
+        session = Session(environment, [name, *arguments], debug=debug, checkpoint=checkpoint)
         return _with_document(_work(arguments, session), session)
     finally:
-        sys.stdout = before  # a command may have made a document of it
+        sys.stdout = before  # a document may have been made of it, by --json or by a command
 
 
 def _with_document(work: Callable[[], object], session: Session) -> int:

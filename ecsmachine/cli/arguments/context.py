@@ -227,11 +227,6 @@ def session(ctx: typer.Context) -> Session:
     return found
 
 
-def environment_of(ctx: typer.Context) -> Mapping[str, str]:
-    """Return the environment that the program was called with."""
-    return ctx.obj.environment if isinstance(ctx.obj, Session) else os.environ
-
-
 def machine_names(
     session: Session, names: list[str] | None, *, missing: Callable[[str], None] | None = None
 ) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
-from ecsmachine.cli.arguments.context import Session, environment_of, session
+from ecsmachine.cli.arguments.context import Session, session
 from ecsmachine.cli.arguments.groups import command_group
 from ecsmachine.cli.arguments.options import AsJson, Yes
 from ecsmachine.cli.commands import (
@@ -164,7 +164,7 @@ def up(
     from ecsmachine.localcloud.service.listening import parse
 
     folder = local_cloud.root_of(ctx, root)
-    for_key = environment_of(ctx)
+    for_key = session(ctx).environment
     key_id = for_key.get(KEY_VARIABLES[0]) if key_id is None else key_id
     key_secret = for_key.get(KEY_VARIABLES[1]) if key_secret is None else key_secret
     with local_cloud.as_machine_errors(), steps(sys.stderr) as report:
@@ -220,11 +220,11 @@ def env(
     Example: eval "$(ecsmachine local env)"
     """
     running = local_cloud.running_cloud(ctx, root)
-    variables = local_cloud.variables_of(running, environment_of(ctx))
+    variables = local_cloud.variables_of(running, session(ctx).environment)
     if as_json:
         print_json(variables)
         return
-    chosen = shell or _usual_shell(environment_of(ctx))
+    chosen = shell or _usual_shell(session(ctx).environment)
     wanted: dict[str, str | None] = dict.fromkeys(running.environment()) if unset else variables
     for line in shell_lines(chosen, wanted, session(ctx).program):
         show(line)

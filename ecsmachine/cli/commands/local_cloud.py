@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from ecsmachine.cli.arguments.context import Session, environment_of
+from ecsmachine.cli.arguments.context import Session, session
 from ecsmachine.errors import MachineError
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ def root_of(ctx: typer.Context, given: Path | None) -> Path:
     _check_system()
     from ecsmachine.localcloud.host.paths import default_root
 
-    if given and isinstance(ctx.obj, Session):
-        ctx.obj.repeated["local"] = ["--root", str(given)]
-    named = given or environment_of(ctx).get("ECSMACHINE_LOCAL_ROOT")
+    if given:
+        session(ctx).repeated["local"] = ["--root", str(given)]
+    named = given or session(ctx).environment.get("ECSMACHINE_LOCAL_ROOT")
     return Path(named).absolute() if named else default_root()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ecsmachine.cli.arguments.context import environment_of
+from ecsmachine.cli.arguments.context import session
 from ecsmachine.cli.arguments.options import AsJson
 from ecsmachine.cli.commands import local_cloud
 from ecsmachine.cli.display.output import print_json
@@ -35,7 +35,7 @@ def open_page(ctx: typer.Context, root: local_cloud.Root = None, as_json: AsJson
         )
     with local_cloud.as_machine_errors():
         if not as_json:
-            _open(running, environment_of(ctx))
+            _open(running, session(ctx).environment)
     if as_json:
         print_json({"Page": page_of(running)})
         return

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from ecsmachine.cli.arguments.context import environment_of
+from ecsmachine.cli.arguments.context import session
 from ecsmachine.cli.commands import local_cloud
 from ecsmachine.errors import MachineError
 
@@ -36,7 +36,7 @@ def run(
     local_cloud.require_extra()
     from ecsmachine.localcloud.service.stand_in import stand_in
 
-    environment = environment_of(ctx)
+    environment = session(ctx).environment
     if shutil.which(program[0], path=environment.get("PATH")) is None:
         raise MachineError(
             f'There is no program "{program[0]}"', hint="Install it, or correct its name."

@@ -10,7 +10,7 @@ import typer
 
 from ecsmachine.aliyun.container_service.client import ClusterClient
 from ecsmachine.aliyun.container_service.rules import NETWORK_MODES
-from ecsmachine.cli.arguments.context import Session, environment_of
+from ecsmachine.cli.arguments.context import session
 from ecsmachine.cli.arguments.groups import command_group
 from ecsmachine.cli.arguments.options import AsJson, Quiet, Yes
 from ecsmachine.cli.commands.container_service import options
@@ -91,7 +91,7 @@ def create(
     """
     from ecsmachine.aliyun.container_service.clusters import SwarmRequest
 
-    environment = environment_of(ctx)
+    environment = session(ctx).environment
     request = SwarmRequest(
         name=name,
         size=size,
@@ -110,7 +110,7 @@ def create(
             f'To use it, run: ecsmachine cluster certs {name} && eval "$(ecsmachine env --cluster '
             f'{name})"'
         )
-        complain(ctx.obj.as_called(line) if isinstance(ctx.obj, Session) else line)
+        complain(session(ctx).as_called(line))
 
 
 app.command("create-kubernetes")(create_kubernetes)

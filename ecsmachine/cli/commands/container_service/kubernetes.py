@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from ecsmachine.aliyun.container_service.client import ClusterClient
-from ecsmachine.cli.arguments.context import environment_of
+from ecsmachine.cli.arguments.context import session
 from ecsmachine.cli.commands.container_service import options
 from ecsmachine.cli.commands.container_service.waiting import follow
 
@@ -82,7 +82,7 @@ def create_kubernetes(
     """
     from ecsmachine.aliyun.container_service.kubernetes import KubernetesRequest, NodeGroup
 
-    environment = environment_of(ctx)
+    environment = session(ctx).environment
     zones = 3 if kind == "multi-zone" else 1
     types = [options.default_instance_type(ctx)] * zones
 

@@ -12,7 +12,7 @@ import typer
 from ecsmachine.aliyun.container_service.application_client import ApplicationClient
 from ecsmachine.aliyun.container_service.client import ClusterClient
 from ecsmachine.aliyun.container_service.rules import DATA_DISK_SIZES
-from ecsmachine.cli.arguments.context import environment_of
+from ecsmachine.cli.arguments.context import session
 from ecsmachine.cli.arguments.groups import inject
 from ecsmachine.cli.commands.container_service.hints import for_commands
 from ecsmachine.errors import MachineError, UsageError
@@ -96,7 +96,7 @@ def cluster_client(
     from ecsmachine.aliyun.credentials import CredentialFlags, resolve
     from ecsmachine.aliyun.endpoints import validate_endpoint
 
-    environment = environment_of(ctx)
+    environment = session(ctx).environment
     given = endpoint or environment.get("CS_API_ENDPOINT") or environment.get("ECS_API_ENDPOINT")
     if not (profile or environment.get("ECS_ACCESS_KEY_ID")):  # which wins over ECS_PROFILE
         profile = environment.get("ECS_PROFILE", "")
@@ -160,12 +160,12 @@ def node_fields(
 
 def default_instance_type(ctx: typer.Context) -> str:
     """Return the type of nodes for which none is named."""
-    return environment_of(ctx).get("ECS_INSTANCE_TYPE") or "ecs.n4.small"
+    return session(ctx).environment.get("ECS_INSTANCE_TYPE") or "ecs.n4.small"
 
 
 def password_of(ctx: typer.Context, given: str) -> str:
     """Return the nodes' password, of the option or the variable."""
-    password = given or environment_of(ctx).get("ECS_SSH_PASSWORD", "")
+    password = given or session(ctx).environment.get("ECS_SSH_PASSWORD", "")
     if not password:
         raise UsageError(
             "No password for the nodes", hint="Set ECS_SSH_PASSWORD, or give --password."
@@ -175,7 +175,7 @@ def password_of(ctx: typer.Context, given: str) -> str:
 
 def cluster_name(ctx: typer.Context, given: str) -> str:
     """Return the name of the cluster that the option or the variable gives."""
-    name = given or environment_of(ctx).get(CLUSTER_VARIABLE, "")
+    name = given or session(ctx).environment.get(CLUSTER_VARIABLE, "")
     if not name:
         raise UsageError(
             "No cluster specified", hint=f"Name it with --cluster, or set {CLUSTER_VARIABLE}."
@@ -187,7 +187,7 @@ def certificate_folder(ctx: typer.Context, name: str) -> Path:
     """Return where the certificates of a cluster are: ~/.docker/aliyun/NAME."""
     if not name or name in (".", "..") or "/" in name or "\0" in name or why_no_folder(name):
         raise UsageError(f'"{name}" cannot be the name of a folder', hint="Name a cluster.")
-    return Path(home(environment_of(ctx)) or Path.home()) / ".docker" / "aliyun" / name
+    return Path(home(session(ctx).environment) or Path.home()) / ".docker" / "aliyun" / name
 
 
 def pairs(values: list[str] | None, option: str) -> dict[str, str]:

@@ -17,7 +17,6 @@ from ecsmachine.cli.display.printer import captured, document, finish, redraw, s
 from ecsmachine.cli.display.terminal import can_move
 from ecsmachine.cli.everyday import looks
 from ecsmachine.cli.everyday import ls as everyday_ls
-from ecsmachine.cli.everyday import prompt as everyday_prompt
 from ecsmachine.errors import UsageError
 
 _INTERVAL_S = 5.0
@@ -204,7 +203,7 @@ def prompt(ctx: typer.Context, json: AsJson = False) -> None:
 
     Example: PS1='[$(ecsmachine prompt)] $ '
     """
-    everyday_prompt.prompt(session(ctx), json=json)
+    looks.prompt(session(ctx), json=json)
 
 
 def version(

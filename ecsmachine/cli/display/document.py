@@ -7,6 +7,7 @@ document is printed at the end whatever has happened; docs/json.md says what it 
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import time
@@ -27,21 +28,6 @@ if TYPE_CHECKING:
 
 _NO_OPTIONS_AFTER = ("ssh", "run", "__complete")
 """Commands after which ``--json`` is another program's."""
-
-
-class _Nowhere:
-    """A stream that takes everything."""
-
-    encoding = "utf-8"
-
-    def write(self, text: str) -> int:
-        return len(text)
-
-    def flush(self) -> None:
-        pass
-
-    def isatty(self) -> bool:
-        return False
 
 
 class Aside:
@@ -198,7 +184,7 @@ def as_switch(arguments: list[str]) -> list[str]:
 
 def begin(form: Form) -> None:
     """Put a document in the place of standard output; the program puts that back at its end."""
-    told = _Nowhere() if form == "names" else sys.stderr
+    told = io.StringIO() if form == "names" else sys.stderr  # the first is read by nobody
     stand_in: Any = Aside(Document(form, sys.stdout), told)
     sys.stdout = stand_in
 

@@ -32,20 +32,9 @@ class _Engine:
         self.directory = directory
         self.over_ssh = over_ssh
 
-    @property
-    def ca_path(self) -> str:
-        """The CA certificate."""
-        return os.path.join(self.directory, "ca.pem")
-
-    @property
-    def cert_path(self) -> str:
-        """The client's certificate."""
-        return os.path.join(self.directory, "cert.pem")
-
-    @property
-    def key_path(self) -> str:
-        """The client's private key."""
-        return os.path.join(self.directory, "key.pem")
+    def path(self, name: str) -> str:
+        """Return where one of the client's files is: ca.pem, cert.pem or key.pem."""
+        return os.path.join(self.directory, name)
 
 
 def env(
@@ -130,9 +119,9 @@ def config(
             {
                 "Host": over_ssh or engine.url,
                 "TLSVerify": not over_ssh,
-                "TLSCACert": None if over_ssh else engine.ca_path,
-                "TLSCert": None if over_ssh else engine.cert_path,
-                "TLSKey": None if over_ssh else engine.key_path,
+                "TLSCACert": None if over_ssh else engine.path("ca.pem"),
+                "TLSCert": None if over_ssh else engine.path("cert.pem"),
+                "TLSKey": None if over_ssh else engine.path("key.pem"),
             }
         )
         return
@@ -146,9 +135,9 @@ def config(
     is_bare = re.fullmatch(r"[\w.:/\[\]-]+", engine.url)
     host = f"-H={engine.url}" if is_bare else option("-H", engine.url)
     show("--tlsverify")
-    show(option("--tlscacert", engine.ca_path))
-    show(option("--tlscert", engine.cert_path))
-    show(option("--tlskey", engine.key_path))
+    show(option("--tlscacert", engine.path("ca.pem")))
+    show(option("--tlscert", engine.path("cert.pem")))
+    show(option("--tlskey", engine.path("key.pem")))
     show(host)
 
 

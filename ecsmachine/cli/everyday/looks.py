@@ -1,6 +1,8 @@
-"""What is known of machines, a line each: inspect, status, ip, url, active, version."""
+"""What is known of machines, a line each: inspect, status, ip, url, active, prompt, version."""
 
 from __future__ import annotations
+
+import os
 
 from ecsmachine.cli.arguments.context import Session, machine_names, one_machine_name
 from ecsmachine.cli.display.cleaning import one_line
@@ -94,6 +96,36 @@ def active(this: Session, *, timeout: int = 10, json: bool = False) -> None:
         "No active host found",
         hint='"eval $(ecsmachine env NAME)" makes a running machine the active one.',
     )
+
+
+def prompt(this: Session, *, json: bool = False) -> None:
+    """Print the machine that ``DOCKER_HOST`` names, if it is of the store; nobody is asked."""
+    name = _named_by_variables(this)
+    if json:
+        from ecsmachine.cli.display.output import print_json
+
+        print_json({"Name": name})
+    elif name:
+        show(one_line(name))
+
+
+def _named_by_variables(this: Session) -> str | None:
+    docker_host = this.environment.get("DOCKER_HOST")
+    if not docker_host:
+        return None
+    from ecsmachine.machine.names import is_machine, names_in
+
+    name = this.environment.get("DOCKER_MACHINE_NAME", "")
+    machines = os.path.join(this.storage, "machines")
+    if name and os.path.basename(name) == name and is_machine(os.path.join(machines, name)):
+        return name
+    from ecsmachine.machine.stored import stored_machine
+
+    for name in names_in(machines):
+        machine = stored_machine(this.storage, name)
+        if machine is not None and machine.url == docker_host:
+            return name
+    return None
 
 
 def version(this: Session, *, name: str = "", json: bool = False) -> None:

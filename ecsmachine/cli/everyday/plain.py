@@ -50,7 +50,7 @@ COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]], str, int]] = {
         "",
         0,
     ),
-    "prompt": ("prompt", _JSON, "", 0),
+    "prompt": ("looks", _JSON, "", 0),
     "status": ("looks", _JSON, "names", _MANY),
     "url": ("looks", _JSON, "names", _MANY),
     "version": ("looks", _JSON, "name", 1),

@@ -11,19 +11,27 @@ from copy import copy
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
 import typer
 import typer.main
 
 from ecsmachine.cli.arguments.context import Session, configure, is_set
 from ecsmachine.cli.arguments.driver_options import driver_name_of
-from ecsmachine.cli.arguments.every_command import Command, Group, refuse_command
+from ecsmachine.cli.arguments.every_command import (
+    Group,
+    command_of,
+    commands_below,
+    context_below,
+    evaluate_hints,
+    refuse_command,
+)
 from ecsmachine.cli.arguments.from_settings import choose_profile, use_sets_of_create
 from ecsmachine.cli.arguments.help import WIDEST, help_of
 from ecsmachine.cli.display import printer
 from ecsmachine.cli.table import COMMANDS
 from ecsmachine.errors import UsageError
+from ecsmachine.suggestions import did_you_mean
 
 _HEADINGS = {"": "Commands", "container_service": "Commands of Container Service"}
 """The heading above commands in help, by the room that they live in."""
@@ -42,7 +50,7 @@ class _Commands(Group):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name in _HELP:
-            return _command("help", _help)
+            return command_of("help", _help)
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"ecsmachine.cli.commands.{COMMANDS[cmd_name][0]}")
@@ -55,7 +63,7 @@ class _Commands(Group):
             driver_name = driver_name_of(session.program, session.environment)
             driver = registry.module_of(driver_name)
             return _command_of_driver(cmd_name, module.command, driver_name, driver)
-        return _command(cmd_name, getattr(module, _function_name(cmd_name)))
+        return command_of(cmd_name, getattr(module, _function_name(cmd_name)))
 
     def help_of(self, name: str) -> str:
         """Return the line about a command, without importing it."""
@@ -88,11 +96,10 @@ def command_tree() -> Any:
     app = typer.Typer(
         cls=_Commands,
         add_completion=False,
-        pretty_exceptions_enable=False,
         rich_markup_mode=None,
         context_settings={"help_option_names": ["--help", "-h"], "max_content_width": WIDEST},
     )
-    _evaluate_hints(_root)
+    evaluate_hints(_root)
     app.callback(invoke_without_command=True)(_root)
     return typer.main.get_command(app)
 
@@ -189,21 +196,14 @@ def _help(
     """
     context: Any = ctx.parent
     for word in words or []:
-        if not hasattr(context.command, "list_commands"):
-            raise UsageError(
-                f"'{context.command_path}' has no command '{word}'",
-                hint=f"See '{context.command_path} --help'.",
-            )
-        found = context.command.get_command(context, word)
+        found = context_below(context, word)
         if found is None:
-            from ecsmachine.suggestions import did_you_mean
-
-            suggestion = did_you_mean(word, context.command.list_commands(context))
             raise UsageError(
                 f"'{context.command_path}' has no command '{word}'",
-                hint=suggestion or f"See '{context.command_path} --help'.",
+                hint=did_you_mean(word, commands_below(context))
+                or f"See '{context.command_path} --help'.",
             )
-        context = found.make_context(word, [], parent=context, resilient_parsing=True)
+        context = found
     printer.show(help_of(context))
 
 
@@ -228,12 +228,14 @@ class _Parts(Mapping[str, Any]):
         infos: list[Any] = [*app.registered_commands, *app.registered_groups]
         name_of = typer.main.get_command_name
         self._infos = {info.name or name_of(info.callback.__name__): info for info in infos}
-        self._made: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
-        if name not in self._made:
-            self._made[name] = self._make(name, self._infos[name])
-        return self._made[name]
+        info = self._infos[name]
+        if not hasattr(info, "typer_instance"):
+            return command_of(name, info.callback)
+        group = _group(info.typer_instance)
+        group.name = name
+        return group
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._infos)
@@ -241,51 +243,10 @@ class _Parts(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self._infos)
 
-    def _make(self, name: str, info: Any) -> Any:
-        if hasattr(info, "typer_instance"):
-            group = _group(info.typer_instance)
-            group.name = name
-            return group
-        _evaluate_hints(info.callback)
-        alone = _alone()
-        info.cls = Command
-        alone.registered_commands = [info]
-        return typer.main.get_command(alone)
-
 
 @cache
 def _command_of_driver(
     name: str, make: Callable[[str], Callable[..., Any]], driver_name: str, _driver: object
 ) -> Any:
     """Return a command with the flags of a driver; another one for another driver of the name."""
-    return _command(name, make(driver_name))
-
-
-@cache
-def _command(name: str, function: Callable[..., Any]) -> Any:
-    """Return the command that a function is, with the settings that it asks for.
-
-    A function may carry ``context_settings``, as ``ssh`` does to leave the remote command's
-    flags alone, and ``everyday``, the names of the parameters that its help shows first.
-    """
-    _evaluate_hints(function)
-    app = _alone()
-    settings = {"help_option_names": ["--help", "-h"], **getattr(function, "context_settings", {})}
-    app.command(name, cls=Command, context_settings=settings)(function)
-    command = typer.main.get_command(app)
-    command.everyday = getattr(function, "everyday", None)  # type: ignore[attr-defined]
-    return command
-
-
-def _alone() -> typer.Typer:
-    """Return what makes a command of one function."""
-    return typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-
-
-def _evaluate_hints(function: Any) -> None:
-    """Replace the type hints of a function, which are text, by what they say.
-
-    Typer evaluates what is text four times for each parameter of a command.
-    """
-    if any(isinstance(hint, str) for hint in function.__annotations__.values()):
-        function.__annotations__ = get_type_hints(function, include_extras=True)
+    return command_of(name, make(driver_name))

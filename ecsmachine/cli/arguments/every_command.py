@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 import typer
 import typer.core
@@ -71,14 +72,13 @@ class _OfOurs:
 class Command(_OfOurs, typer.core.TyperCommand):
     """A command: files of settings give it defaults, and it has ``--json`` and ``--quiet``.
 
-    It may have ``everyday`` options (a set of parameter names), which its help shows alone unless
-    ``--all`` is given too.
+    Of its ``everyday`` options (the names of their parameters), if it has some, help shows those
+    alone, unless ``--all`` is given too.
     """
-
-    everyday: set[str] | None = None
 
     def __init__(self, *args: Any, **given: Any):
         super().__init__(*args, **given)
+        self.everyday: set[str] | None = getattr(self.callback, "everyday", None)
         self.params += _output_options(self)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -104,6 +104,44 @@ class Group(_OfOurs, typer.core.TyperGroup):
 def refuse_command(ctx: Any, word: str, known: Iterable[str]) -> None:
     """Raise the error of usage for a word that is no command of a group."""
     ctx.fail(f"'{word}' is not a command of {ctx.command_path}. {did_you_mean(word, known)}")
+
+
+@cache
+def command_of(name: str, function: Callable[..., Any]) -> Any:
+    """Return the command that a function is, which is made once.
+
+    A function may carry ``context_settings``, as ``ssh`` does to leave the remote command's flags
+    alone, and ``everyday``, the names of the parameters that its help shows first.
+    """
+    evaluate_hints(function)
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    settings = getattr(function, "context_settings", None)
+    app.command(name, cls=Command, context_settings=settings)(function)
+    return typer.main.get_command(app)
+
+
+def evaluate_hints(function: Any) -> None:
+    """Replace the type hints of a function, which are text, by what they say.
+
+    Typer evaluates what is text four times for each parameter of a command.
+    """
+    if any(isinstance(hint, str) for hint in function.__annotations__.values()):
+        function.__annotations__ = get_type_hints(function, include_extras=True)
+
+
+def context_below(context: Any, word: str) -> Any:
+    """Return a context of the command that a word calls below another; None if there is none."""
+    of_group = hasattr(context.command, "get_command")
+    found = context.command.get_command(context, word) if of_group else None
+    if found is None:
+        return None
+    return found.make_context(word, [], parent=context, resilient_parsing=True)
+
+
+def commands_below(context: Any) -> list[str]:
+    """Return the commands of a group; none of a command."""
+    of_group = hasattr(context.command, "list_commands")
+    return list(context.command.list_commands(context)) if of_group else []
 
 
 def _converting_only_if_needed(parameter: Any, convert: Any) -> Any:

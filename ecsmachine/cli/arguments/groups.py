@@ -14,17 +14,9 @@ import typer
 from ecsmachine.cli.arguments.every_command import Group
 
 
-def command_group(text: str) -> typer.Typer:
+def command_group(text: str, cls: type[Group] = Group, **settings: Any) -> typer.Typer:
     """Return an empty group of commands, whose help is ``text``."""
-    return typer.Typer(
-        help=text,
-        no_args_is_help=True,
-        cls=Group,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,
-        context_settings={"help_option_names": ["--help", "-h"]},
-    )
+    return typer.Typer(help=text, cls=cls, no_args_is_help=True, rich_markup_mode=None, **settings)
 
 
 def inject(

@@ -7,15 +7,13 @@ that has one of those names is reached by ``config -- set``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import typer.main
 
 from ecsmachine.cli.arguments.context import existing_machine_names, session
-from ecsmachine.cli.arguments.every_command import Command, Group
-from ecsmachine.cli.arguments.groups import inject
+from ecsmachine.cli.arguments.every_command import Group, command_of
+from ecsmachine.cli.arguments.groups import command_group, inject
 from ecsmachine.cli.arguments.options import NamedMachine, NamedMachines
 from ecsmachine.cli.commands import connect
 from ecsmachine.cli.display import printer
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from ecsmachine.drivers.base import Report
     from ecsmachine.machine.engine_config import EngineChange
 
-_SETTINGS: dict[str, Any] = {"help_option_names": ["--help", "-h"]}
 _CONNECT = "connect"
 
 
@@ -41,18 +38,14 @@ class _Config(Group):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         return self.default_command if cmd_name == _CONNECT else super().get_command(ctx, cmd_name)
 
-    @cached_property
+    @property
     def default_command(self) -> Any:
         """The command behind ``config NAME``."""
-        one = typer.Typer(add_completion=False, rich_markup_mode=None)
-        one.command("config", cls=Command, context_settings=_SETTINGS)(connect.config)
-        return typer.main.get_command(one)
+        return command_of("config", connect.config)
 
 
-app = typer.Typer(
-    cls=_Config,
-    subcommand_metavar="[NAME] | set|unset|show NAME ...",
-    help="""Print the options that connect the Docker client to a machine, or change its engine.
+app = command_group(
+    """Print the options that connect the Docker client to a machine, or change its engine.
 
     "config NAME" prints one option per line, or JSON with --json. With --swarm, it prints the
     options for the classic Swarm whose master the machine is. For a machine called set, unset or
@@ -60,10 +53,8 @@ app = typer.Typer(
 
     Example: docker $(ecsmachine config dev1) info
     """,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings=_SETTINGS,
+    cls=_Config,
+    subcommand_metavar="[NAME] | set|unset|show NAME ...",
 )
 
 

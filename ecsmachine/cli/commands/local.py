@@ -272,7 +272,7 @@ def status(ctx: typer.Context, root: local_cloud.Root = None, as_json: AsJson = 
 
 app.command("open")(local_open.open_page)
 app.command()(local_logs.logs)
-app.command(context_settings={"allow_interspersed_args": False})(local_run.run)
+app.command()(local_run.run)
 
 
 @app.command()

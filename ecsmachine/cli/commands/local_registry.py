@@ -21,11 +21,6 @@ app = command_group(
 )
 
 
-@app.callback()
-def group() -> None:
-    """Keep "push" a word of its own: a group of one command would take its place."""
-
-
 @app.command()
 def push(
     ctx: typer.Context,

@@ -58,6 +58,11 @@ def run(
     raise typer.Exit(status if status >= 0 else 128 - status)
 
 
+run.context_settings = {  # type: ignore[attr-defined]
+    "allow_interspersed_args": False
+}
+
+
 def _heed_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
 from ecsmachine.cli.arguments.context import Session, session
+from ecsmachine.cli.arguments.every_command import commands_below, context_below
 from ecsmachine.cli.arguments.from_settings import options_of, settings_of, use_sets_of_create
 from ecsmachine.cli.arguments.options import AsJson
 from ecsmachine.cli.arguments.parameters import variable_of
@@ -133,9 +134,9 @@ def _is_given(context: Any, parameter: str) -> bool:
 
 def _options(this: Session, ctx: typer.Context, words: list[str]) -> Iterator[_Row]:
     """Yield every option of a command."""
-    command, context = _command(ctx, words)
-    command = getattr(command, "default_command", command)
-    if command is None or hasattr(command, "list_commands"):
+    context = _context(ctx, words)
+    command = context and getattr(context.command, "default_command", context.command)
+    if context is None or hasattr(command, "list_commands"):
         raise UsageError(
             f'There is no command "{" ".join(words)}" that has options', hint='See "ecsmachine -h".'
         )
@@ -157,35 +158,28 @@ def _options(this: Session, ctx: typer.Context, words: list[str]) -> Iterator[_R
             yield _Row(name, said[1] if said else own, "default")
 
 
-def _command(ctx: typer.Context, words: list[str]) -> tuple[Any, Any]:
-    """Return a command and a context of it; None for one that there is not."""
-    command: Any = ctx.find_root().command
+def _context(ctx: typer.Context, words: Sequence[str]) -> Any:
+    """Return a context of a command; None for one that there is not."""
     context: Any = ctx.find_root()
     for word in words:
-        found = command.get_command(context, word) if hasattr(command, "get_command") else None
-        if found is None:
-            return None, None
-        context = found.make_context(word, [], parent=context, resilient_parsing=True)
-        command = found
-    return command, context
+        context = context and context_below(context, word)
+    return context
 
 
 def _check_commands(this: Session, ctx: typer.Context) -> None:
     """Look at the options of all commands in all files. Raises :class:`UsageError`."""
     for layer in this.settings.every_layer():
         for path in layer.commands():
-            command, context = _command(ctx, list(path))
-            command = getattr(command, "default_command", command)
-            given = layer.options(path)
-            if command is None:
-                (_, above) = _command(ctx, list(path[:-1]))
-                is_group = hasattr(getattr(above, "command", None), "list_commands")
-                known = above.command.list_commands(above) if is_group else []
+            context = _context(ctx, path)
+            if context is None:
+                above = _context(ctx, path[:-1])
                 raise UsageError(
                     f'{layer.where(path)}: there is no command "{" ".join(path)}"',
-                    hint=instead_of(path[-1], known)
+                    hint=instead_of(path[-1], commands_below(above) if above else [])
                     or f"Write options into [{'.'.join(path[:-1])}].",
                 )
+            command = getattr(context.command, "default_command", context.command)
+            given = layer.options(path)
             if given:
                 settings_of(this, path, command.get_params(context), given)
 

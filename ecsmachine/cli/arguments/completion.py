@@ -28,7 +28,7 @@ _OF_A_MACHINE = frozenset(("from", "manager", "resume", "swarm-join"))
 _ONE_NAME = frozenset(("config", "env"))
 """Commands that take names, to say that they take one alone."""
 
-_WITH_DRIVER = frozenset(("create", "adopt", "sweep"))
+_WITH_DRIVER = frozenset(("create", "bake", "adopt", "sweep"))
 """Commands that take the options of a driver."""
 
 _COPYING = frozenset(("scp", "mount"))
@@ -167,9 +167,6 @@ def _values(
         return [Suggestion(name) for name in registry.driver_names()]
     if names & _OF_A_MACHINE:
         return [Suggestion(name) for name in session.store.names()]
-    given = {
-        flag.removeprefix("--"): value for flag, value in pairwise(words) if flag.startswith("--")
-    }
     if names & {"like"} or (len(path) == 1 and "profile" in names):
         kind = "sets" if "like" in names else "profiles"
         return [Suggestion(name) for name in session.settings.names(kind)]
@@ -179,12 +176,14 @@ def _values(
         driver = "aliyunecs"
     else:
         return []
-    if path[-1] != "create" or path[1] == "cluster":
-        names = {f"{driver}-{name}" for name in names}
-        given = {f"{driver}-{name}": value for name, value in given.items()} | given
+
+    def of_driver(flag: str) -> str:
+        return f"{driver}-{flag.removeprefix('--').removeprefix(f'{driver}-')}"
+
+    given = {of_driver(flag): value for flag, value in pairwise(words) if flag.startswith("--")}
     return [
         Suggestion(value, about)
-        for name in sorted(names)
+        for name in sorted(map(of_driver, names))
         for value, about in registry.suggest_values(driver, name, given, session.environment)
     ]
 

@@ -7,12 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ecsmachine.cli.app import run
+from ecsmachine.drivers import registry
 from ecsmachine.drivers.aliyunecs.checks import completion as aliyunecs_completion
 from ecsmachine.drivers.aliyunecs.options.settings import OPTIONS
 from tests.unit.terminals import terminal
@@ -123,6 +125,28 @@ def test_every_option_with_choices_is_completed(complete: Complete) -> None:
     for option in OPTIONS:
         if option.choices:
             assert complete("create", f"--{option.name}", "") == list(option.choices)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "create --aliyunecs-zone cn-a-b --aliyunecs-region",
+        "bake web --aliyunecs-zone cn-a-b --aliyunecs-region",
+        "adopt dev1 --aliyunecs-zone cn-a-b --aliyunecs-region",
+        "adopt dev1 --aliyunecs-zone cn-a-b --region",
+        "sweep --aliyunecs-zone cn-a-b --aliyunecs-region",
+        "cluster create c --zone cn-a-b --region",
+    ],
+)
+def test_the_driver_is_asked_for_values_of_its_options(
+    words: str, complete: Complete, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def suggest(driver: str, option: str, given: Mapping[str, str], _: object) -> list[Any]:
+        assert (driver, given["aliyunecs-zone"]) == ("aliyunecs", "cn-a-b")
+        return [("cn-hangzhou", "")] if option == "aliyunecs-region" else []
+
+    monkeypatch.setattr(registry, "suggest_values", suggest)
+    assert complete(*words.split(), "") == ["cn-hangzhou"]
 
 
 def test_without_credentials_nothing_is_suggested(environment: dict[str, str]) -> None:

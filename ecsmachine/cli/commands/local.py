@@ -74,14 +74,12 @@ def up(
     ] = 0,
     guests: Annotated[
         Literal["nspawn", "none"] | None,
-        typer.Option(help="How to run instances [default: nspawn]", show_default=False),
+        typer.Option(help="How to run instances [default: nspawn]"),
     ] = None,
     images: Annotated[
         list[ImageChoice] | None,
         typer.Option(
-            "--image",
-            help="Another system that instances can run, besides debian_12 (repeatable)",
-            show_default=False,
+            "--image", help="Another system that instances can run, besides debian_12 (repeatable)"
         ),
     ] = None,
     lenient: Annotated[
@@ -96,7 +94,6 @@ def up(
             "--delay",
             metavar="STATE=SECONDS",
             help="Seconds that a state lasts, such as pending=2 (repeatable)",
-            show_default=False,
         ),
     ] = None,
     listen: Annotated[
@@ -104,23 +101,18 @@ def up(
         typer.Option(
             metavar="ADDRESS",
             help="Also listen on this address of this machine, or on all (0.0.0.0)",
-            show_default=False,
         ),
     ] = "",
     key_id: Annotated[
         str | None,
         typer.Option(
-            "--access-key-id",
-            help="The access key id to accept [$ECSMACHINE_LOCAL_ACCESS_KEY_ID]",
-            show_default=False,
+            "--access-key-id", help="The access key id to accept [$ECSMACHINE_LOCAL_ACCESS_KEY_ID]"
         ),
     ] = None,
     key_secret: Annotated[
         str | None,
         typer.Option(
-            "--access-key-secret",
-            help="Its secret [$ECSMACHINE_LOCAL_ACCESS_KEY_SECRET]",
-            show_default=False,
+            "--access-key-secret", help="Its secret [$ECSMACHINE_LOCAL_ACCESS_KEY_SECRET]"
         ),
     ] = None,
     seed: Annotated[
@@ -128,7 +120,6 @@ def up(
         typer.Option(
             metavar="FILE",
             help="File that describes a new cloud: instances, images, stock, prices, quotas",
-            show_default=False,
         ),
     ] = None,
     no_page: Annotated[
@@ -205,9 +196,7 @@ def env(
     root: local_cloud.Root = None,
     shell: Annotated[
         _Shell | None,
-        typer.Option(
-            help="Shell to print the commands for [default: by $SHELL]", show_default=False
-        ),
+        typer.Option(help="Shell to print the commands for [default: by $SHELL]"),
     ] = None,
     unset: Annotated[bool, typer.Option("--unset", "-u", help="Unset the variables")] = False,
     as_json: AsJson = False,

@@ -30,7 +30,6 @@ Root = Annotated[
     typer.Option(
         "--root",
         help="The cloud's folder [$ECSMACHINE_LOCAL_ROOT]",
-        show_default=False,
         file_okay=False,
         readable=False,  # the command says it better
     ),

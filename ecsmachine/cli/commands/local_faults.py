@@ -40,11 +40,11 @@ def _kinds() -> list[str]:
 
 
 def _option(help: str, *names: str) -> Any:  # noqa: A002  (the name that typer has)
-    return typer.Option(*names, help=help, show_default=False)
+    return typer.Option(*names, help=help)
 
 
 def _pattern(help: str) -> Any:  # noqa: A002
-    return typer.Option(metavar="PATTERN", help=help, show_default=False)
+    return typer.Option(metavar="PATTERN", help=help)
 
 
 @app.command()
@@ -166,9 +166,7 @@ def ls(ctx: typer.Context, root: Root = None, as_json: AsJson = False) -> None:
 @app.command()
 def rm(
     ctx: typer.Context,
-    ids: Annotated[
-        list[int] | None, typer.Argument(metavar="ID", help="Ids of faults", show_default=False)
-    ] = None,
+    ids: Annotated[list[int] | None, typer.Argument(metavar="ID", help="Ids of faults")] = None,
     root: Root = None,
     every: Annotated[bool, typer.Option("--all", help="Remove all faults")] = False,
 ) -> None:

@@ -28,7 +28,6 @@ _Advertise = Annotated[
     typer.Option(
         "--advertise-addr",
         help="The address at which other nodes reach it [default: its private address]",
-        show_default=False,
     ),
 ]
 
@@ -111,9 +110,7 @@ def leave(
 def update(
     ctx: typer.Context,
     name: NamedMachine,
-    role: Annotated[
-        _Role | None, typer.Option(help="Role of the machine", show_default=False)
-    ] = None,
+    role: Annotated[_Role | None, typer.Option(help="Role of the machine")] = None,
     availability: Annotated[
         _Availability | None,
         typer.Option(help="Whether it gets tasks; drain moves its tasks to other nodes"),

@@ -140,12 +140,9 @@ def _resources(values: Values, idle: _Idle, for_stack: bool) -> dict[str, Any]:
     if "cpus" in reserved:
         idle("deploy.resources.reservations.cpus", "nodes do not manage their processors")
     found: dict[str, Any] = {}
-    for key, where, api in (
-        ("memory", limits, "Memory"),
-        ("memory", reserved, "MemoryReservation"),
-    ):
-        if key in where:
-            found[api] = where.size(key)
+    for where, api in ((limits, "Memory"), (reserved, "MemoryReservation")):
+        if "memory" in where:
+            found[api] = where.size("memory")
     if "cpus" in limits:
         found["NanoCpus"] = int(limits.decimal("cpus") * 1_000_000_000)
     if "pids" in limits:

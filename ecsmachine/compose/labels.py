@@ -26,11 +26,11 @@ _FRONT = re.compile(r"(?P<scheme>tcp|udp|https?)://(?P<balancer>[^\s:/]{1,80}):(
 Refuse = Callable[[str, str], TemplateError]
 """Makes the refusal of a label, by its name and the reason."""
 
+ABOUT_LOGS = ("logs", "log_store_", "log_ttl_", "log.")
+"""How labels begin that say where logs go."""
+
 _WITHOUT_EFFECT = (
-    ("logs", "there is no Log Service here: read logs with docker logs"),
-    ("log_store_", "there is no Log Service here: read logs with docker logs"),
-    ("log_ttl_", "there is no Log Service here: read logs with docker logs"),
-    ("log.", "there is no Log Service here: read logs with docker logs"),
+    (ABOUT_LOGS, "there is no Log Service here: read logs with docker logs"),
     ("auto_scaling", "nothing measures containers here: scale by a trigger"),
     ("monitoring.", "nothing measures containers here"),
 )

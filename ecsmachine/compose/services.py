@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ecsmachine.compose.deploy import Deploy, read_deploy
@@ -25,6 +25,7 @@ from ecsmachine.compose.placement import BEGINNINGS, Placement, read_placement
 from ecsmachine.compose.ports import read_ports
 from ecsmachine.compose.values import TemplateError, Values
 
+_SERVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _VOLUME_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]+")
 _CONTAINER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{1,127}")
 _MODES = frozenset(("ro", "rw", "z", "Z", "nocopy", "copy", "cached", "consistent", "delegated"))
@@ -33,7 +34,7 @@ _CHECKED_S = 2.0
 _NS = 1_000_000_000
 
 
-@dataclass
+@dataclass(frozen=True)
 class Surroundings:
     """What a service is read with: what the template declares, and its variables.
 
@@ -42,14 +43,16 @@ class Surroundings:
     """
 
     variables: Mapping[str, str]
-    volumes: Mapping[str, Volume] = field(default_factory=dict)
-    networks: Mapping[str, Network] = field(default_factory=dict)
-    strict: bool = True
-    for_stack: bool = False
+    volumes: Mapping[str, Volume]
+    networks: Mapping[str, Network]
+    strict: bool
+    for_stack: bool
 
 
 def read_service(name: str, definition: object, around: Surroundings) -> Service:
     """Read a service whose variables are filled in. Raises :class:`TemplateError`."""
+    if not _SERVICE_NAME.fullmatch(name):
+        raise TemplateError(f'"{name}" cannot be the name of a service')
     return _Reader(name, Values(name, definition), around).service()
 
 

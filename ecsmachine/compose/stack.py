@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ecsmachine.compose.loading import Variables, load
 from ecsmachine.compose.model import Template
 from ecsmachine.compose.stack_service import VERSION, stack_service
-from ecsmachine.compose.templates import parse_template
+from ecsmachine.compose.templates import filled_in, parse_template
 from ecsmachine.compose.values import Values
 
 _NETWORK_KEYS = ("attachable", "driver", "driver_opts", "external", "internal", "ipam", "labels")
@@ -35,11 +34,8 @@ class Stack:
 def convert(text: str, variables: Mapping[str, str]) -> Stack:
     """Convert a template. Raises :class:`~ecsmachine.compose.values.TemplateError`."""
     template = parse_template(text, variables, for_stack=True)
-    filling = Variables(variables)
-    data = filling.fill(load(text))
-    strict = "services" in data or "version" in data
-    services = Values("services", data["services"] if strict else data)
-    notes = [f"the variable {name} has no value: it is empty" for name in filling.missing]
+    top, services, missing = filled_in(text, variables)
+    notes = [f"the variable {name} has no value: it is empty" for name in missing]
     aliases: dict[str, set[str]] = {}
     for service in template.services.values():
         for target, alias in service.links:
@@ -53,7 +49,7 @@ def convert(text: str, variables: Mapping[str, str]) -> Stack:
         name: stack_service(
             template.services[name], raw, aliases.get(name, set()), partial(note, name)
         )
-        for name, raw in services.values.items()
+        for name, raw in Values("services", services).values.items()
         if name in template.services
     }
     unbound = [n for n, one in made.items() if "restart_policy" not in one["deploy"]]
@@ -62,7 +58,6 @@ def convert(text: str, variables: Mapping[str, str]) -> Stack:
             f"{', '.join(unbound)}: no restart is given: a stack restarts all containers that end "
             "(deploy.restart_policy.condition: none prevents that)"
         )
-    top = Values("template", data if strict else {})
     stack: dict[str, Any] = {"version": VERSION, "services": made}
     stack["volumes"] = _volumes(template, top, notes)
     stack["networks"] = _networks(top, notes)

@@ -9,22 +9,17 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from ecsmachine.compose.labels import PREFIX, Labels
+from ecsmachine.compose.labels import ABOUT_LOGS, PREFIX, Labels
 from ecsmachine.compose.model import HealthCheck, Service
 from ecsmachine.compose.placement import Filter, Placement
 
 Note = Callable[[str, str], None]
 """Takes a place of a service, and what is to be done about it."""
 
-_LOGS = "read them with docker service logs, or name a driver in logging"
 _MEASURE = "nothing measures a stack: scale it yourself (docker service scale)"
 _BY_BEGINNING = (
-    ("logs", _LOGS),
-    ("log_store_", _LOGS),
-    ("log_ttl_", _LOGS),
-    ("log.", _LOGS),
-    ("auto_scaling", _MEASURE),
-    ("monitoring.", _MEASURE),
+    (ABOUT_LOGS, "read them with docker service logs, or name a driver in logging"),
+    (("auto_scaling", "monitoring."), _MEASURE),
     (
         "lb.port_",
         "publish the port (ports), put the nodes behind the balancer (create "
@@ -39,12 +34,8 @@ _BY_BEGINNING = (
         "docker stack deploy looks for the newest image each time; until the next one, all tasks "
         "have the same image",
     ),
-    ("routing.session_sticky", ""),
-    ("routing.port_", ""),
-    ("scale", ""),
-    ("global", ""),
-    ("rolling_updates", ""),
-    ("probe.", ""),
+    (("routing.session_sticky", "routing.port_"), ""),
+    (("scale", "global", "rolling_updates", "probe."), ""),
 )
 """Labels by how they begin; those without a text are written in the stack, or told elsewhere."""
 

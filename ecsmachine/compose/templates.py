@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from ecsmachine.compose.loading import Variables, load
 from ecsmachine.compose.model import BUCKET, DEFAULT_NETWORK, Network, Service, Template, Volume
@@ -17,7 +18,6 @@ from ecsmachine.compose.values import TemplateError, Values
 
 PROJECT_VARIABLE = "COMPOSE_PROJECT_NAME"
 
-_SERVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _VERSION = re.compile(r"[23](\.\d+)?")
 _TOP = ("version", "name", "services", "volumes", "networks")
 _TOP_OF_STACKS = ("configs", "secrets")
@@ -35,15 +35,11 @@ def parse_template(text: str, variables: Mapping[str, str], *, for_stack: bool =
     Variables are filled in; the project's name is one of them. ``for_stack``: what only stacks of
     Swarm mode have is let pass. Raises :class:`TemplateError` with the place and the reason.
     """
-    data = load(text)
-    filling = Variables(variables)
-    strict = "services" in data or "version" in data
-    top = Values("template", filling.fill(data) if strict else {})
+    top, written, missing = filled_in(text, variables)
+    strict = bool(top.values)
     if strict:
         _check_top(top, for_stack)
-        services = Values("services", top.values.get("services"))
-    else:
-        services = Values("services", filling.fill(data))
+    services = Values("services", written)
     services = Values("services", {n: v for n, v in services.values.items() if n[:2] != "x-"})
     if not services.values:
         raise TemplateError("it has no services")
@@ -55,7 +51,7 @@ def parse_template(text: str, variables: Mapping[str, str], *, for_stack: bool =
     for key, of in _declared(top, "networks").items():
         networks[key] = _network(key, of, project, for_stack)
     around = Surroundings(variables, volumes, networks, strict, for_stack)
-    found = {name: _service(name, value, around) for name, value in services.values.items()}
+    found = {name: read_service(name, value, around) for name, value in services.values.items()}
     for service in found.values():
         for other in (*service.depends_on, *(target for target, _ in service.links)):
             if other not in found:
@@ -68,17 +64,23 @@ def parse_template(text: str, variables: Mapping[str, str], *, for_stack: bool =
         volumes=volumes,
         networks={key: one for key, one in networks.items() if one.name in used},
         warnings=(
-            *(f"the variable {name} has no value: it is empty" for name in filling.missing),
+            *(f"the variable {name} has no value: it is empty" for name in missing),
             *(["name has no effect: the project's name is given with it"] if "name" in top else []),
             *(f"{one.name}: {line}" for one in found.values() for line in one.warnings),
         ),
     )
 
 
-def _service(name: str, value: object, around: Surroundings) -> Service:
-    if not _SERVICE_NAME.fullmatch(name):
-        raise TemplateError(f'"{name}" cannot be the name of a service')
-    return read_service(name, value, around)
+def filled_in(text: str, variables: Mapping[str, str]) -> tuple[Values, Any, list[str]]:
+    """Return what stands at the top of a template, its services, and variables without a value.
+
+    In version 1 the services alone are at the top. Raises :class:`TemplateError`.
+    """
+    filling = Variables(variables)
+    data = filling.fill(load(text))
+    if "services" in data or "version" in data:
+        return Values("template", data), data.get("services"), list(filling.missing)
+    return Values("template", {}), data, list(filling.missing)
 
 
 def _check_top(top: Values, for_stack: bool) -> None:

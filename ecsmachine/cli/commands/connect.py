@@ -57,8 +57,7 @@ def env(
         raise UsageError("Expected no machine name beside --cluster", hint="Leave one of them out.")
     from ecsmachine.cli.commands.container_service.options import cluster_variables
 
-    found = cluster_variables(ctx, cluster, unset=unset)
-    print_variables(list(found) if unset else found)
+    print_variables(cluster_variables(ctx, cluster, unset=unset))
 
 
 def config(

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import typer
 
 from ecsmachine.cli.arguments.context import Session, session
+from ecsmachine.cli.everyday import connection
 from ecsmachine.errors import MachineError
 
 if TYPE_CHECKING:
@@ -128,14 +129,8 @@ def no_proxy_variables(
     """
     if not any(environment.get(name) or environment.get(name.upper()) for name in _PROXIES):
         return {}
-    host = urlsplit(running.endpoint).hostname or ""
-
-    def spared(variable: str) -> str:
-        before = (name.strip() for name in environment.get(variable, "").split(","))
-        return ",".join(dict.fromkeys(filter(None, [*before, *running.networks, host, *more])))
-
-    named = [name for name in ("no_proxy", "NO_PROXY") if environment.get(name)]
-    return {name: spared(name) for name in named or ["NO_PROXY"]}
+    addresses = [*running.networks, urlsplit(running.endpoint).hostname or "", *more]
+    return connection.no_proxy_variables(environment, list(filter(None, addresses)))
 
 
 @contextmanager

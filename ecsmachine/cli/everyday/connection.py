@@ -10,12 +10,9 @@ from ecsmachine.errors import MachineError, UsageError
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from typing import TypeAlias
+    from collections.abc import Callable, Iterable, Mapping
 
     from ecsmachine.machine.model import Machine
-
-    _Variables: TypeAlias = Mapping[str, str] | Mapping[str, str | None] | list[str]
 
 _ENGINE_TIMEOUT_S = 20.0
 
@@ -52,16 +49,14 @@ def env(
     variables: dict[str, str | None] = dict.fromkeys(
         ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME"), ""
     )
-    # Docker's client reads the upper one first, other programs the lower
-    set_now = [name for name in ("no_proxy", "NO_PROXY") if this.environment.get(name)]
-    proxy_variables = (set_now or ["NO_PROXY"]) if no_proxy else []
     if unset:
         if names:
             raise UsageError(
                 "Expected no machine name when the -u flag is present",
                 hint="Leave the name out: the variables are the same for every machine.",
             )
-        print_variables([*variables, *proxy_variables])
+        spared = no_proxy_variables(this.environment, ()) if no_proxy else ()
+        print_variables(dict.fromkeys([*variables, *spared]))
         return
     name = one_machine_name(this, names)
     engine = _engine(this, name, swarm, failure="Error checking TLS connection")
@@ -73,14 +68,29 @@ def env(
         variables["DOCKER_HOST"] = engine.url
         variables["DOCKER_CERT_PATH"] = engine.directory
     variables["DOCKER_MACHINE_NAME"] = name
-    for variable in proxy_variables:
-        spared = map(str.strip, this.environment.get(variable, "").split(","))
-        variables[variable] = ",".join(dict.fromkeys([*filter(None, spared), engine.address]))
+    if no_proxy:
+        variables |= no_proxy_variables(this.environment, [engine.address])
     print_variables(variables)
 
 
-def variable_printer(this: Session, shell: str, *, json: bool) -> Callable[[_Variables], None]:
-    """Return what prints variables with their values; None, and names alone, are unset.
+def no_proxy_variables(environment: Mapping[str, str], addresses: Iterable[str]) -> dict[str, str]:
+    """Return the variables that keep addresses from the proxies, beside what these spare already.
+
+    Docker's client reads the upper one first, other programs the lower.
+    """
+
+    def spared(variable: str) -> str:
+        before = (name.strip() for name in environment.get(variable, "").split(","))
+        return ",".join(dict.fromkeys([*filter(None, before), *addresses]))
+
+    named = [name for name in ("no_proxy", "NO_PROXY") if environment.get(name)]
+    return {name: spared(name) for name in named or ["NO_PROXY"]}
+
+
+def variable_printer(
+    this: Session, shell: str, *, json: bool
+) -> Callable[[Mapping[str, str | None]], None]:
+    """Return what prints variables with their values; those that are None are unset.
 
     Raises :class:`MachineError` if it is not known for which shell.
     """
@@ -96,11 +106,12 @@ def variable_printer(this: Session, shell: str, *, json: bool) -> Callable[[_Var
             hint="Name the shell, for example with --shell bash.",
         )
 
-    def print_variables(found: _Variables) -> None:
+    def print_variables(found: Mapping[str, str | None]) -> None:
         if json:
-            print_json(dict.fromkeys(found) if isinstance(found, list) else dict(found))
+            print_json(found)
         else:
-            _print_lines(shells.lines(shell_name, found, this.program))
+            for line in shells.lines(shell_name, found, this.program):
+                show(line)
 
     return print_variables
 
@@ -203,8 +214,3 @@ def _checked_url(
     from ecsmachine.cli.display.rows import swarm_url
 
     return swarm_url(machine, seen.url)
-
-
-def _print_lines(lines: list[str]) -> None:
-    for line in lines:
-        show(line)

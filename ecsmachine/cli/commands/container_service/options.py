@@ -203,15 +203,15 @@ def pairs(values: list[str] | None, option: str) -> dict[str, str]:
     return found
 
 
-def cluster_variables(ctx: typer.Context, name: str, *, unset: bool = False) -> dict[str, str]:
-    """Return the variables of a cluster; with ``unset`` only their names count.
+def cluster_variables(ctx: typer.Context, name: str, *, unset: bool) -> dict[str, str | None]:
+    """Return the variables of a cluster; with ``unset`` they have no values.
 
     Raises :class:`MachineError` while the cluster has no master, or its certificates are not
     on this computer.
     """
     names = ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", CLUSTER_VARIABLE)
     if unset:
-        return dict.fromkeys(names, "")
+        return dict.fromkeys(names)
     from ecsmachine.aliyun.container_service.application_client import https_of
 
     with for_commands():

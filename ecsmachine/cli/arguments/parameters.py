@@ -17,8 +17,6 @@ def flags_of(parameter: Any) -> list[str]:
 
 def takes_value(option: Any) -> bool:
     """Whether a word follows the option."""
-    if getattr(option, "count", False):
-        return False
     annotation = option.type_descriptor.annotation
     return bool not in (annotation, *get_args(annotation))
 

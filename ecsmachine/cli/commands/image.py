@@ -40,7 +40,7 @@ def list_images(
 
     Example: ecsmachine image ls --registry http://127.0.0.1:5000
     """
-    from ecsmachine.cli.display.output import print_listing
+    from ecsmachine.cli.display.output import print_listing, with_our_keys
     from ecsmachine.container_registry.reference import Reference, parse_name
 
     client = _client(ctx, registry)
@@ -55,12 +55,7 @@ def list_images(
         images,
         {"NAME": "name", "TAG": "tag", "DIGEST": lambda one: one.digest[:19], "SIZE": _size},
         as_json=as_json,
-        value=lambda one: {
-            "Name": one.name,
-            "Tag": one.tag,
-            "Digest": one.digest,
-            "Size": one.size,
-        },
+        value=lambda one: with_our_keys(vars(one)),
     )
 
 

@@ -33,17 +33,12 @@ class Filters:
         wanted = self.values.get("name")
         return not wanted or any(compiled(pattern).search(name) for pattern in wanted)
 
-    def accept_driver(self, driver_name: str) -> bool:
-        """Whether the driver is one of those asked for, whatever the case of letters."""
-        return self._accept("driver", driver_name)
+    def accept(self, key: str, value: str) -> bool:
+        """Whether a driver, a state, or the master of a classic Swarm is one of those asked for.
 
-    def accept_state(self, state: str) -> bool:
-        """Whether the state is one of those asked for, whatever the case of letters."""
-        return self._accept("state", state)
-
-    def accept_swarm(self, master_name: str) -> bool:
-        """Whether the machine is in one of the classic Swarms asked for, by its master's name."""
-        return self._accept("swarm", master_name)
+        The case of letters does not count.
+        """
+        return value.lower() in map(str.lower, self.values.get(key, (value,)))
 
     def accept_labels(self, labels: Iterable[str]) -> bool:
         """Whether one of the engine's labels is asked for: ``KEY=VALUE``, or ``KEY`` with any."""
@@ -55,9 +50,6 @@ class Filters:
             key in known and (not equals or known[key] == value.lower())
             for key, equals, value in (text.partition("=") for text in wanted)
         )
-
-    def _accept(self, key: str, value: str) -> bool:
-        return value.lower() in map(str.lower, self.values.get(key, (value,)))
 
 
 def parse(texts: Iterable[str]) -> Filters:

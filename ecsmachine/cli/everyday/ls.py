@@ -151,7 +151,7 @@ def _names(this: Session, filters: Filters | None, timeout_s: float) -> list[str
     return [
         name
         for name in machines
-        if filters.accept_state(probes[name].state.value if name in probes else "Error")
+        if filters.accept("state", probes[name].state.value if name in probes else "Error")
     ]
 
 
@@ -182,7 +182,7 @@ def _rows(this: Session, filters: Filters | None, timeout_s: float) -> list[Reco
         for one in rows:
             if one["State"] == State.RUNNING.value and one["DockerVersion"] == "Unknown":
                 one["Error"] = f"Unable to query docker version: {one['Error']}"
-    return [one for one in rows if filters is None or filters.accept_state(one["State"])]
+    return [one for one in rows if filters is None or filters.accept("state", one["State"])]
 
 
 def _accepted(this: Session, filters: Filters | None) -> dict[str, Machine | MachineError]:
@@ -201,9 +201,9 @@ def _accepted(this: Session, filters: Filters | None) -> dict[str, Machine | Mac
         if not isinstance(machine, Machine):
             return not any(filters.needs(key) for key in ("driver", "label", "swarm"))
         return (
-            filters.accept_driver(machine.driver.name)
+            filters.accept("driver", machine.driver.name)
             and filters.accept_labels(machine.engine.labels)
-            and filters.accept_swarm(masters.get(machine.swarm.discovery, ""))
+            and filters.accept("swarm", masters.get(machine.swarm.discovery, ""))
         )
 
     return {name: machine for name, machine in everything.items() if accepted(name, machine)}

@@ -58,11 +58,8 @@ COMMANDS: dict[str, tuple[str, dict[str, tuple[str, str]], str, int]] = {
 """The module of each command, its flags (the parameter and the kind of each), the parameter that
 takes names, and how many of them there may be. What typer has beside it is not plain."""
 
-_LOGINS = {"ssh": "login"}
-"""The modules of commands that take a machine's name, and hand on whatever follows it."""
-
-_NOT_COMMANDS = {"config": ("set", "unset", "show")}
-"""Words after a command that are commands of their own."""
+_BELOW_CONFIG = ("set", "unset", "show")
+"""Words after ``config`` that are commands of their own."""
 
 
 def read(arguments: list[str], session: Session) -> dict[str, object] | None:
@@ -77,7 +74,7 @@ def read(arguments: list[str], session: Session) -> dict[str, object] | None:
 def run(command: str, session: Session, found: dict[str, object]) -> object:
     """Run a command with the parameters that were read. Raises and returns as the command does."""
     configure(session)
-    name = _LOGINS.get(command) or COMMANDS[command][0]
+    name = "login" if command == "ssh" else COMMANDS[command][0]
     module = __import__(f"ecsmachine.cli.everyday.{name}", fromlist=[command])
     return getattr(module, command)(session, **found)
 
@@ -111,12 +108,12 @@ def _changes_how_it_runs(session: Session) -> bool:
 
 def _read(command: str, words: list[str]) -> dict[str, object] | None:
     """Return the parameters of a command, or None if the words are not plain."""
-    if command in _LOGINS:
+    if command == "ssh":
         # options of ssh, and a name that is none, are looked at by typer
         if not all(words[:1]) or any(word.startswith("-") for word in words[:2]) or not words:
             return None
         return {"name": words[0], "command": words[1:]}
-    if command not in COMMANDS or words[:1] in [[each] for each in _NOT_COMMANDS.get(command, ())]:
+    if command not in COMMANDS or (command == "config" and words and words[0] in _BELOW_CONFIG):
         return None
     _, flags, takes_names, most = COMMANDS[command]
     found: dict[str, object] = {}

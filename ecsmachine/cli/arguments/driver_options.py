@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ecsmachine.cli.arguments.context import session
+from ecsmachine.cli.arguments.context import Session, session
 from ecsmachine.cli.arguments.precedence import Given, resolve_conflicts
 from ecsmachine.cli.display.printer import warn
 from ecsmachine.cli.settings.layers import TYPED, VARIABLE
@@ -196,10 +196,18 @@ def values_of(
     given: Mapping[str, Any],
 ) -> dict[str, OptionValue]:
     """Return the value of every option of a command that :func:`with_options` made."""
-    flags, settings = flags_and_settings(ctx, options, given)
-    this = session(ctx)
+    return values_for(session(ctx), options, *flags_and_settings(ctx, options, given))
+
+
+def values_for(
+    this: Session,
+    options: Iterable[Option],
+    flags: Mapping[str, OptionValue] = MappingProxyType({}),
+    settings: Mapping[str, OptionValue] = MappingProxyType({}),
+) -> dict[str, OptionValue]:
+    """Return as :func:`resolve` does, for this run of the program."""
     strengths = this.settings.strengths()
-    return resolve(options, flags, this.environment, settings, strengths, warn=this.warn)
+    return resolve(options, flags, this.environment, settings, strengths, this.warn)
 
 
 def warnings_of(

@@ -14,7 +14,7 @@ from ecsmachine.cli.arguments.create_options import SSH, request_of
 from ecsmachine.cli.arguments.driver_options import (
     flags_and_settings,
     parameter_name,
-    resolve,
+    values_for,
     warnings_of,
     with_options,
 )
@@ -93,9 +93,8 @@ def command(driver_name: str) -> Callable[..., None]:
         Example: ecsmachine bake web --engine-version 27.5
         """
         this = session(ctx)
-        environment = this.environment
         flags, settings = flags_and_settings(ctx, options, given)
-        for line in warnings_of(options, {**flags, **settings}, environment):
+        for line in warnings_of(options, {**flags, **settings}, this.environment):
             warn(line)
         _check(name, source, flags, list_images=list_images, prune=prune, all_options=all_options)
         wanted = family or name
@@ -103,9 +102,7 @@ def command(driver_name: str) -> Callable[..., None]:
             validate_family(wanted)
         if list_images or prune is not None:
             account = registry.account_options_of(driver_name)
-            values = resolve(
-                account, flags, environment, settings, this.settings.strengths(), this.warn
-            )
+            values = values_for(this, account, flags, settings)
             images = registry.baked_images(driver_name, this.store.context(""), values)
             if list_images:
                 _list(this, images, wanted, as_json=json)

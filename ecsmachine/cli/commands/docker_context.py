@@ -44,7 +44,7 @@ def context(
     chosen = existing_machine_names(this, names)
     if use and len(chosen) > 1:
         raise UsageError("Only one context can be the current one", hint="Name one machine.")
-    docker = _docker(this)
+    docker = docker_of(this)
     contexts = {}
 
     def make(name: str) -> None:
@@ -76,7 +76,7 @@ def refresh_contexts(this: Session, names: Iterable[str]) -> None:
     """
     from ecsmachine.machine import docker_context, ssh_configuration
 
-    docker = _docker(this)
+    docker = docker_of(this)
     for name in names:
         try:
             machine = this.store.load(name)
@@ -95,7 +95,7 @@ def remove_contexts(this: Session, names: Iterable[str]) -> None:
     """
     from ecsmachine.machine import docker_context
 
-    docker = _docker(this)
+    docker = docker_of(this)
     for name in names:
         if this.store.exists(name):
             continue
@@ -105,7 +105,8 @@ def remove_contexts(this: Session, names: Iterable[str]) -> None:
             warn(f"{error.message}. {error.hint}")
 
 
-def _docker(this: Session) -> DockerConfig:
+def docker_of(this: Session) -> DockerConfig:
+    """Return the configuration of the docker client that this user calls."""
     from ecsmachine.machine.docker_context import docker_config
 
     return docker_config(this.environment, Path.home())
@@ -140,7 +141,7 @@ def _use(this: Session, docker: DockerConfig, name: str) -> None:
 def _remove(this: Session, names: list[str] | None) -> None:
     from ecsmachine.machine import docker_context
 
-    docker = _docker(this)
+    docker = docker_of(this)
 
     def remove(name: str) -> None:
         if not docker_context.remove(docker, name, this.store.path):

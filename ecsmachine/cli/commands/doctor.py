@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ecsmachine.cli.arguments.context import Session, existing_machine_names, session
-from ecsmachine.cli.arguments.driver_options import resolve
+from ecsmachine.cli.arguments.driver_options import values_for
 from ecsmachine.cli.arguments.options import AsJson
+from ecsmachine.cli.commands.docker_context import docker_of
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.printer import document, finish, say, show
 from ecsmachine.cli.display.terminal import coloured
@@ -92,13 +92,7 @@ def _examine_here(this: Session, names: Iterable[str]) -> list[Finding]:
     from ecsmachine.machine.doctor.this_computer import STEPS, ThisComputer
 
     def account() -> CloudLooks:
-        values = resolve(
-            registry.account_options_of(_PROVIDER),
-            {},
-            this.environment,
-            strengths=this.settings.strengths(),
-            warn=this.warn,
-        )
+        values = values_for(this, registry.account_options_of(_PROVIDER))
         return registry.account_looks(_PROVIDER, this.store.context(""), values)
 
     has_machines = any(_is_of_provider(this, name) for name in names)
@@ -117,7 +111,6 @@ def _examine(this: Session, names: list[str], *, whole: bool) -> dict[str, list[
 
     One that is named alone is shown as it is examined.
     """
-    from ecsmachine.machine.docker_context import docker_config
     from ecsmachine.machine.doctor.machines import examine_machines
 
     is_alone = whole and len(names) == 1 and document() is None
@@ -129,8 +122,7 @@ def _examine(this: Session, names: list[str], *, whole: bool) -> dict[str, list[
 
     if is_alone:
         show(names[0])
-    folder = docker_config(this.environment, Path.home()).path
-    found = examine_machines(this.store, names, this.environment, folder, told)
+    found = examine_machines(this.store, names, this.environment, docker_of(this).path, told)
     for name, findings in found.items():
         if not is_alone and document() is None:
             _show_findings(this, name, findings, whole=whole)

@@ -224,7 +224,7 @@ def _list_orphans(this: Session, *, quiet: bool, as_json: bool) -> None:
     from ecsmachine.cli.commands.orphans import orphan_rows, orphan_table
     from ecsmachine.cli.display.output import print_json
 
-    rows = orphan_rows(this, this.environment)
+    rows = orphan_rows(this)
     if as_json:
         print_json(rows)
     elif quiet:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ecsmachine.cli.arguments.context import Session
-from ecsmachine.cli.arguments.driver_options import driver_name_of, resolve
+from ecsmachine.cli.arguments.driver_options import driver_name_of, values_for
 from ecsmachine.cli.display.output import table
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.options import OptionValue
@@ -34,16 +34,10 @@ Driver = Annotated[
 ]
 
 
-def orphan_rows(this: Session, environment: Mapping[str, str]) -> list[dict[str, Any]]:
+def orphan_rows(this: Session) -> list[dict[str, Any]]:
     """Return what is left over in the cloud, for ``ls --orphans``."""
-    driver_name = driver_name_of([], environment)
-    values = resolve(
-        registry.account_options_of(driver_name),
-        {},
-        environment,
-        strengths=this.settings.strengths(),
-        warn=this.warn,
-    )
+    driver_name = driver_name_of([], this.environment)
+    values = values_for(this, registry.account_options_of(driver_name))
     found = survey_all(this, clouds_of(this, driver_name, values, [], False))
     return [row_of(each) for each in left_over(found)]
 

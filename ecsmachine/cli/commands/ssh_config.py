@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecsmachine.cli.arguments.context import Session, existing_machine_names, session
+from ecsmachine.cli.commands.docker_context import docker_of
 from ecsmachine.cli.display.printer import document, say, show, warn
 from ecsmachine.errors import MachineError, UsageError
 
@@ -85,9 +86,6 @@ def _all_with_a_host(this: Session) -> list[Machine]:
 
 
 def _is_used(this: Session, name: str) -> bool:
-    from pathlib import Path
+    from ecsmachine.machine.docker_context import endpoint
 
-    from ecsmachine.machine import docker_context
-
-    docker = docker_context.docker_config(this.environment, Path.home())
-    return (docker_context.endpoint(docker, this.store.load(name)) or "").startswith("ssh:")
+    return (endpoint(docker_of(this), this.store.load(name)) or "").startswith("ssh:")

@@ -30,6 +30,7 @@ from ecsmachine.cli.arguments.from_settings import choose_profile, use_sets_of_c
 from ecsmachine.cli.arguments.help import WIDEST, help_of
 from ecsmachine.cli.display import printer
 from ecsmachine.cli.table import COMMANDS
+from ecsmachine.drivers import registry
 from ecsmachine.errors import UsageError
 from ecsmachine.suggestions import did_you_mean
 
@@ -57,8 +58,6 @@ class _Commands(Group):
         if hasattr(module, "app"):
             return _group(module.app)
         if hasattr(module, "command"):  # the driver says what flags there are
-            from ecsmachine.drivers import registry
-
             session: Session = ctx.obj
             driver_name = driver_name_of(session.program, session.environment)
             driver = registry.module_of(driver_name)

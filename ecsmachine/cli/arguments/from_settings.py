@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
@@ -13,11 +13,10 @@ from ecsmachine.cli.arguments.driver_options import values_given
 from ecsmachine.cli.arguments.parameters import choices_of, flags_of, takes_value, variable_of
 from ecsmachine.cli.display.printer import say
 from ecsmachine.cli.settings.keys import NEVER
+from ecsmachine.cli.settings.layers import Found
+from ecsmachine.drivers import registry
 from ecsmachine.errors import UsageError
 from ecsmachine.suggestions import instead_of
-
-if TYPE_CHECKING:
-    from ecsmachine.cli.settings.layers import Found
 
 _FORMS = (frozenset(("quiet", "format_")), frozenset(("output", "sort")))
 """Parameters for the form of what is printed: one that is typed leaves out the others of files."""
@@ -147,8 +146,6 @@ def _typed(arguments: Sequence[str], parameters: Iterable[Any]) -> set[str]:
 
 
 def _is_of_another_driver(key: str) -> bool:
-    from ecsmachine.drivers import registry
-
     return any(
         key == option.name
         for name in registry.driver_names()

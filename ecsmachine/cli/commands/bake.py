@@ -27,12 +27,11 @@ from ecsmachine.cli.display.confirmation import confirm
 from ecsmachine.cli.display.output import print_json, print_result, table
 from ecsmachine.cli.display.printer import document, say, show, warn
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.baking import validate_family
+from ecsmachine.drivers.baking import BakedImage, BakedImages, validate_family
 from ecsmachine.drivers.options import OptionValue
 from ecsmachine.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
-    from ecsmachine.drivers.baking import BakedImage, BakedImages
     from ecsmachine.machine.create_request import CreateRequest
 
 _EVERYDAY = {"name", "source", "family", "list_images", "prune", "yes", "json", "help"}

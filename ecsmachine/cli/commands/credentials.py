@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,10 +12,8 @@ from ecsmachine.cli.arguments.groups import command_group
 from ecsmachine.cli.arguments.options import AsJson
 from ecsmachine.cli.display import printer
 from ecsmachine.cli.display.progress import about
+from ecsmachine.drivers.capabilities import CloudCredentials, CredentialUse
 from ecsmachine.errors import MachineError, UsageError
-
-if TYPE_CHECKING:
-    from ecsmachine.drivers.capabilities import CredentialUse
 
 app = command_group(
     """Show and change the credentials of machines.
@@ -195,8 +193,6 @@ def _print(
 
 
 def _needs_rights(this: Session, name: str) -> bool:
-    from ecsmachine.drivers.capabilities import CloudCredentials
-
     try:
         return isinstance(this.store.load(name).driver, CloudCredentials)
     except MachineError:

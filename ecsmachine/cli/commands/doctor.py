@@ -15,7 +15,9 @@ from ecsmachine.cli.commands.docker_context import docker_of
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.printer import document, finish, say, show
 from ecsmachine.cli.display.terminal import coloured
+from ecsmachine.drivers import registry
 from ecsmachine.errors import MachineError, UsageError
+from ecsmachine.machine.several import several_failures
 
 if TYPE_CHECKING:
     from ecsmachine.drivers.looks import CloudLooks
@@ -87,7 +89,6 @@ def _let_in(this: Session, names: list[str] | None, address: str) -> None:
 
 
 def _examine_here(this: Session, names: Iterable[str]) -> list[Finding]:
-    from ecsmachine.drivers import registry
     from ecsmachine.machine.doctor.examination import examine
     from ecsmachine.machine.doctor.this_computer import STEPS, ThisComputer
 
@@ -180,8 +181,6 @@ def _row(this: Session, finding: Finding) -> dict[str, Any]:
 
 def _raise_if_broken(here: list[Finding], machines: dict[str, list[Finding]]) -> None:
     """Raise the first thing that is broken of each machine; it is what the others follow from."""
-    from ecsmachine.machine.several import several_failures
-
     failures = []
     for name, findings in machines.items():
         broken = next((each for each in findings if each.outcome == "broken"), None)

@@ -17,10 +17,10 @@ from ecsmachine.cli.arguments.groups import command_group, inject
 from ecsmachine.cli.arguments.options import NamedMachine, NamedMachines
 from ecsmachine.cli.commands import connect
 from ecsmachine.cli.display import printer
+from ecsmachine.drivers.base import Report
 from ecsmachine.errors import UsageError
 
 if TYPE_CHECKING:
-    from ecsmachine.drivers.base import Report
     from ecsmachine.machine.engine_config import EngineChange
 
 _CONNECT = "connect"

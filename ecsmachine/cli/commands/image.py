@@ -12,6 +12,7 @@ from ecsmachine.cli.arguments.groups import command_group
 from ecsmachine.cli.arguments.options import AsJson
 from ecsmachine.cli.display.printer import say, show
 from ecsmachine.errors import MachineError, UsageError
+from ecsmachine.system.folders import home
 
 if TYPE_CHECKING:
     from ecsmachine.container_registry.client import Image, RegistryClient
@@ -107,7 +108,6 @@ def _client(ctx: typer.Context, given: str) -> RegistryClient:
     from ecsmachine.container_registry.client import RegistryClient
     from ecsmachine.container_registry.credentials import stored_login
     from ecsmachine.container_registry.reference import registry_url
-    from ecsmachine.system.folders import home
 
     environment = session(ctx).environment
     named = given or environment.get("ENGINE_REGISTRY_MIRROR", "")

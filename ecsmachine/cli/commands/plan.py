@@ -21,10 +21,11 @@ from ecsmachine.cli.display.plan import data_of, lines_of
 from ecsmachine.cli.display.printer import document, say, show
 from ecsmachine.cli.display.progress import about, for_each, steps
 from ecsmachine.cli.machines_file.reading import FILE
+from ecsmachine.drivers.base import Report
 from ecsmachine.errors import MachineError, UsageError
+from ecsmachine.machine.several import several_failures
 
 if TYPE_CHECKING:
-    from ecsmachine.drivers.base import Report
     from ecsmachine.machine.plan.plan import Plan, Step
 
 File = Annotated[
@@ -235,7 +236,6 @@ def _carry_out(ctx: typer.Context, made: Plan, parallel: int) -> None:
     from ecsmachine.machine.plan.plan import MAKING, Kind
     from ecsmachine.machine.plan.planning import in_order_of_removal
     from ecsmachine.machine.plan.setup import set_up
-    from ecsmachine.machine.several import several_failures
 
     this = session(ctx)
     by_name = {step.name: step for step in made.steps}

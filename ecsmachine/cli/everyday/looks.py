@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from ecsmachine import __version__
 from ecsmachine.cli.arguments.context import Session, machine_names, one_machine_name
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.printer import show, warn
@@ -131,8 +132,6 @@ def _named_by_variables(this: Session) -> str | None:
 def version(this: Session, *, name: str = "", json: bool = False) -> None:
     """Print our version, or that of a machine's engine."""
     if not name:
-        from ecsmachine import __version__
-
         _print_one({"Version": __version__}, this.version_line(), as_json=json)
         return
     from ecsmachine.machine.engine_api import ask_version

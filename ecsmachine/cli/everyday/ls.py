@@ -10,6 +10,7 @@ import os
 from ecsmachine.cli.arguments.context import Session
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.printer import show
+from ecsmachine.cli.display.terminal import ColouredState, coloured_state
 from ecsmachine.errors import MachineError, UsageError
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
@@ -83,7 +84,6 @@ def _show_only_machine(this: Session) -> bool:
     if version is None or not certificates_last(this.storage, machine.name):
         return False
     from ecsmachine.cli.display.output import HEADINGS, align
-    from ecsmachine.cli.display.terminal import coloured_state
 
     found = {
         "Name": machine.name,
@@ -113,7 +113,6 @@ def _show_machines(
     """Print what is known of each machine beside what it looks like, without classic Swarm."""
     from ecsmachine.cli.display.facts import stored_facts
     from ecsmachine.cli.display.output import print_json, table
-    from ecsmachine.cli.display.terminal import coloured_state
     from ecsmachine.cli.everyday import columns
 
     headings = columns.columns_of(output or "NAME,ACTIVE,DRIVER,STATE,URL,DOCKER,ERRORS")
@@ -244,7 +243,6 @@ def _as_template(form: str) -> Callable[[list[Record]], None]:
     from ecsmachine.cli.display.go_template import Record, Template
     from ecsmachine.cli.display.output import HEADINGS, align
     from ecsmachine.cli.display.rows import in_one_line
-    from ecsmachine.cli.display.terminal import ColouredState
 
     table = form.startswith("table")
     if form.strip() == "table":

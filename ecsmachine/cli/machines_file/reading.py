@@ -27,6 +27,7 @@ from ecsmachine.documents.yaml_text import (
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.options import OptionValue
 from ecsmachine.errors import MachineError
+from ecsmachine.machine.model import validate_name
 from ecsmachine.machine.plan.wanted import Setup
 from ecsmachine.suggestions import did_you_mean, instead_of
 
@@ -235,8 +236,6 @@ def _section(sections: _Entries, name: str, problems: Problems) -> _Entries:
 
 
 def _check_names(machines: Iterable[Declared], problems: Problems) -> None:
-    from ecsmachine.machine.model import validate_name
-
     there: dict[str, Declared] = {}
     for each in machines:
         try:

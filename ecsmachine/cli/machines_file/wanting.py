@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ecsmachine.cli.arguments.context import Session
 from ecsmachine.cli.arguments.create_options import options_of_create, request_of
@@ -14,13 +13,12 @@ from ecsmachine.cli.machines_file.keys import key_of
 from ecsmachine.cli.machines_file.reading import Declared, read
 from ecsmachine.documents.yaml_text import Problems
 from ecsmachine.drivers import registry
+from ecsmachine.drivers.capabilities import ManyAtOnce
+from ecsmachine.drivers.options import OptionValue
 from ecsmachine.errors import MachineError, UsageError
+from ecsmachine.machine.create_request import CreateRequest
+from ecsmachine.machine.plan.wanted import Wanted
 from ecsmachine.suggestions import did_you_mean
-
-if TYPE_CHECKING:
-    from ecsmachine.drivers.options import OptionValue
-    from ecsmachine.machine.create_request import CreateRequest
-    from ecsmachine.machine.plan.wanted import Wanted
 
 _FLAG = re.compile(r"--([a-z][a-z0-9-]*)(?: \([A-Z_]+\))?:? ?")
 
@@ -33,8 +31,6 @@ def wanted_by(this: Session, path: Path) -> list[Wanted]:
 
     Raises :class:`~ecsmachine.errors.MachineError` with all that is wrong with it, in one.
     """
-    from ecsmachine.machine.plan.wanted import Wanted
-
     machines, problems = read(path, this.environment)
     found: list[Wanted] = []
     names = {each.name for each in machines}
@@ -90,7 +86,6 @@ def _check_options(this: Session, machine: Declared, problems: Problems, *, seve
 
     With ``several`` other machines have the same options.
     """
-    from ecsmachine.drivers.capabilities import ManyAtOnce
     from ecsmachine.machine.create import validate
 
     flags = dict(machine.flags)

@@ -9,6 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from ecsmachine.aliyun.container_service.client import ClusterClient
+from ecsmachine.aliyun.container_service.clusters import (
+    AttachRequest,
+    ResetRequest,
+    ScaleRequest,
+    SwarmRequest,
+)
+from ecsmachine.aliyun.container_service.kubernetes import KubernetesScaleRequest
 from ecsmachine.aliyun.container_service.rules import NETWORK_MODES
 from ecsmachine.cli.arguments.context import session
 from ecsmachine.cli.arguments.groups import command_group
@@ -20,6 +27,7 @@ from ecsmachine.cli.display.confirmation import confirm
 from ecsmachine.cli.display.output import print_json, print_listing, with_our_keys
 from ecsmachine.cli.display.printer import complain, say, show
 from ecsmachine.cli.display.progress import steps
+from ecsmachine.errors import MachineError
 from ecsmachine.machine.several import for_each
 
 app = command_group(
@@ -89,8 +97,6 @@ def create(
 
     Example: ecsmachine cluster create my-cluster --size 2 --wait
     """
-    from ecsmachine.aliyun.container_service.clusters import SwarmRequest
-
     environment = session(ctx).environment
     request = SwarmRequest(
         name=name,
@@ -129,9 +135,6 @@ def scale(
 
     Example: ecsmachine cluster scale my-cluster --size 3 --wait
     """
-    from ecsmachine.aliyun.container_service.clusters import ScaleRequest
-    from ecsmachine.aliyun.container_service.kubernetes import KubernetesScaleRequest
-
     cluster = client.find(name)
     request: ScaleRequest | KubernetesScaleRequest
     if cluster.is_swarm:
@@ -158,9 +161,6 @@ def attach(
 
     Example: ecsmachine cluster attach my-cluster i-bp1f5g7h --image centos_7_04_64_20G_alibase
     """
-    from ecsmachine.aliyun.container_service.clusters import AttachRequest
-    from ecsmachine.errors import MachineError
-
     cluster = client.find(name)
     request = AttachRequest(
         tuple(instances), options.password_of(ctx, password), image, release_eip
@@ -217,8 +217,6 @@ def reset_node(
 
     Example: ecsmachine cluster reset-node my-cluster i-bp1f5g7h --image centos_7_04_64_20G_alibase
     """
-    from ecsmachine.aliyun.container_service.clusters import ResetRequest
-
     cluster = client.find(name)
     request = ResetRequest(options.password_of(ctx, password), image, release_eip)
     request.body()
@@ -272,11 +270,9 @@ def certs(
 
     Example: ecsmachine cluster certs my-cluster
     """
-    from ecsmachine.cli.commands.container_service.options import store_certificates
-
     cluster = client.find(name)
     target = folder.absolute() if folder else options.certificate_folder(ctx, cluster.name)
-    store_certificates(client.certificates(cluster.id), target)
+    options.store_certificates(client.certificates(cluster.id), target)
     say(f"Stored ca.pem, cert.pem and key.pem in {target}")
 
 

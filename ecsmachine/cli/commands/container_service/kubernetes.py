@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from ecsmachine.aliyun.container_service.client import ClusterClient
+from ecsmachine.aliyun.container_service.kubernetes import KubernetesRequest, NodeGroup
 from ecsmachine.cli.arguments.context import session
 from ecsmachine.cli.commands.container_service import options
 from ecsmachine.cli.commands.container_service.waiting import follow
@@ -80,8 +81,6 @@ def create_kubernetes(
 
     Example: ecsmachine cluster create-kubernetes my-k8s --kind managed --workers 2
     """
-    from ecsmachine.aliyun.container_service.kubernetes import KubernetesRequest, NodeGroup
-
     environment = session(ctx).environment
     zones = 3 if kind == "multi-zone" else 1
     types = [options.default_instance_type(ctx)] * zones

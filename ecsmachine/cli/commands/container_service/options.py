@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from ecsmachine.aliyun.container_service.application_client import ApplicationClient
-from ecsmachine.aliyun.container_service.client import ClusterClient
+from ecsmachine.aliyun.container_service.application_client import ApplicationClient, https_of
+from ecsmachine.aliyun.container_service.client import ENDPOINT, ClusterClient
+from ecsmachine.aliyun.container_service.clusters import Certificates
 from ecsmachine.aliyun.container_service.rules import DATA_DISK_SIZES
 from ecsmachine.cli.arguments.context import session
 from ecsmachine.cli.arguments.groups import inject
@@ -18,9 +19,6 @@ from ecsmachine.cli.commands.container_service.hints import for_commands
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.system.folders import home
 from ecsmachine.system.names import why_no_folder
-
-if TYPE_CHECKING:
-    from ecsmachine.aliyun.container_service.clusters import Certificates
 
 _ENDPOINT_NAMED = "--endpoint, CS_API_ENDPOINT or ECS_API_ENDPOINT"
 
@@ -92,7 +90,6 @@ def cluster_client(
     ctx: typer.Context, region: Region = "", endpoint: Endpoint = "", profile: Profile = ""
 ) -> ClusterClient:
     """Return the client of the management API that the options and variables name."""
-    from ecsmachine.aliyun.container_service.client import ENDPOINT
     from ecsmachine.aliyun.credentials import CredentialFlags, resolve
     from ecsmachine.aliyun.endpoints import validate_endpoint
 
@@ -212,8 +209,6 @@ def cluster_variables(ctx: typer.Context, name: str, *, unset: bool) -> dict[str
     names = ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", CLUSTER_VARIABLE)
     if unset:
         return dict.fromkeys(names)
-    from ecsmachine.aliyun.container_service.application_client import https_of
-
     with for_commands():
         cluster = cluster_client(ctx).find(name)
     if not cluster.master_url:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ecsmachine.aliyun.container_service.application_client import ApplicationClient
+from ecsmachine.aliyun.container_service.applications import ProjectRequest, ProjectUpdate
 from ecsmachine.cli.arguments.groups import command_group
 from ecsmachine.cli.arguments.options import AsJson, Quiet, Yes
 from ecsmachine.cli.commands.container_service import options
@@ -102,8 +103,6 @@ def create(
 
     Example: ecsmachine project create web --file docker-compose.yml --wait
     """
-    from ecsmachine.aliyun.container_service.applications import ProjectRequest
-
     request = ProjectRequest(
         name, _read(file), description, version, options.pairs(variables, "--env"), latest_image
     )
@@ -129,8 +128,6 @@ def update(
 
     Example: ecsmachine project update web --file docker-compose.yml --version 2.0 --blue-green
     """
-    from ecsmachine.aliyun.container_service.applications import ProjectUpdate
-
     request = ProjectUpdate(
         _read(file),
         version,

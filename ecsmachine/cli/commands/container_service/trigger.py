@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import typer
 
+from ecsmachine.aliyun.container_service.applications import fire
 from ecsmachine.aliyun.container_service.client import ClusterClient
 from ecsmachine.cli.arguments.groups import command_group
 from ecsmachine.cli.arguments.options import AsJson
@@ -145,8 +146,6 @@ def remove(
 
 
 def _fire(url: str, kind: str = "", step: int = 0) -> None:
-    from ecsmachine.aliyun.container_service.applications import fire
-
     given = read_input().decode(errors="replace") if url == "-" else url
     address = given.partition("\n")[0].strip()
     with for_commands():

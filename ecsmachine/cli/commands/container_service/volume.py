@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ecsmachine.aliyun.container_service.application_client import ApplicationClient
+from ecsmachine.aliyun.container_service.applications import VolumeRequest
 from ecsmachine.cli.arguments.groups import command_group
 from ecsmachine.cli.arguments.options import AsJson, Quiet, Yes
 from ecsmachine.cli.commands.container_service.options import (
@@ -66,8 +67,6 @@ def create(
 
     Example: ecsmachine volume create data --driver local
     """
-    from ecsmachine.aliyun.container_service.applications import VolumeRequest
-
     request = VolumeRequest(name, driver, pairs(options, "--opt"))
     created = client.create_volume(request).name
     print_result({"Name": created})

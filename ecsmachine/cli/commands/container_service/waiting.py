@@ -7,12 +7,14 @@ from collections.abc import Callable
 
 from ecsmachine.aliyun.container_service.application_client import ApplicationClient
 from ecsmachine.aliyun.container_service.client import ClusterClient
-from ecsmachine.aliyun.container_service.clusters import Task
+from ecsmachine.aliyun.container_service.clusters import FAILED, MOVING, Task
+from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.cli.commands.container_service import options
 from ecsmachine.cli.display.output import print_result
 from ecsmachine.cli.display.printer import say
 from ecsmachine.cli.display.progress import steps
 from ecsmachine.errors import MachineError
+from ecsmachine.polling import polls
 
 Follow = Callable[[ApplicationClient, str], None]
 
@@ -27,8 +29,6 @@ def follow(client: ClusterClient, name: str, task: Task, wait: bool, timeout_s: 
 
 def await_cluster(client: ClusterClient, cluster_id: str, timeout_s: int) -> None:
     """Wait until the work on a cluster ends. Raises :class:`MachineError` with the failure."""
-    from ecsmachine.aliyun.errors import ApiError
-
     try:
         noted = len(client.log(cluster_id))
     except (ApiError, MachineError):
@@ -57,9 +57,6 @@ def following(wait: options.Wait = False, timeout: options.Timeout = 600) -> Fol
 
 def _await_project(client: ApplicationClient, name: str, timeout_s: int) -> None:
     """Return once the project is in its desired state."""
-    from ecsmachine.aliyun.container_service.clusters import FAILED, MOVING
-    from ecsmachine.polling import polls
-
     seen = ""
     with steps(sys.stderr, only_steps=True, only_on_terminal=True) as report:
         for _ in polls(timeout_s, longest_pause_s=0.5):

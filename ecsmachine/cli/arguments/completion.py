@@ -14,6 +14,7 @@ from typing import Any
 
 from ecsmachine.cli.arguments.context import Session
 from ecsmachine.cli.arguments.driver_options import driver_name_of
+from ecsmachine.cli.arguments.every_command import commands_below, context_below
 from ecsmachine.cli.arguments.parameters import choices_of, flags_of, takes_value
 from ecsmachine.cli.display.cleaning import is_plain, one_line
 from ecsmachine.drivers import registry
@@ -61,9 +62,9 @@ def suggest(root: Any, session: Session, words: list[str], current: str) -> Iter
 def _candidates(
     root: Any, session: Session, words: list[str], current: str
 ) -> Iterable[Suggestion]:
-    command, path, context, rest = _descend(root, session, words)
-    default = getattr(command, "default_command", None)
-    parameters = (default or command).get_params(context)
+    path, context, rest = _descend(root, session, words)
+    default = getattr(context.command, "default_command", None)
+    parameters = (default or context.command).get_params(context)
     options = {word: each for each in parameters for word in flags_of(each)}
     if rest and rest[-1] in options and takes_value(options[rest[-1]]):
         return _values(options[rest[-1]], path, session, words, current)
@@ -76,9 +77,9 @@ def _candidates(
     if current.startswith("-"):
         return _flags(parameters, short=current == "-")
     if path[-1] in ("help", "settings"):
-        command, _, context, rest = _descend(root, session, rest)
-        return [] if rest or not hasattr(command, "list_commands") else _commands(command, context)
-    commands = _commands(command, context) if hasattr(command, "list_commands") else []
+        _, context, rest = _descend(root, session, rest)
+        return [] if rest else _commands(context)
+    commands = _commands(context)
     if commands and default is None:
         return commands
     given = _positional(rest, options)
@@ -104,36 +105,32 @@ def _is_full(parameters: Iterable[Any], given: list[str]) -> bool:
     return len(given) >= len(arguments) and not any(each.nargs == -1 for each in arguments)
 
 
-def _commands(group: Any, context: Any) -> list[Suggestion]:
-    return [
-        Suggestion(name, _short_help(group, context, name)) for name in group.list_commands(context)
-    ]
+def _commands(context: Any) -> list[Suggestion]:
+    return [Suggestion(name, _short_help(context, name)) for name in commands_below(context)]
 
 
-def _descend(
-    root: Any, session: Session, words: list[str]
-) -> tuple[Any, list[str], Any, list[str]]:
-    """Return the command that the words lead to, its path, its context, and the words after it."""
-    command, path = root, ["ecsmachine"]
+def _descend(root: Any, session: Session, words: list[str]) -> tuple[list[str], Any, list[str]]:
+    """Return the path of the command that the words lead to, its context, and the words after it.
+
+    Of a word that is no command of a group, that is the group.
+    """
+    path, rest = ["ecsmachine"], list(words)
     context = root.make_context("ecsmachine", [], resilient_parsing=True, obj=session)
-    rest = list(words)
-    while hasattr(command, "get_command"):
-        options = {word: each for each in command.get_params(context) for word in flags_of(each)}
+    while hasattr(context.command, "get_command"):
+        parameters = context.command.get_params(context)
+        options = {word: each for each in parameters for word in flags_of(each)}
         position = 0
         while position < len(rest) and rest[position].startswith("-"):
             option = options.get(rest[position])
             position += 2 if option is not None and takes_value(option) else 1
         if position >= len(rest):
             break
-        found = command.get_command(context, rest[position])
+        found = context_below(context, rest[position])
         if found is None:
-            # the command behind the group's name takes all the words, if there is one
-            command = getattr(command, "default_command", command)
             break
-        name = rest[position]
-        context = found.make_context(name, [], parent=context, resilient_parsing=True)
-        command, path, rest = found, [*path, name], rest[position + 1 :]
-    return command, path, context, rest
+        path.append(rest[position])
+        context, rest = found, rest[position + 1 :]
+    return path, context, rest
 
 
 def _arguments(
@@ -217,8 +214,8 @@ def _first_sentence(parameter: Any) -> str:
     return str(getattr(parameter, "help", "") or "").split(" [", maxsplit=1)[0]
 
 
-def _short_help(group: Any, context: Any, name: str) -> str:
-    help_of = getattr(group, "help_of", None)
+def _short_help(context: Any, name: str) -> str:
+    help_of = getattr(context.command, "help_of", None)
     if help_of is not None:
         return str(help_of(name))
-    return str(group.get_command(context, name).get_short_help_str(limit=80))
+    return str(context.command.get_command(context, name).get_short_help_str(limit=80))

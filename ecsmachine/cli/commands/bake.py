@@ -24,7 +24,7 @@ from ecsmachine.cli.arguments.login_keys import ask_for_passphrases
 from ecsmachine.cli.arguments.options import AsJson, Yes
 from ecsmachine.cli.commands import orphans
 from ecsmachine.cli.display.confirmation import confirm
-from ecsmachine.cli.display.output import print_json, print_result, table
+from ecsmachine.cli.display.output import print_json, print_listing, print_result
 from ecsmachine.cli.display.printer import document, say, show, warn
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.baking import BakedImage, BakedImages, validate_family
@@ -215,31 +215,19 @@ def _list(this: Session, images: BakedImages, family: str, *, as_json: bool) -> 
     rows = [_row(this, image) for image in images.find(family)]
     if as_json or document() is not None:
         print_json(rows)
-    elif rows:
-        show(_table(rows))
+    elif not rows:
+        show(f"There are no baked images{f' of family {family}' if family else ''}.")
     else:
-        show(
-            "There are no baked images."
-            if not family
-            else f"There are no baked images of family {family}."
-        )
-
-
-def _table(rows: list[dict[str, Any]]) -> str:
-    lines = [("FAMILY", "IMAGE", "ENGINE", "CREATED", "SIZE", "STATUS", "STORE")]
-    lines += [
-        (
-            row["Family"],
-            row["Id"],
-            row["Engine"] or "-",
-            f"{row['Age']} ago" if row["Age"] else "-",
-            f"{row['SizeGiB']} GiB",
-            row["Status"],
-            row["Store"] or "-",
-        )
-        for row in rows
-    ]
-    return table(lines)
+        columns: dict[str, Callable[[dict[str, Any]], str]] = {
+            "FAMILY": lambda row: row["Family"],
+            "IMAGE": lambda row: row["Id"],
+            "ENGINE": lambda row: row["Engine"] or "-",
+            "CREATED": lambda row: f"{row['Age']} ago" if row["Age"] else "-",
+            "SIZE": lambda row: f"{row['SizeGiB']} GiB",
+            "STATUS": lambda row: row["Status"],
+            "STORE": lambda row: row["Store"] or "-",
+        }
+        print_listing(rows, columns, as_json=False)
 
 
 def _row(this: Session, image: BakedImage) -> dict[str, Any]:

@@ -134,15 +134,12 @@ def _told(error: BaseException, session: Session) -> int:
             _record("Interrupted", "Interrupted")
             printer.complain_of("Interrupted")
         return 130
-    if session.interruption is not None:
-        from ecsmachine.machine.interruption import WorkInterrupted
-
-        if isinstance(error, WorkInterrupted):
-            line = f"Interrupted. {error.left}" if error.left else "Interrupted"
-            line = session.as_called(line)
-            _record("Interrupted", line)
-            printer.complain_of(line)
-            return 130
+    if name == "WorkInterrupted":
+        left = getattr(error, "left", "")
+        line = session.as_called(f"Interrupted. {left}" if left else "Interrupted")
+        _record("Interrupted", line)
+        printer.complain_of(line)
+        return 130
     if name == "Exit":  # typer's, which need not have been imported
         return int(getattr(error, "exit_code", 1))
     if name == "NoArgsIsHelpError":

@@ -181,7 +181,20 @@ def storage(given: Path | str | None, environment: Mapping[str, str]) -> str:
 
     Raises :class:`UsageError` where nothing says so, or what says so is no path for it.
     """
-    path = _storage(given, environment)
+    path = given or environment.get("MACHINE_STORAGE_PATH")
+    if path:
+        path = with_home(path).replace(os.altsep or os.sep, os.sep)
+        path = os.path.join(*([] if os.path.isabs(path) else [os.getcwd()]), path)
+        # written into config.json, it must hold without the folder that ".." leaves
+        path = os.path.realpath(path) if os.pardir in path.split(os.sep) else path
+    else:
+        home = os.path.expanduser("~")
+        if home == "~":
+            raise UsageError(
+                "Your home folder is unknown",
+                hint="Set HOME, or name the machine store with --storage-path.",
+            )
+        path = os.path.join(home, ".docker", "machine")
     hint = "Choose another folder with --storage-path or MACHINE_STORAGE_PATH."
     check_path(path, "The machine store", hint)
     return path
@@ -196,22 +209,6 @@ def check_path(path: str, what: str, hint: str) -> None:
     if not PATH.fits(path):
         reason = "has a control character, or is not UTF-8"
         raise UsageError(f"{what}: the path {path!r} {reason}", hint=hint)
-
-
-def _storage(given: Path | str | None, environment: Mapping[str, str]) -> str:
-    path = given or environment.get("MACHINE_STORAGE_PATH")
-    if path:
-        path = with_home(path).replace(os.altsep or os.sep, os.sep)
-        path = os.path.join(*([] if os.path.isabs(path) else [os.getcwd()]), path)
-        # written into config.json, it must hold without the folder that ".." leaves
-        return os.path.realpath(path) if os.pardir in path.split(os.sep) else path
-    home = os.path.expanduser("~")
-    if home == "~":
-        raise UsageError(
-            "Your home folder is unknown",
-            hint="Set HOME, or name the machine store with --storage-path.",
-        )
-    return os.path.join(home, ".docker", "machine")
 
 
 def is_set(environment: Mapping[str, str], variable: str) -> bool:

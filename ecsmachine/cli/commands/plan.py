@@ -108,7 +108,10 @@ def apply(
     targets = target or []
     path = _real(this, file)
     before = _before(moved_from)
-    shown = None if yes else _confirmed(this, file, targets, before)
+    shown = None
+    if not yes:
+        shown = _plan(this, file, targets, before)
+        _ask(shown)
     if shown is not None and shown.is_empty and before is None:
         print_result(data_of(shown))
         return
@@ -157,7 +160,7 @@ def destroy(
         if made.is_empty:
             return
         if not yes:
-            _ask(None)
+            _confirm()
         _carry_out(ctx, made, 1)
 
 
@@ -209,18 +212,14 @@ def _show(made: Plan) -> None:
         say(line)
 
 
-def _confirmed(this: Session, file: Path, targets: Sequence[str], moved_from: Path | None) -> Plan:
+def _ask(made: Plan) -> None:
     """Show a plan and ask whether it is to be carried out; a no ends the command."""
-    made = _plan(this, file, targets, moved_from)
-    _ask(made)
-    return made
+    _show(made)
+    if not made.is_empty:
+        _confirm()
 
 
-def _ask(made: Plan | None) -> None:
-    if made is not None:
-        _show(made)
-        if made.is_empty:
-            return
+def _confirm() -> None:
     if not confirmed("Do it?"):
         raise typer.Exit(1)
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
-    from ecsmachine.cli.settings.keys import FaultError
-
 VARIABLE = "ECSMACHINE_CONFIG"
 """Names another file than the user's own; ``off`` for none, and none of a project."""
 
@@ -119,13 +117,9 @@ def read(path: str, commands: Iterable[str], *, project: bool) -> File | None:
     try:
         keys.check(found.content, commands, project=project)
     except keys.FaultError as error:
-        raise at(found, error) from None
+        where = found.where(error.path)
+        raise UsageError(f"{where}: {error.message}", hint=error.hint) from None
     return found
-
-
-def at(file: File, fault: FaultError) -> MachineError:
-    """Return the error about a key of a file, with its line."""
-    return UsageError(f"{file.where(fault.path)}: {fault.message}", hint=fault.hint)
 
 
 def _is_off(given: str) -> bool:

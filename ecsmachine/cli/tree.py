@@ -23,7 +23,7 @@ from ecsmachine.cli.arguments.every_command import (
     command_of,
     commands_below,
     context_below,
-    evaluate_hints,
+    ready_for_typer,
     refuse_command,
 )
 from ecsmachine.cli.arguments.from_settings import choose_profile, use_sets_of_create
@@ -98,7 +98,7 @@ def command_tree() -> Any:
         rich_markup_mode=None,
         context_settings={"help_option_names": ["--help", "-h"], "max_content_width": WIDEST},
     )
-    evaluate_hints(_root)
+    ready_for_typer(_root)
     app.callback(invoke_without_command=True)(_root)
     return typer.main.get_command(app)
 
@@ -148,7 +148,7 @@ def _root(
         ),
     ] = "",
     native_ssh: Annotated[
-        bool, typer.Option("--native-ssh", help="Do not use the ssh program [$MACHINE_NATIVE_SSH]")
+        bool, typer.Option(help="Do not use the ssh program [$MACHINE_NATIVE_SSH]")
     ] = False,
     github_api_token: Annotated[str, typer.Option(hidden=True)] = "",
     bugsnag_api_token: Annotated[str, typer.Option(hidden=True)] = "",

@@ -113,20 +113,25 @@ def command_of(name: str, function: Callable[..., Any]) -> Any:
     A function may carry ``context_settings``, as ``ssh`` does to leave the remote command's flags
     alone, and ``everyday``, the names of the parameters that its help shows first.
     """
-    evaluate_hints(function)
+    ready_for_typer(function)
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     settings = getattr(function, "context_settings", None)
     app.command(name, cls=Command, context_settings=settings)(function)
     return typer.main.get_command(app)
 
 
-def evaluate_hints(function: Any) -> None:
-    """Replace the type hints of a function, which are text, by what they say.
+def ready_for_typer(function: Any) -> None:
+    """Replace the type hints of a function, which are text, by what they say; name its switches.
 
-    Typer evaluates what is text four times for each parameter of a command.
+    Typer evaluates what is text four times for each parameter of a command. It would give a switch
+    that names no flag an opposite as well (``--no-…``), which ours have only if they say so.
     """
     if any(isinstance(hint, str) for hint in function.__annotations__.values()):
         function.__annotations__ = get_type_hints(function, include_extras=True)
+    for name, hint in function.__annotations__.items():
+        kind, *described = get_args(hint) or (hint,)
+        if kind is bool and described and described[0].default is ...:  # where typer has a flag
+            described[0].default = f"--{name.replace('_', '-')}"
 
 
 def context_below(context: Any, word: str) -> Any:

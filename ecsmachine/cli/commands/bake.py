@@ -75,8 +75,7 @@ def command(driver_name: str) -> Callable[..., None]:
         ] = None,
         yes: Yes = False,
         keep_on_failure: Annotated[
-            bool,
-            typer.Option("--keep-on-failure", help="Keep the created resources if the bake fails"),
+            bool, typer.Option(help="Keep the created resources if the bake fails")
         ] = False,
         all_options: Annotated[
             bool, typer.Option(ALL, help="With --help: show every option")

@@ -31,16 +31,12 @@ def env(
     unset: Annotated[
         bool, typer.Option("--unset", "-u", help="Unset the variables instead")
     ] = False,
-    no_proxy: Annotated[
-        bool, typer.Option("--no-proxy", help="Add the machine's address to NO_PROXY")
-    ] = False,
+    no_proxy: Annotated[bool, typer.Option(help="Add the machine's address to NO_PROXY")] = False,
     cluster: Annotated[
         str,
         typer.Option(help="Connect to this Container Service cluster instead of a machine"),
     ] = "",
-    json: Annotated[
-        bool, typer.Option("--json", help="Print JSON; unset variables are null")
-    ] = False,
+    json: Annotated[bool, typer.Option(help="Print JSON; unset variables are null")] = False,
 ) -> None:
     """Print the commands that set up the environment for the Docker client.
 

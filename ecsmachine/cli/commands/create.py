@@ -57,22 +57,15 @@ def command(driver_name: str) -> Callable[..., None]:
             int, typer.Option(min=1, max=100, help="How many at a time")
         ] = _PARALLEL,
         if_missing: Annotated[
-            bool,
-            typer.Option(
-                "--if-missing", help="Accept a machine that exists already with these options"
-            ),
+            bool, typer.Option(help="Accept a machine that exists already with these options")
         ] = False,
         resume: Annotated[
-            bool,
-            typer.Option(
-                "--resume", help="Continue half-made machines, with the options first given"
-            ),
+            bool, typer.Option(help="Continue half-made machines, with the options first given")
         ] = False,
         no_provision: Annotated[
             bool,
             typer.Option(
-                "--no-provision",
-                help='Make the machine without an engine; "ecsmachine provision" installs it',
+                help='Make the machine without an engine; "ecsmachine provision" installs it'
             ),
         ] = False,
         driver: Annotated[
@@ -86,16 +79,10 @@ def command(driver_name: str) -> Callable[..., None]:
             ),
         ] = None,
         keep_on_failure: Annotated[
-            bool,
-            typer.Option(
-                "--keep-on-failure", help="Keep the created resources if the create fails"
-            ),
+            bool, typer.Option(help="Keep the created resources if the create fails")
         ] = False,
         dry_run: Annotated[
-            bool,
-            typer.Option(
-                "--dry-run", help="Check everything and print what would be made; make nothing"
-            ),
+            bool, typer.Option(help="Check everything and print what would be made; make nothing")
         ] = False,
         all_options: Annotated[
             bool, typer.Option(ALL, help="With --help: show every option")

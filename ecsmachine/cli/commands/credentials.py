@@ -65,8 +65,7 @@ def set_(
         str, typer.Option(metavar="NAME", help='A profile of the "aliyun" command')
     ] = "",
     environment: Annotated[
-        bool,
-        typer.Option("--environment", help="Use ECS_ACCESS_KEY_ID and the other ECS_ variables"),
+        bool, typer.Option(help="Use ECS_ACCESS_KEY_ID and the other ECS_ variables")
     ] = False,
     ram_role: Annotated[
         str | None,
@@ -76,20 +75,11 @@ def set_(
         ),
     ] = None,
     store_keys: Annotated[
-        bool,
-        typer.Option(
-            "--store-keys", help="Write the key into config.json as well, for Docker Machine"
-        ),
+        bool, typer.Option(help="Write the key into config.json as well, for Docker Machine")
     ] = False,
-    forget: Annotated[
-        bool, typer.Option("--forget", help="Take the keys out of config.json again")
-    ] = False,
+    forget: Annotated[bool, typer.Option(help="Take the keys out of config.json again")] = False,
     no_check: Annotated[
-        bool,
-        typer.Option(
-            "--no-check",
-            help="Do not ask the cloud whether the account is the same",
-        ),
+        bool, typer.Option(help="Do not ask the cloud whether the account is the same")
     ] = False,
 ) -> None:
     """Change where machines take their credentials from.

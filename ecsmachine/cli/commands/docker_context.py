@@ -23,11 +23,11 @@ def context(
     ctx: typer.Context,
     names: MachineNames = None,
     ssh: Annotated[
-        bool, typer.Option("--ssh", help="Connect the docker client over SSH instead of TLS")
+        bool, typer.Option(help="Connect the docker client over SSH instead of TLS")
     ] = False,
-    use: Annotated[bool, typer.Option("--use", help="Make it the current context")] = False,
-    rm: Annotated[bool, typer.Option("--rm", help="Remove the context")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the names as JSON")] = False,
+    use: Annotated[bool, typer.Option(help="Make it the current context")] = False,
+    rm: Annotated[bool, typer.Option(help="Remove the context")] = False,
+    json: Annotated[bool, typer.Option(help="Print the names as JSON")] = False,
 ) -> None:
     """Make machines known to the docker client as contexts, or refresh them, and print their names.
 

@@ -124,7 +124,7 @@ def unset(
     ctx: typer.Context,
     names: NamedMachines,
     engine_storage_driver: Annotated[
-        bool, typer.Option("--engine-storage-driver", help="Back to the default storage driver")
+        bool, typer.Option(help="Back to the default storage driver")
     ] = False,
 ) -> None:
     """Remove options from the engines of machines: by key, or by value if there is no key.
@@ -142,7 +142,7 @@ def unset(
 def show(
     ctx: typer.Context,
     name: NamedMachine,
-    json: Annotated[bool, typer.Option("--json", help="As JSON")] = False,
+    json: Annotated[bool, typer.Option(help="As JSON")] = False,
 ) -> None:
     """Print the engine options of a machine, as flags of "create".
 

@@ -54,10 +54,7 @@ def stop(
     names: MachineNames = None,
     no_charge: Annotated[
         bool,
-        typer.Option(
-            "--no-charge",
-            help="Pay only for disks while stopped; a fixed public address is released",
-        ),
+        typer.Option(help="Pay only for disks while stopped; a fixed public address is released"),
     ] = False,
 ) -> None:
     """Shut machines down cleanly.
@@ -126,9 +123,7 @@ def rm(
         ),
     ] = False,
     yes: Yes = False,
-    if_exists: Annotated[
-        bool, typer.Option("--if-exists", help="Ignore machines that do not exist")
-    ] = False,
+    if_exists: Annotated[bool, typer.Option(help="Ignore machines that do not exist")] = False,
 ) -> None:
     """Remove machines, with everything made for them in the cloud.
 

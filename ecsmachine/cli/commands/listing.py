@@ -48,7 +48,7 @@ def ls(
             help='A Go template, "table TEMPLATE" for one with a header, or "json"',
         ),
     ] = "",
-    json: Annotated[bool, typer.Option("--json", help="The same as --format json")] = False,
+    json: Annotated[bool, typer.Option(help="The same as --format json")] = False,
     output: Annotated[
         str,
         typer.Option(
@@ -63,10 +63,7 @@ def ls(
     ] = "",
     orphans: Annotated[
         bool,
-        typer.Option(
-            "--orphans",
-            help="List cloud resources left from machines that this store does not have",
-        ),
+        typer.Option(help="List cloud resources left from machines that this store does not have"),
     ] = False,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Refresh until Ctrl-C")] = False,
     interval: Annotated[
@@ -152,9 +149,7 @@ def inspect(
     format_: Annotated[
         str, typer.Option("--format", "-f", metavar="TEMPLATE", help="A Go template")
     ] = "",
-    json: Annotated[
-        bool, typer.Option("--json", help="Print JSON (the default without --format)")
-    ] = False,
+    json: Annotated[bool, typer.Option(help="Print JSON (the default without --format)")] = False,
 ) -> None:
     """Print what the store holds about a machine, as JSON without secrets.
 

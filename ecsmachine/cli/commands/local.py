@@ -83,10 +83,10 @@ def up(
         ),
     ] = None,
     lenient: Annotated[
-        bool, typer.Option("--lenient", help="Ignore and log parameters that are not implemented")
+        bool, typer.Option(help="Ignore and log parameters that are not implemented")
     ] = False,
     settled: Annotated[
-        bool, typer.Option("--settled", help="Answer a request only when its work is done")
+        bool, typer.Option(help="Answer a request only when its work is done")
     ] = False,
     delays: Annotated[
         list[str] | None,
@@ -123,11 +123,10 @@ def up(
         ),
     ] = None,
     no_page: Annotated[
-        bool, typer.Option("--no-page", help="Do not serve the page for browsers (see: local open)")
+        bool, typer.Option(help="Do not serve the page for browsers (see: local open)")
     ] = False,
     foreground: Annotated[
-        bool,
-        typer.Option("--foreground", help="Stay in the foreground; an interrupt stops the cloud"),
+        bool, typer.Option(help="Stay in the foreground; an interrupt stops the cloud")
     ] = False,
 ) -> None:
     """Start the local cloud in the background, or in the foreground.
@@ -325,7 +324,7 @@ def reset(
     root: local_cloud.Root = None,
     yes: Yes = False,
     cache: Annotated[
-        bool, typer.Option("--cache", help="Also remove the base image and the packages")
+        bool, typer.Option(help="Also remove the base image and the packages")
     ] = False,
 ) -> None:
     """Remove the local cloud with all its instances and their data.

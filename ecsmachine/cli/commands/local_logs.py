@@ -35,9 +35,7 @@ def logs(
         int | None,
         typer.Option("--lines", "-n", min=0, help="Print only this many of the last lines"),
     ] = None,
-    requests: Annotated[
-        bool, typer.Option("--requests", help="Print the API's requests and answers")
-    ] = False,
+    requests: Annotated[bool, typer.Option(help="Print the API's requests and answers")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the requests as JSON, in full")
     ] = False,

@@ -23,11 +23,10 @@ def logs(
     ctx: typer.Context,
     names: MachineNames = None,
     engine: Annotated[
-        bool, typer.Option("--engine", help="The journal of the engine, over SSH (the default)")
+        bool, typer.Option(help="The journal of the engine, over SSH (the default)")
     ] = False,
     console: Annotated[
-        bool,
-        typer.Option("--console", help="The output of the instance's console; works without SSH"),
+        bool, typer.Option(help="The output of the instance's console; works without SSH")
     ] = False,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing new lines")] = False,
     lines: Annotated[

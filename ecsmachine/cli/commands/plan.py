@@ -52,11 +52,10 @@ def plan(
     target: Target = None,
     moved_from: MovedFrom = None,
     detailed_exitcode: Annotated[
-        bool,
-        typer.Option("--detailed-exitcode", help="Exit with code 2 if there is something to do"),
+        bool, typer.Option(help="Exit with code 2 if there is something to do")
     ] = False,
     schema: Annotated[
-        bool, typer.Option("--schema", help="Print the JSON schema of the file, for editors")
+        bool, typer.Option(help="Print the JSON schema of the file, for editors")
     ] = False,
 ) -> None:
     """Print what "apply" would do to make machines match a file; change nothing.

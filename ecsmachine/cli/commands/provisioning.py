@@ -42,9 +42,8 @@ def regenerate_certs(
     client_certs: Annotated[
         bool,
         typer.Option(
-            "--client-certs",
             help="Also make a new CA and client certificate, for all machines of the store; "
-            "needs no names",
+            "needs no names"
         ),
     ] = False,
 ) -> None:

@@ -21,10 +21,8 @@ def ssh_config(
         list[str] | None,
         typer.Argument(metavar="NAME", help="Names of machines; all if none is given"),
     ] = None,
-    install: Annotated[
-        bool, typer.Option("--install", help="Include them in ~/.ssh/config")
-    ] = False,
-    rm: Annotated[bool, typer.Option("--rm", help="Remove them from ~/.ssh/config")] = False,
+    install: Annotated[bool, typer.Option(help="Include them in ~/.ssh/config")] = False,
+    rm: Annotated[bool, typer.Option(help="Remove them from ~/.ssh/config")] = False,
 ) -> None:
     """Print entries for ~/.ssh/config, or install them. Then "ssh ecsmachine-dev1" reaches dev1.
 

@@ -31,7 +31,7 @@ def command(driver_name: str) -> Callable[..., None]:
     def sweep(
         ctx: typer.Context,
         dry_run: Annotated[
-            bool, typer.Option("--dry-run", help="Print what is left, and remove nothing")
+            bool, typer.Option(help="Print what is left, and remove nothing")
         ] = False,
         yes: Yes = False,
         stores: Annotated[

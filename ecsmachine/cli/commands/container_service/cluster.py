@@ -182,9 +182,7 @@ def remove_node(
     client: ClusterClient,
     name: Name,
     address: Annotated[str, typer.Argument(metavar="ADDRESS", help="The node's private address")],
-    release: Annotated[
-        bool, typer.Option("--release", help="Release its instance as well")
-    ] = False,
+    release: Annotated[bool, typer.Option(help="Release its instance as well")] = False,
     yes: Yes = False,
     wait: options.Wait = False,
     timeout: options.Timeout = 1800,

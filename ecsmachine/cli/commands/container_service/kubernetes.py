@@ -51,7 +51,7 @@ def create_kubernetes(
         str, options.one_of(["--period-unit"], "Unit of --period", "Month", "Year")
     ] = "",
     period: Annotated[int, typer.Option(help="Length of a subscription")] = 0,
-    auto_renew: Annotated[bool, typer.Option("--auto-renew", help="Renew subscriptions")] = False,
+    auto_renew: Annotated[bool, typer.Option(help="Renew subscriptions")] = False,
     system_disk_category: Annotated[
         str, typer.Option(help="Kind of system disks")
     ] = "cloud_efficiency",
@@ -60,17 +60,11 @@ def create_kubernetes(
         str, typer.Option(help="Kind of data disks")
     ] = "cloud_efficiency",
     data_disk_size: Annotated[int, typer.Option(help="Size of data disks in GiB; 0: none")] = 0,
-    ssh: Annotated[bool, typer.Option("--ssh", help="Open SSH to the internet")] = False,
-    cloud_monitor: Annotated[
-        bool, typer.Option("--cloud-monitor", help="Install the monitoring agent")
-    ] = False,
+    ssh: Annotated[bool, typer.Option(help="Open SSH to the internet")] = False,
+    cloud_monitor: Annotated[bool, typer.Option(help="Install the monitoring agent")] = False,
     snat: Annotated[bool, typer.Option("--snat/--no-snat", help="Create an SNAT entry")] = True,
-    public_slb: Annotated[
-        bool, typer.Option("--public-slb", help="Give the API server a public address")
-    ] = False,
-    rollback: Annotated[
-        bool, typer.Option("--rollback", help="Roll back if creation fails")
-    ] = False,
+    public_slb: Annotated[bool, typer.Option(help="Give the API server a public address")] = False,
+    rollback: Annotated[bool, typer.Option(help="Roll back if creation fails")] = False,
     timeout_mins: Annotated[
         int, typer.Option(help="Minutes after which the service gives up")
     ] = 60,

@@ -121,7 +121,7 @@ def update(
     variables: Variables = None,
     latest_image: LatestImage = False,
     blue_green: Annotated[
-        bool, typer.Option("--blue-green", help="Keep the old version running beside the new one")
+        bool, typer.Option(help="Keep the old version running beside the new one")
     ] = False,
 ) -> None:
     """Replace the version of a project, or run a new version beside it.
@@ -146,8 +146,7 @@ def confirm_update(
     follow: Follow,
     name: Name,
     force: Annotated[
-        bool,
-        typer.Option("--force", help="Send all traffic to the new version, whatever its weight"),
+        bool, typer.Option(help="Send all traffic to the new version, whatever its weight")
     ] = False,
 ) -> None:
     """End a blue-green update: the new version stays, the old one is removed.

@@ -10,6 +10,7 @@ from typing import Any, get_args, get_type_hints
 import typer
 import typer.core
 import typer.main
+from typer.models import ArgumentInfo
 
 from ecsmachine.cli.arguments.conversion import value_of
 from ecsmachine.cli.arguments.from_settings import use_settings_as_defaults
@@ -121,17 +122,20 @@ def command_of(name: str, function: Callable[..., Any]) -> Any:
 
 
 def ready_for_typer(function: Any) -> None:
-    """Replace the type hints of a function, which are text, by what they say; name its switches.
+    """Replace the type hints of a function, which are text, by what they say; complete them.
 
-    Typer evaluates what is text four times for each parameter of a command. It would give a switch
-    that names no flag an opposite as well (``--no-…``), which ours have only if they say so.
+    Typer evaluates what is text four times for each parameter of a command. It would write the name
+    of an argument in small letters, and give a switch that names no flag an opposite as well
+    (``--no-…``), which ours have only if they say so.
     """
     if any(isinstance(hint, str) for hint in function.__annotations__.values()):
         function.__annotations__ = get_type_hints(function, include_extras=True)
     for name, hint in function.__annotations__.items():
-        kind, *described = get_args(hint) or (hint,)
-        if kind is bool and described and described[0].default is ...:  # where typer has a flag
-            described[0].default = f"--{name.replace('_', '-')}"
+        for info in getattr(hint, "__metadata__", ()):
+            if isinstance(info, ArgumentInfo):
+                info.metavar = info.metavar or name.upper()
+            elif hint.__origin__ is bool and info.default is ...:  # where typer has the flag
+                info.default = f"--{name.replace('_', '-')}"
 
 
 def context_below(context: Any, word: str) -> Any:

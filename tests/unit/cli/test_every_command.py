@@ -12,7 +12,7 @@ import pytest
 
 from ecsmachine.cli.app import run
 from ecsmachine.cli.arguments.context import Session
-from ecsmachine.cli.arguments.parameters import flags_of
+from ecsmachine.cli.arguments.parameters import flags_of, written_in_help
 from ecsmachine.cli.tree import command_tree
 from ecsmachine.errors import UsageError
 
@@ -112,6 +112,15 @@ def test_every_help_has_an_example_that_the_command_line_takes(words: str) -> No
         before = insides(command)
         assert called(arguments) is command
         assert insides(command) == before, "the next run of this process is of this command too"
+
+
+@pytest.mark.parametrize("words", sorted(CALLABLE))
+def test_usage_names_arguments_as_the_list_of_them_does(words: str) -> None:
+    command, context = CALLABLE[words], COMMANDS[words][1]
+    listed = [written_in_help(each) for each in command.get_params(context) if not flags_of(each)]
+    _, *used = command.collect_usage_pieces(context)
+    bare = re.compile(r"[][{}.]")
+    assert [bare.sub("", each) for each in used] == [bare.sub("", each) for each in listed]
 
 
 def called(arguments: list[str]) -> Any:

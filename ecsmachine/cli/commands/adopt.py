@@ -37,13 +37,10 @@ def command(driver_name: str) -> Callable[..., None]:
         ctx: typer.Context,
         name: Annotated[
             str,
-            typer.Argument(
-                metavar="NAME", help="The new machine's name; without it, the candidates are listed"
-            ),
+            typer.Argument(help="The new machine's name; without it, the candidates are listed"),
         ] = "",
         instance_id: Annotated[
-            str,
-            typer.Option(metavar="ID", help="The instance to adopt; NAME becomes its machine name"),
+            str, typer.Option(help="The instance to adopt; NAME becomes its machine name")
         ] = "",
         everything: Annotated[
             bool, typer.Option("--all", help="Adopt every instance that can be adopted")

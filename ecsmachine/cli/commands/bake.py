@@ -47,9 +47,7 @@ def command(driver_name: str) -> Callable[..., None]:
 
     def bake(
         ctx: typer.Context,
-        name: Annotated[
-            str, typer.Argument(metavar="NAME", help="The name of the image family")
-        ] = "",
+        name: Annotated[str, typer.Argument(help="The name of the image family")] = "",
         source: Annotated[
             str,
             typer.Option(
@@ -58,10 +56,7 @@ def command(driver_name: str) -> Callable[..., None]:
                 help="Copy this machine, which stays as it is",
             ),
         ] = "",
-        family: Annotated[
-            str,
-            typer.Option(metavar="FAMILY", help="The image family, if it differs from NAME"),
-        ] = "",
+        family: Annotated[str, typer.Option(help="The image family, if it differs from NAME")] = "",
         list_images: Annotated[
             bool, typer.Option("--list", help="List the images of the family, or all of them")
         ] = False,

@@ -70,8 +70,7 @@ def ssh(
     ctx: typer.Context,
     name: MachineName = "",
     command: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="COMMAND", help="Command to run instead of a shell"),
+        list[str] | None, typer.Argument(help="Command to run instead of a shell")
     ] = None,
 ) -> None:
     """Log into a machine, or run a command on it and exit with the command's exit code.

@@ -13,7 +13,7 @@ from ecsmachine.cli.everyday.login import at_its_address
 
 def forward(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a machine")],
+    name: Annotated[str, typer.Argument(help="Name of a machine")],
     ports: Annotated[
         list[str],
         typer.Argument(

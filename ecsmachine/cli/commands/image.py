@@ -32,7 +32,7 @@ Registry = Annotated[
 @app.command("ls")
 def list_images(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A repository (default: all)")] = "",
+    name: Annotated[str, typer.Argument(help="A repository (default: all)")] = "",
     registry: Registry = "",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only NAME:TAG")] = False,
     as_json: AsJson = False,

@@ -68,13 +68,9 @@ def stop(
 
 def expire(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the machine")],
+    name: Annotated[str, typer.Argument(help="Name of the machine")],
     when: Annotated[
-        str,
-        typer.Argument(
-            metavar="WHEN",
-            help="8h or 3d from now, a time such as 2030-01-31T12:00:00Z, or never",
-        ),
+        str, typer.Argument(help="8h or 3d from now, a time such as 2030-01-31T12:00:00Z, or never")
     ],
 ) -> None:
     """Set when the cloud itself releases a machine, with all that is on it.

@@ -203,9 +203,7 @@ def prompt(ctx: typer.Context, json: AsJson = False) -> None:
 
 def version(
     ctx: typer.Context,
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help="Print the version of this machine's engine")
-    ] = "",
+    name: Annotated[str, typer.Argument(help="Print the version of this machine's engine")] = "",
     json: AsJson = False,
 ) -> None:
     """Print the version of ecsmachine, or of a machine's engine.

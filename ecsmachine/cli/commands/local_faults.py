@@ -51,8 +51,7 @@ def _pattern(help: str) -> Any:  # noqa: A002
 def add(
     ctx: typer.Context,
     kind: Annotated[
-        str,
-        typer.Argument(metavar="KIND", help="The kind of fault (see above)", autocompletion=_kinds),
+        str, typer.Argument(help="The kind of fault (see above)", autocompletion=_kinds)
     ],
     root: Root = None,
     action: Annotated[str, _pattern("For requests: only these actions")] = "",

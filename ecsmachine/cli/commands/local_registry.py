@@ -25,8 +25,7 @@ app = command_group(
 def push(
     ctx: typer.Context,
     file: Annotated[
-        Path,
-        typer.Argument(metavar="FILE", help='A tar file of "docker save", or an OCI image layout'),
+        Path, typer.Argument(help='A tar file of "docker save", or an OCI image layout')
     ],
     name: Annotated[str, typer.Argument(metavar="NAME:TAG", help="Name to pull it by")],
     root: Root = None,

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 def run(
     ctx: typer.Context,
-    program: Annotated[
-        list[str], typer.Argument(metavar="PROGRAM", help="The program, and its arguments")
-    ],
+    program: Annotated[list[str], typer.Argument(help="The program, and its arguments")],
     root: local_cloud.Root = None,
 ) -> None:
     """Run a program for which Alibaba Cloud's own addresses lead to the local cloud.

@@ -86,8 +86,7 @@ def upgrade(
     engine_version: Annotated[
         str | None,
         typer.Option(
-            metavar="VERSION",
-            help='Move to this version, newer or older, and stay with it: 27.5; "latest" ends that',
+            help='Move to this version, newer or older, and stay with it: 27.5; "latest" ends that'
         ),
     ] = None,
 ) -> None:

@@ -28,12 +28,10 @@ _PassphraseFile = Annotated[
 
 def export(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The machine")],
+    name: Annotated[str, typer.Argument(help="The machine")],
     file: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="FILE", help='File to write; "-" is standard output (default: NAME.ecsmachine)'
-        ),
+        typer.Argument(help='File to write; "-" is standard output (default: NAME.ecsmachine)'),
     ] = None,
     passphrase_file: _PassphraseFile = None,
 ) -> None:
@@ -74,10 +72,7 @@ def export(
 
 def import_(
     ctx: typer.Context,
-    file: Annotated[
-        Path,
-        typer.Argument(metavar="FILE", help='A file that "export" wrote; "-" is standard input'),
-    ],
+    file: Annotated[Path, typer.Argument(help='A file that "export" wrote; "-" is standard input')],
     name: Annotated[str, typer.Option(help="Another name for the machine")] = "",
     passphrase_file: _PassphraseFile = None,
 ) -> None:

@@ -77,7 +77,7 @@ def create(
     client: ClusterClient,
     nodes: dict[str, Any],
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the cluster")],
+    name: Annotated[str, typer.Argument(help="The name of the cluster")],
     size: Annotated[int, typer.Option(help="Number of nodes")] = 1,
     network_mode: Annotated[
         str, options.one_of(["--network-mode"], "Kind of network", *NETWORK_MODES)
@@ -181,7 +181,7 @@ def attach(
 def remove_node(
     client: ClusterClient,
     name: Name,
-    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="The node's private address")],
+    address: Annotated[str, typer.Argument(help="The node's private address")],
     release: Annotated[bool, typer.Option(help="Release its instance as well")] = False,
     yes: Yes = False,
     wait: options.Wait = False,
@@ -203,7 +203,7 @@ def reset_node(
     client: ClusterClient,
     ctx: typer.Context,
     name: Name,
-    instance: Annotated[str, typer.Argument(metavar="INSTANCE", help="The node's instance id")],
+    instance: Annotated[str, typer.Argument(help="The node's instance id")],
     image: options.Image,
     password: options.Password = "",
     release_eip: options.ReleaseEip = False,

@@ -17,7 +17,7 @@ from ecsmachine.cli.commands.container_service.waiting import follow
 def create_kubernetes(
     client: ClusterClient,
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the cluster")],
+    name: Annotated[str, typer.Argument(help="The name of the cluster")],
     kind: Annotated[
         Literal["single-zone", "multi-zone", "managed"],
         typer.Option(help="Layout: single-zone, multi-zone or managed"),

@@ -208,9 +208,7 @@ def redeploy(client: ApplicationClient, follow: Follow, name: Name) -> None:
 
 @app.command("convert")
 def convert(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help='Compose template; "-" reads standard input')
-    ],
+    file: Annotated[Path, typer.Argument(help='Compose template; "-" reads standard input')],
     variables: Variables = None,
 ) -> None:
     """Convert a template to a stack file for Docker's Swarm mode, and print it.

@@ -21,8 +21,8 @@ _METHODS = ("GET", "POST", "PUT", "DELETE")
 @connected(cluster_client)
 def cs(
     client: ClusterClient,
-    method: Annotated[str, typer.Argument(metavar="METHOD", help="GET, POST, PUT or DELETE")],
-    path: Annotated[str, typer.Argument(metavar="PATH", help="For example /clusters")],
+    method: Annotated[str, typer.Argument(help="GET, POST, PUT or DELETE")],
+    path: Annotated[str, typer.Argument(help="For example /clusters")],
     header: Annotated[
         list[str] | None, typer.Option(help="A header, Name=value (repeatable)")
     ] = None,

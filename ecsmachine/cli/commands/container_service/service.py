@@ -118,7 +118,7 @@ def kill(client: ApplicationClient, service_id: ServiceId, signal: Signal = "KIL
 def scale(
     client: ApplicationClient,
     service_id: ServiceId,
-    number: Annotated[int, typer.Argument(metavar="NUMBER", help="Containers afterwards")],
+    number: Annotated[int, typer.Argument(help="Containers afterwards")],
 ) -> None:
     """Set the number of containers of a service.
 
@@ -132,7 +132,7 @@ def scale(
 def weight(
     client: ApplicationClient,
     service_id: ServiceId,
-    percent: Annotated[int, typer.Argument(metavar="PERCENT", help="0 to 100")],
+    percent: Annotated[int, typer.Argument(help="0 to 100")],
 ) -> None:
     """Set the share of the traffic that a version gets during a blue-green update.
 

@@ -72,7 +72,7 @@ def scale_in(url: Url, step: Step) -> None:
 def create(
     client: ClusterClient,
     ctx: typer.Context,
-    project: Annotated[str, typer.Argument(metavar="PROJECT", help="Name of the project")],
+    project: Annotated[str, typer.Argument(help="Name of the project")],
     service: Annotated[
         str, typer.Option("--scale", help="Scale this service [default: redeploy the project]")
     ] = "",

@@ -13,9 +13,7 @@ from ecsmachine.cli.display.printer import show
 from ecsmachine.cli.everyday import connection, login
 from ecsmachine.errors import UsageError
 
-_Swarm = Annotated[
-    bool, typer.Option("--swarm", help="The classic Swarm whose master the machine is")
-]
+_Swarm = Annotated[bool, typer.Option(help="The classic Swarm whose master the machine is")]
 
 
 def env(

@@ -24,9 +24,7 @@ app = command_group(
     """
 )
 
-Registry = Annotated[
-    str, typer.Option("--registry", help="Address of the registry [$ENGINE_REGISTRY_MIRROR]")
-]
+Registry = Annotated[str, typer.Option(help="Address of the registry [$ENGINE_REGISTRY_MIRROR]")]
 
 
 @app.command("ls")

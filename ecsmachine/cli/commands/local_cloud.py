@@ -29,7 +29,6 @@ _OF_AN_ACCOUNT = (
 Root = Annotated[
     Path | None,
     typer.Option(
-        "--root",
         help="The cloud's folder [$ECSMACHINE_LOCAL_ROOT]",
         file_okay=False,
         readable=False,  # the command says it better

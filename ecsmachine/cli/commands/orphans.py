@@ -22,12 +22,8 @@ if TYPE_CHECKING:
 _TOGETHER = 8
 """How many regions are looked at at once."""
 
-Regions = Annotated[
-    list[str] | None, typer.Option("--region", help="A region to search (repeatable)")
-]
-AllRegions = Annotated[
-    bool, typer.Option("--all-regions", help="Search every region of the account")
-]
+Regions = Annotated[list[str] | None, typer.Option(help="A region to search (repeatable)")]
+AllRegions = Annotated[bool, typer.Option(help="Search every region of the account")]
 Driver = Annotated[
     str | None,
     typer.Option("--driver", "-d", help="The driver [default: aliyunecs, $MACHINE_DRIVER]"),

@@ -32,18 +32,12 @@ File = Annotated[
     Path, typer.Option("--file", "-f", help="The file that names the machines", dir_okay=False)
 ]
 Target = Annotated[
-    list[str] | None,
-    typer.Option("--target", help="A machine or group of the file (repeatable)"),
+    list[str] | None, typer.Option(help="A machine or group of the file (repeatable)")
 ]
 MovedFrom = Annotated[
-    Path | None,
-    typer.Option(
-        "--moved-from", metavar="FILE", help="Where the file was when it made its machines"
-    ),
+    Path | None, typer.Option(metavar="FILE", help="Where the file was when it made its machines")
 ]
-Parallel = Annotated[
-    int, typer.Option("--parallel", min=1, max=100, help="How many to make at a time")
-]
+Parallel = Annotated[int, typer.Option(min=1, max=100, help="How many to make at a time")]
 
 
 def plan(

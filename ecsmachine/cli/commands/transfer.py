@@ -19,9 +19,8 @@ from ecsmachine.system.files import open_file
 _PassphraseFile = Annotated[
     Path | None,
     typer.Option(
-        "--passphrase-file",
         help="File whose first line is the passphrase (default: $ECSMACHINE_PASSPHRASE, "
-        "or a prompt)",
+        "or a prompt)"
     ),
 ]
 

@@ -24,32 +24,25 @@ _ENDPOINT_NAMED = "--endpoint, CS_API_ENDPOINT or ECS_API_ENDPOINT"
 
 CLUSTER_VARIABLE = "ECSMACHINE_CLUSTER"
 
-Region = Annotated[str, typer.Option("--region", help="Region [default: cn-hangzhou, $ECS_REGION]")]
+Region = Annotated[str, typer.Option(help="Region [default: cn-hangzhou, $ECS_REGION]")]
 Endpoint = Annotated[
     str,
     typer.Option(
-        "--endpoint",
         help="Address of the API [default: https://cs.aliyuncs.com, $CS_API_ENDPOINT, "
-        "$ECS_API_ENDPOINT]",
+        "$ECS_API_ENDPOINT]"
     ),
 ]
 Profile = Annotated[
     str,
-    typer.Option(
-        "--profile", help='Profile of the "aliyun" command to take credentials from [$ECS_PROFILE]'
-    ),
+    typer.Option(help='Profile of the "aliyun" command to take credentials from [$ECS_PROFILE]'),
 ]
 ClusterName = Annotated[
     str, typer.Option("--cluster", "-c", help=f"Name or id of the cluster [${CLUSTER_VARIABLE}]")
 ]
-Insecure = Annotated[
-    bool, typer.Option("--insecure", help="Do not verify the master's certificate")
-]
+Insecure = Annotated[bool, typer.Option(help="Do not verify the master's certificate")]
 JsonAnyway = Annotated[bool, typer.Option("--json", help="Print JSON (this command always does)")]
 Wait = Annotated[bool, typer.Option("--wait", "-w", help="Wait until the work is done")]
-Timeout = Annotated[
-    int, typer.Option("--timeout", min=1, help="How long to wait at most, in seconds")
-]
+Timeout = Annotated[int, typer.Option(min=1, help="How long to wait at most, in seconds")]
 
 
 def one_of(flags: Sequence[str], help: str, *values: str) -> Any:  # noqa: A002  (typer's name)
@@ -57,13 +50,9 @@ def one_of(flags: Sequence[str], help: str, *values: str) -> Any:  # noqa: A002 
     return typer.Option(*flags, help=help, autocompletion=lambda: list(values))
 
 
-Password = Annotated[
-    str, typer.Option("--password", help="Password of root on the nodes [$ECS_SSH_PASSWORD]")
-]
-Image = Annotated[str, typer.Option("--image", help='Image of the nodes (see "cluster images")')]
-ReleaseEip = Annotated[
-    bool, typer.Option("--release-eip", help="Release the nodes' public addresses afterwards")
-]
+Password = Annotated[str, typer.Option(help="Password of root on the nodes [$ECS_SSH_PASSWORD]")]
+Image = Annotated[str, typer.Option(help='Image of the nodes (see "cluster images")')]
+ReleaseEip = Annotated[bool, typer.Option(help="Release the nodes' public addresses afterwards")]
 
 
 _Command = Callable[..., None]

@@ -37,8 +37,8 @@ Variables = Annotated[
     list[str] | None,
     typer.Option("--env", "-e", help="A variable of the template, NAME=VALUE (repeatable)"),
 ]
-Description = Annotated[str, typer.Option("--description", help="Description")]
-LatestImage = Annotated[bool, typer.Option("--latest-image", help="Pull the newest images")]
+Description = Annotated[str, typer.Option(help="Description")]
+LatestImage = Annotated[bool, typer.Option(help="Pull the newest images")]
 Patience = Annotated[
     int | None,
     typer.Option(

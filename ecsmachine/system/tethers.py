@@ -6,52 +6,42 @@ the system closes for us. Windows has no such shell, and no tether.
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 
-if sys.platform == "win32":
+_SCRIPT = 'trap "" HUP INT QUIT TERM; read _; kill "$0"'
+_SOON_S = 0.05
+"""What ends before that is not slowed down by a shell, and leaves nothing behind."""
 
-    class Tether:
-        """Stands for a tether."""
 
-        def __init__(self, process: int):
-            pass
+class Tether:
+    """Ends a child of ours if we end within a block, which waits for that child.
 
-        def __enter__(self) -> None:
-            pass
+    It is there 50 ms after the beginning of the block, and takes SIGALRM for that.
+    """
 
-        def __exit__(self, *_error: object) -> None:
-            pass
+    def __init__(self, process: int):
+        self._process = process
+        self._shell = 0
+        self._pipe = -1
 
-else:
-    import os
-    import signal
-
-    _SCRIPT = 'trap "" HUP INT QUIT TERM; read _; kill "$0"'
-    _SOON_S = 0.05
-    """What ends before that is not slowed down by a shell, and leaves nothing behind."""
-
-    class Tether:
-        """Ends a child of ours if we end within a block, which waits for that child.
-
-        It is there 50 ms after the beginning of the block, and takes SIGALRM for that.
-        """
-
-        def __init__(self, process: int):
-            self._process = process
-            self._shell = 0
-            self._pipe = -1
-
-        def __enter__(self) -> None:
+    def __enter__(self) -> None:
+        if sys.platform != "win32":
             self._before = signal.signal(signal.SIGALRM, self._tie)
             signal.setitimer(signal.ITIMER_REAL, _SOON_S)
 
-        def __exit__(self, *_error: object) -> None:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, self._before)
-            if self._shell:
-                os.kill(self._shell, signal.SIGKILL)  # it would take the end of the pipe for ours
-                os.waitpid(self._shell, 0)
-                os.close(self._pipe)
+    def __exit__(self, *_error: object) -> None:
+        if sys.platform == "win32":
+            return
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, self._before)
+        if self._shell:
+            os.kill(self._shell, signal.SIGKILL)  # it would take the end of the pipe for ours
+            os.waitpid(self._shell, 0)
+            os.close(self._pipe)
+
+    if sys.platform != "win32":
 
         def _tie(self, _signal: int, _frame: object) -> None:
             reading, writing = os.pipe()

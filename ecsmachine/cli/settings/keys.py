@@ -38,8 +38,7 @@ PATHS = frozenset(
 )
 """Keys whose values are paths: whole ones, or below ~/."""
 
-_SWITCHES = frozenset(("native-ssh",))
-_NUMBERS = frozenset(("ssh-control-persist",))
+_NO_TEXTS: dict[str, type] = {"native-ssh": bool, "ssh-control-persist": int}
 
 ACCESS_KEYS = (
     *("ECS_PROFILE", "ECS_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_ID", "ALICLOUD_ACCESS_KEY"),
@@ -141,7 +140,7 @@ def _check_keys(
 
 
 def _check_value(path: tuple[str, ...], key: str, value: Any) -> None:
-    kind: type = bool if key in _SWITCHES else int if key in _NUMBERS else str
+    kind = _NO_TEXTS.get(key, str)
     if value == "":
         raise FaultError(path, f'"{key}" is empty', "Give it a value, or leave it out.")
     if type(value) is not kind:

@@ -188,10 +188,8 @@ class Settings:
 
     def names(self, kind: str) -> list[str]:
         """Return the names of the ``profiles``, or of the ``sets``."""
-        found: dict[str, None] = {}
-        for file in self._files():
-            found.update(dict.fromkeys(file.content.get(kind, ())))
-        return list(found)
+        found = (name for file in self._files() for name in file.content.get(kind, ()))
+        return list(dict.fromkeys(found))
 
     def layers(self) -> list[Layer]:
         """Return what is said, from the first to win."""

@@ -79,9 +79,7 @@ def create(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="The name of the cluster")],
     size: Annotated[int, typer.Option(help="Number of nodes")] = 1,
-    network_mode: Annotated[
-        str, options.one_of(["--network-mode"], "Kind of network", *NETWORK_MODES)
-    ] = "vpc",
+    network_mode: Annotated[str, options.one_of("Kind of network", *NETWORK_MODES)] = "vpc",
     vpc_id: Annotated[str, typer.Option(help="VPC [$ECS_VPC_ID]")] = "",
     vswitch_id: Annotated[str, typer.Option(help="VSwitch [$ECS_VSWITCH_ID]")] = "",
     subnet_cidr: Annotated[str, typer.Option(help="Addresses of the containers")] = "172.28.0.0/16",

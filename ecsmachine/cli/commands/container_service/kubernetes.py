@@ -45,11 +45,9 @@ def create_kubernetes(
     password: options.Password = "",
     key_pair: Annotated[str, typer.Option(help="Key pair, instead of a password")] = "",
     charge_type: Annotated[
-        str, options.one_of(["--charge-type"], "How all nodes are charged", "PostPaid", "PrePaid")
+        str, options.one_of("How all nodes are charged", "PostPaid", "PrePaid")
     ] = "PostPaid",
-    period_unit: Annotated[
-        str, options.one_of(["--period-unit"], "Unit of --period", "Month", "Year")
-    ] = "",
+    period_unit: Annotated[str, options.one_of("Unit of --period", "Month", "Year")] = "",
     period: Annotated[int, typer.Option(help="Length of a subscription")] = 0,
     auto_renew: Annotated[bool, typer.Option(help="Renew subscriptions")] = False,
     system_disk_category: Annotated[

@@ -45,7 +45,7 @@ Wait = Annotated[bool, typer.Option("--wait", "-w", help="Wait until the work is
 Timeout = Annotated[int, typer.Option(min=1, help="How long to wait at most, in seconds")]
 
 
-def one_of(flags: Sequence[str], help: str, *values: str) -> Any:  # noqa: A002  (typer's name)
+def one_of(help: str, *values: str, flags: Sequence[str] = ()) -> Any:  # noqa: A002  (typer's name)
     """Return an option that has these values: completion offers them."""
     return typer.Option(*flags, help=help, autocompletion=lambda: list(values))
 
@@ -124,11 +124,11 @@ def node_fields(
     password: Password = "",
     image: Image = "",
     data_disk_category: Annotated[
-        str, one_of(["--data-disk-category"], "Kind of data disk", *DATA_DISK_SIZES)
+        str, one_of("Kind of data disk", *DATA_DISK_SIZES)
     ] = "cloud_efficiency",
     data_disk_size: Annotated[int, typer.Option(help="Size of the data disk in GiB")] = 40,
     io_optimized: Annotated[
-        str, one_of(["--io-optimized"], "Whether I/O is optimized", "optimized", "none")
+        str, one_of("Whether I/O is optimized", "optimized", "none")
     ] = "optimized",
     release_eip: ReleaseEip = False,
 ) -> dict[str, Any]:

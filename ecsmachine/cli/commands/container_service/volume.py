@@ -57,7 +57,9 @@ def list_volumes(client: ApplicationClient, quiet: Quiet = False, as_json: AsJso
 def create(
     client: ApplicationClient,
     name: Name,
-    driver: Annotated[str, one_of(["--driver", "-d"], "Volume driver", "ossfs", "nas", "local")],
+    driver: Annotated[
+        str, one_of("Volume driver", "ossfs", "nas", "local", flags=["--driver", "-d"])
+    ],
     options: Annotated[
         list[str] | None,
         typer.Option("--opt", "-o", help="An option of the driver, NAME=VALUE (repeatable)"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ecsmachine.cli.arguments.context import machine_names, session
+from ecsmachine.cli.arguments.context import Session, machine_names, session
 from ecsmachine.cli.arguments.create_options import options_of_create, request_of
 from ecsmachine.cli.arguments.driver_options import (
     flags_and_settings,
@@ -89,40 +89,40 @@ def command(driver_name: str) -> Callable[..., None]:
         ] = False,
         **given: Any,
     ) -> None:
-        environment = session(ctx).environment
+        this = session(ctx)
         flags, settings = flags_and_settings(ctx, options, given)
-        for line in warnings_of(options, {**flags, **settings}, environment):
+        for line in warnings_of(options, {**flags, **settings}, this.environment):
             warn(line)
         if all_options:
             raise UsageError("--all can only be used with --help", hint="Leave it out.")
-        chosen = _names(ctx, names, count, resume=resume)
+        chosen = _names(this, names, count, resume=resume)
         changes: dict[str, Any] = {"keep_on_failure": keep_on_failure}
         if no_provision:
             changes["provision"] = False
         if resume and like:
             raise UsageError("--like cannot be used with --resume", hint="Leave it out.")
-        begun = _begun(ctx, chosen) if resume else []
+        begun = _begun(this, chosen) if resume else []
         if begun:
             _check_resume(options, flags, dry_run)
-        session(ctx).named = chosen
-        requests = [_resumed(ctx, name, flags, environment, changes) for name in begun]
+        this.named = chosen
+        requests = [_resumed(this, name, flags, changes) for name in begun]
         if len(begun) < len(chosen):
-            first = request_of(session(ctx), chosen[0], driver_name, flags, settings)
+            first = request_of(this, chosen[0], driver_name, flags, settings)
             first = replace(first, **changes)
             requests += [replace(first, name=name) for name in chosen if name not in begun]
         for request in requests:
-            ask_for_passphrases(session(ctx), request)
+            ask_for_passphrases(this, request)
         if dry_run:
-            _show_plan(ctx, requests)
+            _show_plan(this, requests)
         elif len(requests) == 1 and count is None and not if_missing:
-            _create(ctx, requests[0])
+            _create(this, requests[0])
         else:
             if len(requests) > 1 and requests[0].swarm_role and not requests[0].swarm_join:
                 raise UsageError(
                     "Each of these managers would start a swarm of its own",
                     hint="Create the first one by itself, then the others with --swarm-join.",
                 )
-            create_each(ctx, requests, parallel)
+            create_each(this, requests, parallel)
 
     create.__doc__ = f"""Create machines with the driver {driver_name}.
 
@@ -144,13 +144,11 @@ def command(driver_name: str) -> Callable[..., None]:
     return function
 
 
-def _names(
-    ctx: typer.Context, words: list[str] | None, count: int | None, *, resume: bool
-) -> list[str]:
+def _names(this: Session, words: list[str] | None, count: int | None, *, resume: bool) -> list[str]:
     """Return the names of the machines that shall be there."""
     if not words:
         raise UsageError("No machine name specified", hint="Example: ecsmachine create dev1")
-    if session(ctx).is_docker_machine and len(words) > 1:
+    if this.is_docker_machine and len(words) > 1:
         # there, a stray word costs no money
         raise MachineError(
             f"Invalid command line. Found extra arguments [{' '.join(words[1:])}]",
@@ -159,7 +157,7 @@ def _names(
     if resume:
         if count is not None:
             raise UsageError("--count cannot be used with --resume", hint="Name the machines.")
-        return machine_names(session(ctx), words)
+        return machine_names(this, words)
     names = expand(words)
     if count is None:
         return names
@@ -183,9 +181,9 @@ def _check_resume(
             )
 
 
-def _begun(ctx: typer.Context, names: list[str]) -> list[str]:
+def _begun(this: Session, names: list[str]) -> list[str]:
     """Return those that are gone on with: all but those whose create was killed before it began."""
-    store = session(ctx).store
+    store = this.store
     blank = [name for name in names if store.is_taken(name) and not store.exists(name)]
     if blank:
         warn(f"Nothing had been made yet of {', '.join(blank)}: the options given now are used")
@@ -193,26 +191,23 @@ def _begun(ctx: typer.Context, names: list[str]) -> list[str]:
 
 
 def _resumed(
-    ctx: typer.Context,
+    this: Session,
     name: str,
     flags: Mapping[str, OptionValue],
-    environment: Mapping[str, str],
     changes: dict[str, Any],
 ) -> CreateRequest:
     from ecsmachine.machine.create_request import begun_with, resumed, unwritten_options
 
-    store = session(ctx).store
-    driver_name = begun_with(store, name)["DriverName"]
+    driver_name = begun_with(this.store, name)["DriverName"]
     unwritten = unwritten_options(registry.options_of(driver_name))
-    return resumed(store, name, resolve(unwritten, flags, environment), **changes)
+    return resumed(this.store, name, resolve(unwritten, flags, this.environment), **changes)
 
 
-def _create(ctx: typer.Context, request: CreateRequest) -> None:
+def _create(this: Session, request: CreateRequest) -> None:
     from ecsmachine.cli.display.progress import steps_of
     from ecsmachine.machine.create import MAKING, create
     from ecsmachine.machine.interruption import Interruption, in_own_thread
 
-    this = session(ctx)
     this.under_way = [request.name]
     this.interruption = interruption = Interruption()
     reported: set[str] = set()
@@ -237,7 +232,7 @@ def _create(ctx: typer.Context, request: CreateRequest) -> None:
     say(this.as_called(line))
 
 
-def create_each(ctx: typer.Context, requests: list[CreateRequest], parallel: int) -> None:
+def create_each(this: Session, requests: list[CreateRequest], parallel: int) -> None:
     """Make machines with a line of progress each, and say at the end what came of all.
 
     Raises one :class:`MachineError` for those that failed.
@@ -247,7 +242,6 @@ def create_each(ctx: typer.Context, requests: list[CreateRequest], parallel: int
     from ecsmachine.machine.interruption import Interruption
     from ecsmachine.machine.several import several_failures
 
-    this = session(ctx)
     this.under_way = [request.name for request in requests]
     this.interruption = interruption = Interruption()
     begun, made = time.monotonic(), document()
@@ -283,7 +277,7 @@ def create_each(ctx: typer.Context, requests: list[CreateRequest], parallel: int
         )
 
 
-def _show_plan(ctx: typer.Context, requests: list[CreateRequest]) -> None:
+def _show_plan(this: Session, requests: list[CreateRequest]) -> None:
     """Say what would be made: in words, or as JSON."""
     from ecsmachine.cli.display.output import print_json, table
     from ecsmachine.cli.display.progress import steps
@@ -294,7 +288,6 @@ def _show_plan(ctx: typer.Context, requests: list[CreateRequest]) -> None:
             "--dry-run is for one machine", hint="The others would be made the same way."
         )
     (request,) = requests
-    this = session(ctx)
     with steps(machine=request.name) as report:
         made = plan(this.store, request, report)
     if document() is not None:

@@ -121,7 +121,7 @@ def apply(
             hand_over(this.store, path, before)
         print_result(data_of(now))
         this.named = [step.name for step in now.steps]
-        _carry_out(ctx, now, parallel)
+        _carry_out(this, now, parallel)
 
 
 def destroy(
@@ -154,7 +154,7 @@ def destroy(
             return
         if not yes:
             _confirm()
-        _carry_out(ctx, made, 1)
+        _carry_out(this, made, 1)
 
 
 def _locked(this: Session, path: Path) -> AbstractContextManager[None]:
@@ -217,7 +217,7 @@ def _confirm() -> None:
         raise typer.Exit(1)
 
 
-def _carry_out(ctx: typer.Context, made: Plan, parallel: int) -> None:
+def _carry_out(this: Session, made: Plan, parallel: int) -> None:
     """Do what a plan says: what goes, what is changed, what is made, what is done on hosts.
 
     What fails does not stop what does not need it. Raises one error for all that failed.
@@ -229,7 +229,6 @@ def _carry_out(ctx: typer.Context, made: Plan, parallel: int) -> None:
     from ecsmachine.machine.plan.planning import in_order_of_removal
     from ecsmachine.machine.plan.setup import set_up
 
-    this = session(ctx)
     by_name = {step.name: step for step in made.steps}
     failures: list[tuple[str, MachineError]] = []
     failed: set[str] = set()
@@ -255,7 +254,7 @@ def _carry_out(ctx: typer.Context, made: Plan, parallel: int) -> None:
         requests = [each.request for name in names if (each := by_name[name].wanted)]
         for request in requests:
             ask_for_passphrases(this, request)
-        create_each(ctx, requests, parallel)
+        create_each(this, requests, parallel)
 
     def rejoined(name: str, report: Report) -> None:
         rejoin(this.store, by_name[name], report)

@@ -243,8 +243,10 @@ def _write_error(text: str) -> None:
 
 def _show(error: MachineError, session: Session) -> None:
     if session.debug:
+        import traceback
+
         for each in (error, *error.parts):
-            _show_trace(each)
+            printer.complain("".join(traceback.format_exception(each)).rstrip())
     _name_sources(error, session)
     if error.shown_details:
         printer.complain(session.as_called(error.shown_details))
@@ -335,9 +337,3 @@ def _complain(session: Session, message: str, hint: str | None = None) -> None:
         return
     line = f"{message.rstrip('.')}. {hint}" if hint else message
     printer.complain_of(session.as_called(line))
-
-
-def _show_trace(error: BaseException) -> None:
-    import traceback
-
-    printer.complain("".join(traceback.format_exception(error)).rstrip())

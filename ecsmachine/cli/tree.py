@@ -62,7 +62,8 @@ class _Commands(Group):
             driver_name = driver_name_of(session.program, session.environment)
             driver = registry.module_of(driver_name)
             return _command_of_driver(cmd_name, module.command, driver_name, driver)
-        return command_of(cmd_name, getattr(module, _function_name(cmd_name)))
+        function_name = _FUNCTIONS.get(cmd_name, cmd_name.replace("-", "_"))
+        return command_of(cmd_name, getattr(module, function_name))
 
     def help_of(self, name: str) -> str:
         """Return the line about a command, without importing it."""
@@ -204,10 +205,6 @@ def _help(
             )
         context = found
     printer.show(help_of(context))
-
-
-def _function_name(command: str) -> str:
-    return _FUNCTIONS.get(command, command.replace("-", "_"))
 
 
 @cache

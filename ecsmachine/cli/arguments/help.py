@@ -34,7 +34,8 @@ def format_options(context: Any, formatter: Any) -> None:
     sections: dict[str, list[tuple[str, str]]] = {
         heading: [] for heading in ("Arguments", _OWN, *OPTION_GROUPS)
     }
-    everyday = None if _wants_all(context) else context.command.everyday
+    wants_all = _is_docker_machine(context) or ALL in getattr(context.obj, "program", ())
+    everyday = None if wants_all else context.command.everyday
     left_out = 0
     for parameter in context.command.get_params(context):
         record = parameter.get_help_record(context)
@@ -56,10 +57,6 @@ def format_options(context: Any, formatter: Any) -> None:
     if left_out:
         formatter.write_paragraph()
         formatter.write_text(f"{left_out} more options: {context.command_path} --help {ALL}")
-
-
-def _wants_all(context: Any) -> bool:
-    return _is_docker_machine(context) or ALL in getattr(context.obj, "program", ())
 
 
 def _is_docker_machine(context: Any) -> bool:

@@ -99,7 +99,7 @@ def _sweep(
     if not dry_run and (chosen or any(this.store.abandoned_path.glob("*.json"))):
         if not yes and chosen and not confirmed(f"Remove these {len(chosen)} for good?"):
             return
-        with nullcontext(_quiet) if as_json else steps() as report:
+        with nullcontext(lambda line: None) if as_json else steps() as report:
             for cloud in clouds:
                 done = sweep(this.store, cloud, chosen, report)
                 swept.removed += done.removed
@@ -159,7 +159,6 @@ def _explain(
 
 
 def _print_swept(left: list[Found], swept: Swept) -> None:
-
     print_json(
         {
             "Found": [orphans.row_of(each) for each in left],
@@ -170,7 +169,3 @@ def _print_swept(left: list[Found], swept: Swept) -> None:
             "Errors": [],
         }
     )
-
-
-def _quiet(line: str) -> None:
-    pass

@@ -45,6 +45,11 @@ class _OfOurs:
                 parameter.get_help_record = in_words(parameter, record_of)
         return parameters
 
+    def get_help_option_names(self, ctx: Any) -> list[str]:
+        """Return the flags of help in their order: typer has them in that of a set."""
+        names: list[str] = super().get_help_option_names(ctx)  # type: ignore[misc]
+        return sorted(names, key=ctx.help_option_names.index)
+
     def get_help_option(self, ctx: Any) -> Any:
         """Return the option --help, by which our printer prints."""
         option = super().get_help_option(ctx)  # type: ignore[misc]

@@ -114,6 +114,15 @@ def test_every_help_has_an_example_that_the_command_line_takes(words: str) -> No
         assert insides(command) == before, "the next run of this process is of this command too"
 
 
+def test_the_flags_of_help_have_the_same_order_in_every_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    command, context = COMMANDS["status"]
+    names = [f"--help-{number}" for number in range(20)]
+    monkeypatch.setattr(context, "help_option_names", names)
+    assert command.get_help_option_names(context) == names
+
+
 @pytest.mark.parametrize("words", sorted(CALLABLE))
 def test_usage_names_arguments_as_the_list_of_them_does(words: str) -> None:
     command, context = CALLABLE[words], COMMANDS[words][1]

@@ -93,6 +93,9 @@ def private_key_in(
     except Exception as error:  # as above
         if passphrase is not None and re.search("password|decrypt", str(error), re.IGNORECASE):
             raise fault(WRONG_PASSPHRASE) from error
+        if passphrase is not None and isinstance(error, ValueError):
+            # one wrong passphrase in 256 deciphers it to something
+            raise fault(f"{WRONG_PASSPHRASE}, or is damaged") from error
         without = " without a passphrase" if passphrase is None else ""
         raise fault(f"it is not a private key in PEM format{without}") from error
     return cast("CertificateIssuerPrivateKeyTypes", key)

@@ -96,6 +96,18 @@ def test_changed_bytes_are_one_error() -> None:
     assert errors > 1000
 
 
+def test_no_wrong_passphrase_is_taken_for_another_format() -> None:
+    """The padding that tells a wrong one fits by chance, of one in 256."""
+    content = KEY.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.BestAvailableEncryption(b"right"),
+    )
+    for number in range(4000):
+        with pytest.raises(MachineError, match="it has another passphrase"):
+            private_key_in(content, MachineError, f"wrong {number}")
+
+
 @pytest.mark.parametrize("year", [1999, 2026, 2049, 2050, 2999])
 def test_the_end_is_what_the_library_says(year: int) -> None:
     end = datetime(year, 2, 3, 4, 5, 6, tzinfo=timezone.utc)

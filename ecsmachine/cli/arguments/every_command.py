@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args
 
 import typer
 import typer.core
@@ -134,7 +135,7 @@ def ready_for_typer(function: Any) -> None:
     (``--no-…``), which ours have only if they say so.
     """
     if any(isinstance(hint, str) for hint in function.__annotations__.values()):
-        function.__annotations__ = get_type_hints(function, include_extras=True)
+        function.__annotations__ = inspect.get_annotations(function, eval_str=True)
     for name, hint in function.__annotations__.items():
         for info in getattr(hint, "__metadata__", ()):
             if isinstance(info, ArgumentInfo):

@@ -7,7 +7,7 @@ import inspect
 from collections import ChainMap
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, get_type_hints
+from typing import Any
 
 import typer
 
@@ -33,7 +33,7 @@ def inject(
         needed = [inspect.signature(maker).parameters for maker in makers]
         hints: dict[str, Any] = {}
         for each in (*makers, function):
-            hints |= get_type_hints(each, include_extras=True)
+            hints |= inspect.get_annotations(each, eval_str=True)
 
         @functools.wraps(function)
         def call(**given: Any) -> None:

@@ -12,7 +12,6 @@ from urllib.parse import parse_qsl, quote, unquote
 from ecsmachine.localcloud.container_service.applications import Applications
 from ecsmachine.localcloud.container_service.engines import EngineError
 from ecsmachine.localcloud.container_service.fields import Fields, read_fields
-from ecsmachine.localcloud.container_service.volumes import Volumes
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.identifiers import request_id
 from ecsmachine.localcloud.work.supervisor import ClosingError
@@ -34,14 +33,34 @@ class Reply:
 
 @dataclass(frozen=True)
 class _Asked:
-    """A request of a path that is known: its variable parts, its query, its body."""
+    """A request of a path that is known: its variable part, its query, its body."""
 
     name: str
     query: Fields
     body: Fields
 
+    def flag(self, *names: str, default: bool = False) -> bool:
+        """Return whether the query says true under one of these names."""
+        return any(self.query.boolean(name, default) for name in names)
 
-_Answer = Callable[[Applications, _Asked], Reply]
+    @property
+    def part(self) -> str:
+        """What is looked for in names."""
+        return self.query.text("q")
+
+    @property
+    def signal(self) -> str:
+        """The signal to send."""
+        return self.query.text("signal", "KILL")
+
+    @property
+    def wait_s(self) -> int | None:
+        """How long to wait; None is a container's own time, ten seconds unless it has one."""
+        return self.query.integer("t", least=0, most=_MOST_WAIT_S) if "t" in self.query else None
+
+
+_Answer = Callable[[Applications, _Asked], object]
+"""Returns the content of an answer, or a :class:`Reply` with more than that."""
 
 
 def is_application_path(target: str) -> bool:
@@ -53,9 +72,10 @@ def respond(applications: Applications, method: str, target: str, body: bytes) -
     """Answer a request; refusals have code, message and request id."""
     try:
         path, _, query = target.partition("?")
-        answer, name = _route(method, path.rstrip("/"))
+        status, answer, name = _route(method, path.rstrip("/"))
         values = Fields(dict(parse_qsl(query, keep_blank_values=True)))
-        return answer(applications, _Asked(name, values, read_fields(body)))
+        content = answer(applications, _Asked(name, values, read_fields(body)))
+        return content if isinstance(content, Reply) else Reply(status, content)
     except ClosingError as error:
         return _refusal(503, "ServiceUnavailable", error.message)
     except ApiError as error:
@@ -72,14 +92,14 @@ def _refusal(status: int, code: str, message: str) -> Reply:
     return Reply(status, {"Code": code, "Message": message, "RequestId": request_id()})
 
 
-def _route(method: str, path: str) -> tuple[_Answer, str]:
+def _route(method: str, path: str) -> tuple[int, _Answer, str]:
     known = False
-    for wanted, pattern, answer in _ROUTES:
+    for wanted, pattern, status, answer in _ROUTES:
         match = pattern.fullmatch(path)
         if match is not None:
             known = True
             if wanted == method:
-                return answer, unquote(match[1]) if match.groups() else ""
+                return status, answer, unquote(match[1]) if match.groups() else ""
     if known:
         raise ApiError("MethodNotAllowed", f"{path} does not support {method}.", 405)
     raise ApiError("PathNotFound", f"The path {path} does not exist.", 404)
@@ -98,11 +118,33 @@ def _scale_service(applications: Applications, asked: _Asked) -> Reply:
     return Reply(200, headers=_warning(applications.scale_service(asked.name, asked.body)))
 
 
-def _rollback_update(applications: Applications, asked: _Asked) -> Reply:
-    if not (asked.query.boolean("force") or asked.query.boolean("rollback-update")):
+def _rollback_update(applications: Applications, asked: _Asked) -> None:
+    if not asked.flag("force", "rollback-update"):
         raise ApiError("InvalidParameter", "The parameter force must be true.")
     applications.rollback_update(asked.name)
-    return Reply(202)
+
+
+def _confirm_update(applications: Applications, asked: _Asked) -> None:
+    # the guide's table has another name for it than its examples
+    name = "force" if "force" in asked.query else "confirm-update"
+    if name not in asked.query:
+        raise ApiError("MissingParameter", "The parameter force is required: true or false.")
+    applications.confirm_update(asked.name, force=asked.flag(name))
+
+
+def _list_projects(applications: Applications, asked: _Asked) -> object:
+    services = asked.flag("services", default=True)
+    containers = asked.flag("containers", default=True)
+    return applications.list_projects(asked.part, services=services, containers=containers)
+
+
+def _list_services(applications: Applications, asked: _Asked) -> object:
+    return applications.list_services(asked.part, containers=asked.flag("containers", default=True))
+
+
+def _delete_project(applications: Applications, asked: _Asked) -> None:
+    force, volumes = asked.flag("force"), asked.flag("v", "volume")
+    applications.delete_project(asked.name, force=force, volumes=volumes)
 
 
 def _warning(lines: Sequence[str]) -> dict[str, str]:
@@ -116,99 +158,33 @@ def _warning(lines: Sequence[str]) -> dict[str, str]:
     return {"Warning": ", ".join(f'299 - "{line}"' for line in quoted)}
 
 
-_Read = Callable[[_Asked], Any]
-
-
-def _call(status: int, do: Callable[..., Any], *read: _Read, **named: _Read) -> _Answer:
-    """Return a function that calls ``do`` with values of a request, and answers its result."""
-
-    def answer(applications: Applications, asked: _Asked) -> Reply:
-        values = {name: each(asked) for name, each in named.items()}
-        return Reply(status, do(applications, *(each(asked) for each in read), **values))
-
-    return answer
-
-
-def _of_volumes(do: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda applications, *values: do(applications.volumes, *values)
-
-
-def _flag(*names: str, default: bool = False) -> _Read:
-    return lambda asked: any(asked.query.boolean(name, default) for name in names)
-
-
-def _confirmed(asked: _Asked) -> bool:
-    # the guide's table has another name for it than its examples
-    name = "force" if "force" in asked.query else "confirm-update"
-    if name not in asked.query:
-        raise ApiError("MissingParameter", "The parameter force is required: true or false.")
-    return asked.query.boolean(name)
-
-
-def _name(asked: _Asked) -> str:
-    return asked.name
-
-
-def _body(asked: _Asked) -> Fields:
-    return asked.body
-
-
-def _part(asked: _Asked) -> str:
-    return asked.query.text("q")
-
-
-def _signal(asked: _Asked) -> str:
-    return asked.query.text("signal", "KILL")
-
-
-def _wait_s(asked: _Asked) -> int | None:
-    """Return how long to wait; None is a container's own time, ten seconds unless it has one."""
-    return asked.query.integer("t", least=0, most=_MOST_WAIT_S) if "t" in asked.query else None
-
-
-_A = Applications
-_WITH_CONTAINERS = _flag("containers", default=True)
-_ROUTES: tuple[tuple[str, re.Pattern[str], _Answer], ...] = tuple(
-    (method, re.compile(re.escape(path).replace("NAME", "([^/]+)")), answer)
-    for method, path, answer in (
-        (
-            *("GET", "/projects"),
-            _call(
-                *(200, _A.list_projects, _part),
-                services=_flag("services", default=True),
-                containers=_WITH_CONTAINERS,
-            ),
-        ),
-        ("POST", "/projects", _create_project),
-        ("GET", "/projects/NAME", _call(200, _A.get_project, _name)),
-        (
-            *("DELETE", "/projects/NAME"),
-            _call(
-                *(200, _A.delete_project, _name), force=_flag("force"), volumes=_flag("v", "volume")
-            ),
-        ),
-        ("POST", "/projects/NAME/start", _call(200, _A.start_project, _name)),
-        ("POST", "/projects/NAME/stop", _call(200, _A.stop_project, _name, _wait_s)),
-        ("POST", "/projects/NAME/kill", _call(200, _A.kill_project, _name, _signal)),
-        ("POST", "/projects/NAME/redeploy", _call(200, _A.redeploy_project, _name)),
-        ("POST", "/projects/NAME/update", _update_project),
-        (
-            *("POST", "/projects/NAME/confirm-update"),
-            _call(202, _A.confirm_update, _name, force=_confirmed),
-        ),
-        ("POST", "/projects/NAME/rollback-update", _rollback_update),
-        ("GET", "/services", _call(200, _A.list_services, _part, containers=_WITH_CONTAINERS)),
-        ("GET", "/services/NAME", _call(200, _A.get_service, _name)),
-        ("POST", "/services/NAME/start", _call(200, _A.start_service, _name)),
-        # as in the guide's example
-        ("POST", "/service/NAME/start", _call(200, _A.start_service, _name)),
-        ("POST", "/services/NAME/stop", _call(200, _A.stop_service, _name, _wait_s)),
-        ("POST", "/services/NAME/kill", _call(200, _A.kill_service, _name, _signal)),
-        ("POST", "/services/NAME/scale", _scale_service),
-        ("POST", "/services/NAME/weight", _call(200, _A.set_weight, _name, _body)),
-        ("GET", "/volumes", _call(200, _of_volumes(Volumes.list))),
-        ("POST", "/volumes/create", _call(201, _of_volumes(Volumes.create), _body)),
-        ("GET", "/volumes/NAME", _call(200, _of_volumes(Volumes.get), _name)),
-        ("DELETE", "/volumes/NAME", _call(204, _of_volumes(Volumes.delete), _name)),
-    )
+_PATHS: tuple[tuple[str, str, int, _Answer], ...] = (
+    ("GET", "/projects", 200, _list_projects),
+    ("POST", "/projects", 201, _create_project),
+    ("GET", "/projects/NAME", 200, lambda a, r: a.get_project(r.name)),
+    ("DELETE", "/projects/NAME", 200, _delete_project),
+    ("POST", "/projects/NAME/start", 200, lambda a, r: a.start_project(r.name)),
+    ("POST", "/projects/NAME/stop", 200, lambda a, r: a.stop_project(r.name, r.wait_s)),
+    ("POST", "/projects/NAME/kill", 200, lambda a, r: a.kill_project(r.name, r.signal)),
+    ("POST", "/projects/NAME/redeploy", 200, lambda a, r: a.redeploy_project(r.name)),
+    ("POST", "/projects/NAME/update", 202, _update_project),
+    ("POST", "/projects/NAME/confirm-update", 202, _confirm_update),
+    ("POST", "/projects/NAME/rollback-update", 202, _rollback_update),
+    ("GET", "/services", 200, _list_services),
+    ("GET", "/services/NAME", 200, lambda a, r: a.get_service(r.name)),
+    ("POST", "/services/NAME/start", 200, lambda a, r: a.start_service(r.name)),
+    # as in the guide's example
+    ("POST", "/service/NAME/start", 200, lambda a, r: a.start_service(r.name)),
+    ("POST", "/services/NAME/stop", 200, lambda a, r: a.stop_service(r.name, r.wait_s)),
+    ("POST", "/services/NAME/kill", 200, lambda a, r: a.kill_service(r.name, r.signal)),
+    ("POST", "/services/NAME/scale", 200, _scale_service),
+    ("POST", "/services/NAME/weight", 200, lambda a, r: a.set_weight(r.name, r.body)),
+    ("GET", "/volumes", 200, lambda a, _: a.volumes.list()),
+    ("POST", "/volumes/create", 201, lambda a, r: a.volumes.create(r.body)),
+    ("GET", "/volumes/NAME", 200, lambda a, r: a.volumes.get(r.name)),
+    ("DELETE", "/volumes/NAME", 204, lambda a, r: a.volumes.delete(r.name)),
+)
+_ROUTES = tuple(
+    (method, re.compile(re.escape(path).replace("NAME", "([^/]+)")), status, answer)
+    for method, path, status, answer in _PATHS
 )

@@ -25,7 +25,6 @@ from ecsmachine.localcloud.container_service.engines import Container, EngineErr
 from ecsmachine.localcloud.container_service.nodes import (
     CallAction,
     NodeError,
-    NodePlan,
     Nodes,
     find_cluster,
 )
@@ -175,20 +174,18 @@ class ClusterWork:
         """Make nodes, several at a time, and let them join one after the other."""
         cluster = self._cluster(cluster_id)
         folder = self._folder / cluster_id
-        plans = [NodePlan(name, request) for name in self._new_names(cluster_id, number)]
+        names = self._new_names(cluster_id, number)
         turns = asyncio.Semaphore(_NODES_AT_ONCE)
 
-        async def make(plan: NodePlan) -> Node:
+        async def make(name: str) -> Node:
             async with turns:
-                return await self._threads.run(self._nodes.create, cluster, folder, plan)
+                return await self._threads.run(self._nodes.create, cluster, folder, name, request)
 
         # The first node creates what the others share (the security group).
         made: list[Node | BaseException] = []
         if not cluster.nodes:
-            made.append(await make(plans[0]))
-        made += await asyncio.gather(
-            *(make(plan) for plan in plans[len(made) :]), return_exceptions=True
-        )
+            made.append(await make(names[0]))
+        made += await asyncio.gather(*map(make, names[len(made) :]), return_exceptions=True)
         for node in made:
             if isinstance(node, Node):
                 await self._join(cluster_id, node)
@@ -238,9 +235,7 @@ class ClusterWork:
             instance = await self._remake(instance_id, request, public_key, group)
             node = Node(name, instance_id, instance, attached=True)
             try:
-                node = await self._threads.run(
-                    self._nodes.adopt, self._cluster(cluster_id), folder, node, key
-                )
+                node = await self._threads.run(self._nodes.adopt, folder, node, key)
             except Exception:
                 self._detach(cluster_id, node)
                 raise
@@ -272,7 +267,7 @@ class ClusterWork:
         await self._threads.run(partial(self._nodes.leave, folder, node, rest, for_good=False))
         self._change(cluster_id, nodes=rest)
         await self._remake(node.instance_id, request, public_key, "")
-        node = await self._threads.run(self._nodes.prepare, self._cluster(cluster_id), folder, node)
+        node = await self._threads.run(self._nodes.prepare, folder, node)
         # The data disk is the same: remove the data of a former engine now at the latest.
         await self._remove_containers(cluster_id, node)
         await self._join(cluster_id, node)

@@ -1,10 +1,9 @@
-"""The nodes of Swarm clusters: the what makes hosts of instances, and nodes without guests."""
+"""The nodes of Swarm clusters: what makes hosts of instances, and nodes without guests."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,14 +19,6 @@ class NodeError(LocalCloudError):
     """A node could not be made, joined or removed; the text says which and why."""
 
 
-@dataclass(frozen=True)
-class NodePlan:
-    """A node that is to be made of a new instance."""
-
-    name: str
-    request: NodeRequest = field(repr=False)
-
-
 class Nodes(Protocol):
     """Makes nodes of instances, and gives them back. Calls block; all raise :class:`NodeError`.
 
@@ -37,13 +28,13 @@ class Nodes(Protocol):
 
     lasting: bool
 
-    def create(self, cluster: Cluster, folder: Path, plan: NodePlan) -> Node:
+    def create(self, cluster: Cluster, folder: Path, name: str, request: NodeRequest) -> Node:
         """Make an instance, and a node of it."""
 
-    def adopt(self, cluster: Cluster, folder: Path, node: Node, key: Path) -> Node:
+    def adopt(self, folder: Path, node: Node, key: Path) -> Node:
         """Make a node of an instance whose disk was just replaced, and which accepts ``key``."""
 
-    def prepare(self, cluster: Cluster, folder: Path, node: Node) -> Node:
+    def prepare(self, folder: Path, node: Node) -> Node:
         """Make a node again after its disk was replaced."""
 
     def join(self, folder: Path, node: Node, others: Sequence[Node]) -> None:
@@ -99,10 +90,9 @@ class GuestlessNodes:
         self._pause = pause
         self._engines: dict[str, NoEngine] = {}
 
-    def create(self, cluster: Cluster, folder: Path, plan: NodePlan) -> Node:
+    def create(self, cluster: Cluster, folder: Path, name: str, request: NodeRequest) -> Node:
         """Run an instance."""
         place = {"RegionId": cluster.region}
-        request = plan.request
         try:
             images = self._call("DescribeImages", place)["Images"]["Image"]
             made = self._call(
@@ -113,22 +103,22 @@ class GuestlessNodes:
                     "InstanceType": request.instance_type,
                     "SecurityGroupId": self._group(cluster),
                     "VSwitchId": cluster.vswitch_id,
-                    "InstanceName": plan.name,
-                    "HostName": plan.name,
+                    "InstanceName": name,
+                    "HostName": name,
                     "Password": request.password,
                 },
             )
             (instance_id,) = made["InstanceIdSets"]["InstanceIdSet"]
             address = self._wait(place, instance_id)
         except ApiError as error:
-            raise NodeError(f"{plan.name}: {error.message}") from None
-        return Node(plan.name, instance_id, address)
+            raise NodeError(f"{name}: {error.message}") from None
+        return Node(name, instance_id, address)
 
-    def adopt(self, cluster: Cluster, folder: Path, node: Node, key: Path) -> Node:
+    def adopt(self, folder: Path, node: Node, key: Path) -> Node:
         """Take the instance as it is."""
         return node
 
-    def prepare(self, cluster: Cluster, folder: Path, node: Node) -> Node:
+    def prepare(self, folder: Path, node: Node) -> Node:
         """Forget what its engine had."""
         self._engines.pop(node.instance_id, None)
         return node

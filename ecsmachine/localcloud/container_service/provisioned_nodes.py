@@ -19,9 +19,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ecsmachine.localcloud.container_service.cluster_requests import NodeRequest
 from ecsmachine.localcloud.container_service.docker import DockerEngine, client_context
 from ecsmachine.localcloud.container_service.engines import CHOSEN_PORTS, Engine, EngineError
-from ecsmachine.localcloud.container_service.nodes import NodeError, NodePlan
+from ecsmachine.localcloud.container_service.nodes import NodeError
 from ecsmachine.localcloud.state.clusters import Cluster, Node
 from ecsmachine.localcloud.work.supervisor import Pause
 from ecsmachine.system.os_errors import reason
@@ -51,9 +52,8 @@ class ProvisionedNodes:
     address_of: Callable[[str], str]
     pause: Pause
 
-    def create(self, cluster: Cluster, folder: Path, plan: NodePlan) -> Node:
+    def create(self, cluster: Cluster, folder: Path, name: str, request: NodeRequest) -> Node:
         """Create a machine with the driver aliyunecs."""
-        request = plan.request
         options = {
             "region": cluster.region,
             "vpc-id": cluster.vpc_id,
@@ -70,13 +70,13 @@ class ProvisionedNodes:
             flags.append("--aliyunecs-private-address-only")
         self._run(
             folder,
-            ["create", "-d", "aliyunecs", *self._engine_flags(), *flags, plan.name],
+            ["create", "-d", "aliyunecs", *self._engine_flags(), *flags, name],
             password=request.password,
         )
-        instance_id = self._instance_id(folder, plan.name)
-        return self._answering(folder, Node(plan.name, instance_id, self.address_of(instance_id)))
+        instance_id = self._instance_id(folder, name)
+        return self._answering(folder, Node(name, instance_id, self.address_of(instance_id)))
 
-    def adopt(self, cluster: Cluster, folder: Path, node: Node, key: Path) -> Node:
+    def adopt(self, folder: Path, node: Node, key: Path) -> Node:
         """Create a machine with the driver generic."""
         _wait_for_ssh(node.address, self.pause)
         self._run(
@@ -90,7 +90,7 @@ class ProvisionedNodes:
         )
         return self._answering(folder, node)
 
-    def prepare(self, cluster: Cluster, folder: Path, node: Node) -> Node:
+    def prepare(self, folder: Path, node: Node) -> Node:
         """Provision the machine again; its host has another host key now."""
         _wait_for_ssh(node.address, self.pause)
         (_machine(folder, node.name) / "known_hosts").unlink(missing_ok=True)

@@ -1,4 +1,6 @@
-"""The settings of a cloud from one ``up`` to the next, and its running state."""
+"""The settings of a cloud from one ``up`` to the next, what its daemon is told, and its running
+state.
+"""
 
 from __future__ import annotations
 
@@ -55,6 +57,42 @@ class Serving:
             option = f"--{item.name.replace('_', '-')}"
             words += [option if one is True else f"{option}={one}" for one in several if one]
         return words
+
+
+@dataclass(frozen=True)
+class BaseImage:
+    """The sources of guests of a release: their root file system, and the engine's packages.
+
+    ``others`` are folders with more packages for their apt.
+    """
+
+    release: str
+    image: str
+    packages: str
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Downloads:
+    """The sources of real guests: base images with the engine's packages, the registry's programs.
+
+    ``docker_ce`` are the packages of the tree that Alibaba Cloud's mirror has, if it is there.
+    """
+
+    bases: tuple[BaseImage, ...]
+    registry: str
+    docker_ce: str | None = None
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a daemon is to serve; ``up`` tells it on its command line. ``seed`` is a file."""
+
+    guests: GuestKind
+    port: int
+    serving: Serving
+    seed: str | None = None
+    downloads: Downloads | None = None
 
 
 @dataclass(frozen=True)

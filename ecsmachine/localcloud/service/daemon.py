@@ -26,7 +26,10 @@ from ecsmachine.localcloud.host.processes import ProcessId, is_alive, kill, term
 from ecsmachine.localcloud.host.requirements import check_host, is_for_guests
 from ecsmachine.localcloud.host.settings import (
     KEY_VARIABLES,
+    BaseImage,
+    Downloads,
     GuestKind,
+    Order,
     Running,
     Serving,
     read_running,
@@ -35,6 +38,7 @@ from ecsmachine.localcloud.host.settings import (
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.service.listening import parse
 from ecsmachine.localcloud.service.seed import read_seed
+from ecsmachine.localcloud.state import records
 from ecsmachine.localcloud.state.settings import check_access_key, delays_of
 from ecsmachine.system.os_errors import reason
 
@@ -126,12 +130,12 @@ def up(
             f"The folder {paths.root} is not empty, and it is not a local cloud.",
             hint="Name an empty folder, or one that does not exist: --root DIR",
         )
-    arguments = ["--guests", kind, "--port", str(port), *serving.options()]
-    if seed is not None:
-        arguments.append(f"--seed={seed.absolute()}")
+    downloads = None
     if kind == "nspawn":
         wanted = dict.fromkeys((USUAL, *(kept.releases if kept is not None else ()), *releases))
-        arguments += _fetch_downloads(cache or default_cache(), list(wanted), report)
+        downloads = _fetch_downloads(cache or default_cache(), list(wanted), report)
+    planted = None if seed is None else str(seed.absolute())
+    order = Order(kind, port, serving, planted, downloads)
     with held(paths.root, make=True):
         found = find(root)  # another one may have been faster
         if found is not None:
@@ -142,7 +146,7 @@ def up(
         report("Starting the daemon")
         new = not paths.settings_file.exists()
         try:
-            return Started(_start(paths, arguments, access_key), already=False, notes=notes)
+            return Started(_start(paths, order, access_key), already=False, notes=notes)
         except LocalCloudError:
             if new and seed is not None:  # a half-applied seed is of no use
                 remove_from_kernel(paths)
@@ -292,7 +296,7 @@ def _raise_limits(paths: CloudPaths) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _fetch_downloads(cache: Path, releases: Sequence[str], report: Report) -> list[str]:
+def _fetch_downloads(cache: Path, releases: Sequence[str], report: Report) -> Downloads:
     from ecsmachine.localcloud.host.docker_ce import docker_ce_packages
     from ecsmachine.localcloud.host.image import build_image
     from ecsmachine.localcloud.host.packages import (
@@ -304,45 +308,46 @@ def _fetch_downloads(cache: Path, releases: Sequence[str], report: Report) -> li
     )
     from ecsmachine.localcloud.registry.server import PACKAGES, fetch_programs
 
-    arguments: list[str] = []
+    bases = []
+    registry, docker_ce = "", None
     for release in releases:
         of = "" if release == USUAL else f" of {release}"
         image = build_image(cache, _prefixed(report, f"Base image{of}"), release)
         packages = fetch_packages(
             cache, image, _prefixed(report, f"Engine{of}"), engine_of(release)
         )
-        arguments += ["--release", release, str(image), str(packages)]
+        others = []
         try:
-            others = fetch_packages(cache, image, _prefixed(report, f"Tools{of}"), BASE_SYSTEM)
-            arguments += ["--others", release, str(others)]
+            tools = fetch_packages(cache, image, _prefixed(report, f"Tools{of}"), BASE_SYSTEM)
+            others.append(str(tools))
         except LocalCloudError as error:  # guests have them: no reason not to be up
             report(f"Tools{of}: the mirror does not have them: {error.message}")
         if release == USUAL:
             try:
                 tree = docker_ce_packages(cache, image, packages, _prefixed(report, "Newer engine"))
-                arguments += ["--docker-ce", str(tree)]
+                docker_ce = str(tree)
             except LocalCloudError as error:  # the usual one is there
                 report(f"Newer engine: the mirror does not have it: {error.message}")
-            programs = fetch_programs(cache, image, _prefixed(report, "Registry"))
-            arguments += ["--registry", str(programs.folder)]
+            registry = str(fetch_programs(cache, image, _prefixed(report, "Registry")).folder)
             packed = packages_path(cache, image, PACKAGES)
             if not damaged(packed):  # they may be missing: only the programs are needed
-                arguments += ["--others", release, str(packed)]
-    return arguments
+                others.append(str(packed))
+        bases.append(BaseImage(release, str(image), str(packages), tuple(others)))
+    return Downloads(tuple(bases), registry, docker_ce)
 
 
 def _prefixed(report: Report, prefix: str) -> Report:
     return lambda step: report(f"{prefix}: {step}")
 
 
-def _start(paths: CloudPaths, arguments: list[str], access_key: tuple[str, str]) -> Running:
+def _start(paths: CloudPaths, order: Order, access_key: tuple[str, str]) -> Running:
     # One that lost its file, or died half-way.
     kill_marked(paths)
     if paths.log.exists() and paths.log.stat().st_size > _LOG_LIMIT_BYTES:
         paths.log.replace(paths.log.with_name(f"{paths.log.name}.1"))
     reader, writer = os.pipe()
     try:
-        process = _spawn(paths, [*arguments, "--ready", str(writer)], writer, access_key)
+        process = _spawn(paths, order, writer, access_key)
         os.close(writer)
         writer = -1
         try:
@@ -362,15 +367,11 @@ def _start(paths: CloudPaths, arguments: list[str], access_key: tuple[str, str])
 
 
 def _spawn(
-    paths: CloudPaths, arguments: list[str], writer: int, access_key: tuple[str, str]
+    paths: CloudPaths, order: Order, writer: int, access_key: tuple[str, str]
 ) -> ProcessId | None:
-    program = [
-        sys.executable,
-        "-m",
-        "ecsmachine.localcloud.service.serve",
-        str(paths.root),
-        *arguments,
-    ]
+    module = "ecsmachine.localcloud.service.serve"
+    arguments = [str(paths.root), records.dump(order), str(writer)]
+    program = [sys.executable, "-m", module, *arguments]
     # The secret is on no command line, which all users can read.
     secrets = dict(zip(KEY_VARIABLES, access_key, strict=True))
     return begin(program, paths.mark, paths.log, secrets, writer)

@@ -6,13 +6,12 @@ one line of JSON, ``{}`` when the API answers, or ``message``, ``hint`` and ``de
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import os
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -37,8 +36,9 @@ from ecsmachine.localcloud.host.processes import identify, why_not_listening
 from ecsmachine.localcloud.host.settings import (
     KEY_VARIABLES,
     CloudSettings,
+    Downloads,
+    Order,
     Running,
-    Serving,
     read_settings,
 )
 from ecsmachine.localcloud.protocol.errors import LocalCloudError, refused_by_system
@@ -59,37 +59,13 @@ if TYPE_CHECKING:
 _log = logging.getLogger("ecsmachine.localcloud.service.daemon")
 
 
-@dataclass(frozen=True)
-class BaseImage:
-    """The sources of guests of a release: their root file system, and the engine's packages.
-
-    ``others`` are folders with more packages for their apt.
-    """
-
-    release: str
-    image: Path
-    packages: Path
-    others: tuple[Path, ...] = ()
-
-
 def main(arguments: list[str]) -> int:
-    """Serve a cloud until SIGTERM; return the exit code."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("root", type=Path)
-    parser.add_argument("--guests", choices=["nspawn", "none"], required=True)
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--release", nargs=3, action="append", default=[])
-    parser.add_argument("--others", nargs=2, action="append", default=[])
-    parser.add_argument("--registry", type=Path)
-    parser.add_argument("--docker-ce", type=Path)
-    parser.add_argument("--lenient", action="store_true")
-    parser.add_argument("--settled", action="store_true")
-    parser.add_argument("--listen", default="")
-    parser.add_argument("--delay", action="append", default=[])
-    parser.add_argument("--no-page", action="store_true")
-    parser.add_argument("--seed", type=Path)
-    parser.add_argument("--ready", type=int, required=True, help="file descriptor")
-    given = parser.parse_args(arguments)
+    """Serve a cloud until SIGTERM; return the exit code.
+
+    The arguments are the folder of the cloud, the :class:`Order` in JSON, and the descriptor of
+    the pipe.
+    """
+    root, order_text, ready = arguments
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
@@ -97,30 +73,15 @@ def main(arguments: list[str]) -> int:
 
     def say(answer: dict[str, str | None]) -> None:
         with suppress(OSError):  # nobody waits for it any more
-            os.write(given.ready, json.dumps(answer).encode() + b"\n")
-            os.close(given.ready)
+            os.write(int(ready), json.dumps(answer).encode() + b"\n")
+            os.close(int(ready))
 
     try:
-        paths = CloudPaths.of(given.root)
-        downloads = None
-        if given.registry is not None:
-            bases = [
-                BaseImage(
-                    name,
-                    Path(base),
-                    Path(files),
-                    tuple(Path(folder) for release, folder in given.others if release == name),
-                )
-                for name, base, files in given.release
-            ]
-            downloads = _Downloads(bases, given.registry, given.docker_ce)
-        serving = Serving(
-            given.lenient, given.settled, given.listen, tuple(given.delay), given.no_page
-        )
-        seed = None if given.seed is None else read_seed(given.seed)
-        _serve(paths, given.guests, given.port, downloads, serving, seed, lambda: say({}))
+        order = records.load(Order, order_text)
+        seed = None if order.seed is None else read_seed(order.seed)
+        _serve(CloudPaths.of(Path(root)), order, seed, lambda: say({}))
     except Exception as error:
-        told = error_of_start(error, given.root)
+        told = error_of_start(error, Path(root))
         _log.error("%s", told.message, exc_info=told is not error)
         say({"message": told.message, "hint": told.hint, "details": told.details})
         return 1
@@ -141,18 +102,6 @@ def error_of_start(error: Exception, root: Path) -> LocalCloudError:
 
 
 @dataclass(frozen=True)
-class _Downloads:
-    """The sources of real guests: base images with the engine's packages, the registry.
-
-    ``docker_ce`` are the packages of the tree that Alibaba Cloud's mirror has.
-    """
-
-    bases: Sequence[BaseImage]
-    registry: Path
-    docker_ce: Path | None = None
-
-
-@dataclass(frozen=True)
 class _Services:
     """The servers of a cloud with real guests: an install script, and a registry (HOST:PORT).
 
@@ -164,18 +113,11 @@ class _Services:
     source_key: str | None = None
 
 
-def _serve(
-    paths: CloudPaths,
-    kind: GuestKind,
-    port: int,
-    downloads: _Downloads | None,
-    serving: Serving,
-    seed: Seed | None,
-    ready: Callable[[], None],
-) -> None:
+def _serve(paths: CloudPaths, order: Order, seed: Seed | None, ready: Callable[[], None]) -> None:
     from ecsmachine.localcloud.service.http_server import Connections, HttpServer
     from ecsmachine.localcloud.service.server import create_app
 
+    kind, serving, downloads = order.guests, order.serving, order.downloads
     kept = read_settings(paths.settings_file)
     # Not for the programs that are started from here.
     access_key = [os.environ.pop(name, "") for name in KEY_VARIABLES]
@@ -184,7 +126,7 @@ def _serve(
         if kind == "nspawn":
             others_wait.enter_context(alone_in_choosing())
         plan = plan_of(kept.public) if kept is not None else _choose_plan(paths, kind)
-        listening = _listen(port, kept.port if kept is not None else 0)
+        listening = _listen(order.port, kept.port if kept is not None else 0)
         stack.callback(listening.close)
         port = listening.getsockname()[1]
         sockets = [listening]
@@ -277,7 +219,7 @@ def _choose_plan(paths: CloudPaths, kind: GuestKind) -> AddressPlan:
 def _real_guests(
     paths: CloudPaths,
     plan: AddressPlan,
-    downloads: _Downloads,
+    downloads: Downloads,
     faults: DownloadFaults,
     stack: ExitStack,
 ) -> tuple[Guests, _Services]:
@@ -290,28 +232,28 @@ def _real_guests(
 
     network = Network(link=paths.link, router=paths.router, plan=plan)
     network.up()
-    folders = {base.release: base.packages for base in downloads.bases}
+    bases = downloads.bases
     key = signing_key(paths.mirror_key, "ecsmachine's local cloud") if downloads.docker_ce else None
     mirror = Mirror(
-        folders,
+        {base.release: Path(base.packages) for base in bases},
         address=str(plan.gateway),
         namespace=paths.router,
-        others={base.release: base.others for base in downloads.bases},
-        docker_ce=downloads.docker_ce,
+        others={base.release: [Path(folder) for folder in base.others] for base in bases},
+        docker_ce=None if downloads.docker_ce is None else Path(downloads.docker_ce),
         key=key,
         faults=faults,
     )
     mirror.start()
     stack.callback(mirror.stop)
     registry = Registry(
-        RegistryPrograms(downloads.registry),
+        RegistryPrograms(Path(downloads.registry)),
         paths.registry,
         address=f"{plan.gateway}:{REGISTRY_PORT}",
         namespace=paths.router,
     )
     registry.start()
     stack.callback(registry.stop)
-    images = {base.release: base.image for base in downloads.bases}
+    images = {base.release: Path(base.image) for base in bases}
     fingerprint = key.fingerprint if key is not None else None
     guests = NspawnGuests(
         paths,

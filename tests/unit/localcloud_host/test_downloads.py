@@ -37,9 +37,8 @@ def unreachable(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
 
 def others(cache: Path, said: list[str]) -> list[tuple[str, str]]:
-    arguments = daemon._fetch_downloads(cache, ["debian_12", "debian_13"], said.append)
-    found = [place for place, argument in enumerate(arguments) if argument == "--others"]
-    return [(arguments[place + 1], arguments[place + 2]) for place in found]
+    downloads = daemon._fetch_downloads(cache, ["debian_12", "debian_13"], said.append)
+    return [(base.release, folder) for base in downloads.bases for folder in base.others]
 
 
 def test_each_release_has_its_tools_beside_the_engine(
@@ -65,11 +64,11 @@ def test_a_cloud_is_up_without_the_tools(tmp_path: Path, unreachable: set[str]) 
 
 def test_a_cloud_is_up_without_the_newer_engine(tmp_path: Path, unreachable: set[str]) -> None:
     said: list[str] = []
-    arguments = daemon._fetch_downloads(tmp_path, ["debian_12", "debian_13"], said.append)
-    assert arguments.count("--docker-ce") == 1
+    downloads = daemon._fetch_downloads(tmp_path, ["debian_12", "debian_13"], said.append)
+    assert downloads.docker_ce == f"{tmp_path}/newer engine"
     assert said == []
     unreachable.add("newer engine")
-    assert "--docker-ce" not in daemon._fetch_downloads(tmp_path, ["debian_12"], said.append)
+    assert daemon._fetch_downloads(tmp_path, ["debian_12"], said.append).docker_ce is None
     assert said == ["Newer engine: the mirror does not have it: no network"]
 
 

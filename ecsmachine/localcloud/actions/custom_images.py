@@ -253,7 +253,7 @@ def _check_free(call: Call, name: str, region_id: str) -> None:
 MAX_ACCOUNTS = 50
 """With how many accounts an image can be shared."""
 
-_IMAGE_STATUS = Refusal("IncorrectImageStatus", "The image is not available.")
+_IMAGE_STATUS = Refusal("IncorrectImageStatus")
 
 
 def copy_image(call: Call) -> Answer:
@@ -306,7 +306,7 @@ def cancel_copy_image(call: Call) -> None:
     if not image.copied_from:
         raise refusals.of("ImageCreatedNotFromCopy")
     if own_status(call.state, image) != "Creating":
-        raise ApiError("IncorrectImageStatus", "The image is copied finished.")
+        raise refusals.of("IncorrectImageStatus#copied")
     call.state.custom_images.remove(image.id)
     for snapshot_id in snapshots_of(image):
         forget_snapshot(call.state, call.state.snapshots.find(snapshot_id, region=image.region))

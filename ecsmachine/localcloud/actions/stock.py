@@ -61,11 +61,9 @@ def check_host_capacity(call: Call, number: int) -> None:
         LOG.warning(
             "%s is refused because this computer is full: %s%s", call.action, missing, counted
         )
-        raise ApiError(
-            refusals.NO_STOCK.code,
-            f"{refusals.NO_STOCK.message} (The local cloud's computer is full: {missing}.)",
-            refusals.NO_STOCK.status,
-        )
+        refused = refusals.NO_STOCK()
+        message = f"{refused.message} (The local cloud's computer is full: {missing}.)"
+        raise ApiError(refused.code, message, refused.status)
 
 
 def _is_growing(instance: Instance) -> bool:

@@ -169,13 +169,8 @@ def refusal(fault: Fault, action: str) -> ApiError:
         code = "OperationDenied.NoStock"
     else:
         code = fault.code
-    status, message = _known().get(code, (_usual_status(code), "The request is refused."))
+    status, message = refusals.known().get(code, (_usual_status(code), "The request is refused."))
     return ApiError(code, fault.message or message, fault.status or status)
-
-
-def _known() -> Mapping[str, tuple[int, str]]:
-    named = [item for item in vars(refusals).values() if isinstance(item, refusals.Refusal)]
-    return {item.code: (item.status, item.message) for item in named[::-1]} | dict(refusals.known())
 
 
 def _usual_status(code: str) -> int:

@@ -30,25 +30,14 @@ def known() -> Mapping[str, tuple[int, str]]:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A code of the table, maybe with a word after ``#``; or with its own message and status."""
+    """A code of the table, maybe with a word after ``#``."""
 
     code: str
-    own_message: str = ""
-    own_status: int = 400
-
-    @property
-    def message(self) -> str:
-        """The message."""
-        return self.own_message or known()[self.code][1]
-
-    @property
-    def status(self) -> int:
-        """The HTTP status."""
-        return self.own_status if self.own_message else known()[self.code][0]
 
     def __call__(self, status: int = 0) -> ApiError:
         """Return the error to raise; ``status`` is for a product that has another one."""
-        return ApiError(self.code.partition("#")[0], self.message, status or self.status)
+        usual, message = known()[self.code]
+        return ApiError(self.code.partition("#")[0], message, status or usual)
 
 
 def of(code: str) -> ApiError:
@@ -57,46 +46,32 @@ def of(code: str) -> ApiError:
 
 
 # Unknown resources (each table of the state declares its own).
-REGION_NOT_FOUND = Refusal(
-    "InvalidRegionId.NotFound", "The specified RegionId does not exist.", 404
-)
+REGION_NOT_FOUND = Refusal("InvalidRegionId.NotFound")
 CERTIFICATE_NOT_FOUND = Refusal("ServerCertificateId.NotFound")
 ZONE_NOT_FOUND = Refusal("InvalidZoneId.NotFound")
 INSTANCE_NOT_FOUND = Refusal("InvalidInstanceId.NotFound")
 INTERFACE_NOT_FOUND = Refusal("InvalidEniId.NotFound")
 DISK_NOT_FOUND = Refusal("InvalidDiskId.NotFound")
 SNAPSHOT_NOT_FOUND = Refusal("InvalidSnapshotId.NotFound")
-IMAGE_NOT_FOUND = Refusal("InvalidImageId.NotFound", "The specified ImageId does not exist.", 404)
+IMAGE_NOT_FOUND = Refusal("InvalidImageId.NotFound")
 LAUNCH_TEMPLATE_NOT_FOUND = Refusal("InvalidLaunchTemplate.NotFound")
 KEY_PAIR_NOT_FOUND = Refusal("InvalidKeyPairName.NotFound#several")
 KEY_PAIR_NAME_NOT_FOUND = Refusal("InvalidKeyPairName.NotFound")
 SECURITY_GROUP_NOT_FOUND = Refusal("InvalidSecurityGroupId.NotFound")
-VPC_NOT_FOUND = Refusal("InvalidVpcId.NotFound", "Specified VPC does not exist.", 404)
-VSWITCH_NOT_FOUND = Refusal("InvalidVSwitchId.NotFound", "VSwitch not exist.", 404)
+VPC_NOT_FOUND = Refusal("InvalidVpcId.NotFound")
+VSWITCH_NOT_FOUND = Refusal("InvalidVSwitchId.NotFound")
 ROUTE_ENTRY_NOT_FOUND = Refusal("InvalidRouteEntry.NotFound")
 EIP_NOT_FOUND = Refusal("InvalidAllocationId.NotFound")
 LOAD_BALANCER_NOT_FOUND = Refusal("InvalidLoadBalancerId.NotFound")
-SERVER_GROUP_NOT_FOUND = Refusal(
-    # The code is a sentence: so SLB has it.
-    "The specified VServerGroupId does not exist",
-    "The specified VServerGroupId does not exist.",
-)
+# The code is a sentence: so SLB has it.
+SERVER_GROUP_NOT_FOUND = Refusal("The specified VServerGroupId does not exist")
 COMMAND_NOT_FOUND = Refusal("InvalidCmdId.NotFound")
 INVOCATION_NOT_FOUND = Refusal("InvalidInvokeId.NotFound")
 
 # Refused because of the status.
-INSTANCE_STATUS = Refusal(
-    "IncorrectInstanceStatus",
-    "The current status of the resource does not support this operation.",
-    403,
-)
-INSTANCE_STATUS_IN_VPC = Refusal(
-    "IncorrectInstanceStatus", "Current instance status does not support this operation."
-)
-VSWITCH_STATUS = Refusal(
-    "IncorrectVSwitchStatus",
-    "The current status of virtual switch does not support this operation.",
-)
+INSTANCE_STATUS = Refusal("IncorrectInstanceStatus")
+INSTANCE_STATUS_IN_VPC = Refusal("IncorrectInstanceStatus#in-vpc")
+VSWITCH_STATUS = Refusal("IncorrectVSwitchStatus")
 DISK_STATUS = Refusal("IncorrectDiskStatus")
 CHARGE_TYPE = Refusal("ChargeTypeViolation")
 SECURITY_LOCK = Refusal("InstanceLockedForSecurity")
@@ -114,7 +89,7 @@ QUOTA_OF_BACKENDS = Refusal("BackendServer.QuotaExceeded")
 QUOTA_OF_DISKS_OF_INSTANCE = Refusal("InstanceDiskNumber.LimitExceed")
 
 # Resources that do not fit together.
-DEPENDENTS = Refusal("DependencyViolation", "Specified object has dependent resources.")
+DEPENDENTS = Refusal("DependencyViolation")
 DISK_CATEGORY_OF_TYPE = Refusal("InvalidDiskCategory.NotSupported")
 NO_STOCK = Refusal("OperationDenied.NoStock")
 IMAGE_OF_TYPE = Refusal("ImageNotSupportInstanceType")

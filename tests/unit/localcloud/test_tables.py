@@ -45,8 +45,8 @@ def test_a_resource_of_another_region_is_refused_as_its_table_says(state: State)
 
 
 def test_an_action_may_have_another_refusal(state: State) -> None:
-    other = Refusal("InvalidNetwork.NotFound", "None.", 404)
-    with pytest.raises(ApiError, match=r"InvalidNetwork\.NotFound"):
+    other = Refusal("InvalidNextHopId.NotFound")
+    with pytest.raises(ApiError, match=r"InvalidNextHopId\.NotFound"):
         state.vpcs.find("vpc-1", region=HOME, missing=other)
 
 

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from ecsmachine.drivers.aliyunecs.resources.instance import remove_instance
-from ecsmachine.localcloud.state.resources import resource_tags
 from ecsmachine.localcloud.state.settings import Delays
+from ecsmachine.localcloud.state.tagging import resource_tags
 from tests.api.driver_rig import Rig, rig_in
 from tests.loaded_program import Process
 from tests.unit.cli.test_json import documented

@@ -209,7 +209,7 @@ COMMANDS = Listing(
         equals("Type", "kind", among=KINDS, error=lambda: invalid_parameter("Type")),
         equals("ResourceGroupId", "resource_group_id"),
         never("Provider"),
-        tagged(lambda state: state.commands),
+        tagged("command"),
     ),
     paging=page,
     most=50,

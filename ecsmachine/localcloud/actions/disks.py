@@ -407,7 +407,7 @@ DISKS = Listing(
         by.never_true("EnableShared"),
         by.times_between(Creation="created"),
         by.never("LockReason"),
-        by.tagged(lambda state: state.disks),
+        by.tagged("disk"),
     ),
     paging=partial(page, results=(10, 500)),
 )

@@ -281,6 +281,6 @@ EIPS = Listing(
         by.never_true("SecurityProtectionEnabled"),
         by.never_true("ServiceManaged"),
         by.times_between(Creation="created"),
-        by.tagged(lambda state: state.eips),
+        by.tagged("eip"),
     ),
 )

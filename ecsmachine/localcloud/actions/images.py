@@ -230,6 +230,6 @@ _IMAGES = Listing(
         by.equals("ResourceGroupId", _resource_group),
         by.times_between(Creation="created", other_keys=tuple(_FEATURES)),
         Filter(("Filter",), _has_features),
-        by.tagged_as("image", "id"),
+        by.tagged("image"),
     ),
 )

@@ -146,7 +146,7 @@ INSTANCES = Listing(
         by.never(
             "InnerIpAddresses", "RdmaIpAddresses", "Ipv6Address", "LockReason", "HpcClusterId"
         ),
-        by.tagged(lambda state: state.instances),
+        by.tagged("instance"),
     ),
     paging=partial(page, results=(10, 100)),
 )

@@ -11,9 +11,9 @@ from ecsmachine.localcloud.protocol.wire import Rendered
 from ecsmachine.localcloud.state.interfaces import attached_interfaces, primary_interface
 from ecsmachine.localcloud.state.model import Eip, Instance, NetworkInterface
 from ecsmachine.localcloud.state.records import api_fields
-from ecsmachine.localcloud.state.resources import bound_eip, image_with_id, resource_tags
+from ecsmachine.localcloud.state.resources import bound_eip, image_with_id
 from ecsmachine.localcloud.state.state import State
-from ecsmachine.localcloud.state.tagging import ecs_tags
+from ecsmachine.localcloud.state.tagging import ecs_tags, resource_tags
 
 _Parts = tuple[Eip | None, dict[str, str], list[NetworkInterface]]
 """Other data in the answer for an instance: its EIP, tags and secondary interfaces."""

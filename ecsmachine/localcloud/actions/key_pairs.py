@@ -181,7 +181,7 @@ KEY_PAIRS = Listing(
         like("KeyPairName", "name"),
         equals("KeyPairFingerPrint", "fingerprint"),
         equals("ResourceGroupId", "resource_group_id"),
-        tagged(lambda state: state.key_pairs, "key_id"),
+        tagged("keypair", "key_id"),
     ),
     most=50,
 )

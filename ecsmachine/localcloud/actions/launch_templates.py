@@ -341,7 +341,7 @@ TEMPLATES = Listing(
         by.one_of("LaunchTemplateId", "id", Parameters.listed),
         by.one_of("LaunchTemplateName", "name", Parameters.listed),
         by.equals("TemplateResourceGroupId", "resource_group_id"),
-        by.tagged(lambda state: state.launch_templates, name="TemplateTag"),
+        by.tagged("launchtemplate", name="TemplateTag"),
     ),
     most=50,
 )

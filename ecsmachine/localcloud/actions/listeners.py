@@ -19,7 +19,6 @@ from ecsmachine.localcloud.protocol.paging import page_by_token
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state import tagging
 from ecsmachine.localcloud.state.balancers import Backend, Listener, ListenerStatus, LoadBalancer
-from ecsmachine.localcloud.state.resources import resource_tags
 from ecsmachine.localcloud.work.balancing import backends_of, place_of
 
 MAX_LISTENERS = 50
@@ -193,7 +192,7 @@ def _listener_of_request(call: Call, protocol: str) -> tuple[LoadBalancer, Liste
 
 
 def _tags(call: Call, balancer: LoadBalancer, listener: Listener) -> dict[str, str]:
-    return resource_tags(call.state, "listener", balancer.id_of(listener))
+    return tagging.resource_tags(call.state, "listener", balancer.id_of(listener))
 
 
 def _share_a_port(one: str, other: str) -> bool:

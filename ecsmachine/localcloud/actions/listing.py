@@ -11,7 +11,7 @@ A complete action is this, and ``"DescribeVpcs": networks.VPCS.answer`` in the t
             one_of("VpcId", "id", Parameters.separated, most=20),
             equals("VpcName", "name"),
             is_true("IsDefault", "is_default"),
-            tagged(lambda state: state.vpcs),
+            tagged("vpc"),
         ),
         most=50,
     )
@@ -35,10 +35,9 @@ from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
 from ecsmachine.localcloud.protocol.names import matches
 from ecsmachine.localcloud.protocol.paging import page_by_number
 from ecsmachine.localcloud.protocol.parameters import Parameters
-from ecsmachine.localcloud.state.resources import resource_tags
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.state.tables import OfRegion, ResourceTable
-from ecsmachine.localcloud.state.tagging import has_tags, tag_filter
+from ecsmachine.localcloud.state.tagging import has_tags, resource_tags, tag_filter
 
 T = TypeVar("T")
 R = TypeVar("R", bound=OfRegion)
@@ -246,22 +245,17 @@ def never_true(name: str) -> Filter[Any]:
     return is_true(name, lambda call, row: False)
 
 
-def tagged(
-    table: Callable[[State], ResourceTable[R]], key: str = "id", *, name: str = "Tag"
-) -> Filter[R]:
-    """It has all the tags of ``Tag.N.Key`` and ``Tag.N.Value``; ``key`` is the field of its id."""
-    return _tagged(lambda call, row: table(call.state).tags(getattr(row, key)), name, key)
+def tagged(kind: str, key: str = "id", *, name: str = "Tag") -> Filter[Any]:
+    """It has all the tags of ``Tag.N.Key`` and ``Tag.N.Value``.
 
+    ``kind`` is its name in TagResources, and ``key`` the field of the id that its tags are kept by.
+    """
 
-def tagged_as(kind: str, key: str) -> Filter[Any]:
-    """The same for resources without their own table; ``kind`` is their name in TagResources."""
-    return _tagged(lambda call, row: resource_tags(call.state, kind, getattr(row, key)), "Tag", key)
-
-
-def _tagged(tags: Callable[[Call, T], Mapping[str, str]], name: str, key: str) -> Filter[T]:
-    def test(call: Call) -> Test[T] | None:
+    def test(call: Call) -> Test[Any] | None:
         wanted = tag_filter(call.parameters, name)
-        return (lambda row: has_tags(tags(call, row), wanted)) if wanted else None
+        if not wanted:
+            return None
+        return lambda row: has_tags(resource_tags(call.state, kind, getattr(row, key)), wanted)
 
     return Filter((name,), test, key)
 

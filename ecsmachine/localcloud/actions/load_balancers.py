@@ -370,7 +370,7 @@ BALANCERS = Listing(
         Filter(("ServerIntranetAddress",), _with_address),
         Filter(("Tags",), _with_tags),
         by.equals("ResourceGroupId", "resource_group_id"),
-        by.tagged(lambda state: state.load_balancers),
+        by.tagged("loadbalancer"),
     ),
     size=100,
 )

@@ -29,8 +29,8 @@ from ecsmachine.localcloud.state.interfaces import (
 )
 from ecsmachine.localcloud.state.model import Instance, NetworkInterface
 from ecsmachine.localcloud.state.records import api_fields
-from ecsmachine.localcloud.state.resources import check_status, resource_tags
-from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
+from ecsmachine.localcloud.state.resources import check_status
+from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, resource_tags, tags_of_request
 
 
 def describe_network_interface_attribute(call: Call) -> Answer:
@@ -120,7 +120,7 @@ INTERFACES = Listing(
         by.like("NetworkInterfaceName", "name"),
         by.equals("ResourceGroupId", "resource_group_id"),
         by.never_true("ServiceManaged"),
-        by.tagged_as("eni", "id"),
+        by.tagged("eni"),
     ),
     paging=partial(page, results=(10, 500)),
     most=500,

@@ -336,7 +336,7 @@ VPCS = Listing(
         by.never_true("EnableIpv6"),
         by.never("DhcpOptionsSetId"),
         by.equals("VpcOwnerId", _owner),
-        by.tagged(lambda state: state.vpcs),
+        by.tagged("vpc"),
     ),
     most=50,
 )
@@ -355,7 +355,7 @@ _VSWITCHES = Listing(
         by.never_true("EnableIpv6"),
         by.equals("RouteTableId", _route_table_of),
         by.equals("VSwitchOwnerId", _owner),
-        by.tagged(lambda state: state.vswitches),
+        by.tagged("vswitch"),
     ),
     most=50,
 )

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
-from ecsmachine.localcloud.actions.listing import Listing, always, equals, oldest, one_of, tagged_as
+from ecsmachine.localcloud.actions.listing import Listing, always, equals, oldest, one_of, tagged
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
@@ -18,8 +18,8 @@ from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.model import RouteEntry, Vpc
 from ecsmachine.localcloud.state.records import api_fields
-from ecsmachine.localcloud.state.resources import check_status, resource_tags, status_now
-from ecsmachine.localcloud.state.tagging import vpc_tags
+from ecsmachine.localcloud.state.resources import check_status, status_now
+from ecsmachine.localcloud.state.tagging import resource_tags, vpc_tags
 
 MAX_ENTRIES = 200
 _NO_NEXT_HOP = Refusal("InvalidNextHopId.NotFound")
@@ -306,7 +306,7 @@ _TABLE_LIST = Listing(
         always("RouteTableName", ""),
         always("RouteTableType", "System"),
         equals("ResourceGroupId", "resource_group_id"),
-        tagged_as("routetable", "route_table_id"),
+        tagged("routetable", "route_table_id"),
     ),
     most=50,
 )

@@ -281,7 +281,7 @@ _GROUPS = Listing(
         by.equals("ResourceGroupId", "resource_group_id"),
         by.always("NetworkType", "vpc"),
         by.never_true("ServiceManaged"),
-        by.tagged(lambda state: state.security_groups),
+        by.tagged("securitygroup"),
     ),
     paging=page,
 )

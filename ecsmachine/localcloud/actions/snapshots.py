@@ -299,7 +299,7 @@ SNAPSHOTS = Listing(
             everything="all",
         ),
         by.is_true("Encrypted", "encrypted"),
-        by.tagged(lambda state: state.snapshots),
+        by.tagged("snapshot"),
     ),
     paging=partial(page, results=(10, 100)),
 )

@@ -15,8 +15,6 @@ from ecsmachine.localcloud.state import tagging
 from ecsmachine.localcloud.state.balancers import LoadBalancer
 from ecsmachine.localcloud.state.interfaces import interfaces_in_region
 from ecsmachine.localcloud.state.model import TagSet
-from ecsmachine.localcloud.state.resources import resource_tags
-from ecsmachine.localcloud.state.tagging import drop_tags, put_tags, tags_of_request
 
 MAX_RESOURCES = 50
 _NO_KEY = Refusal("InvalidParameter.TagValue")
@@ -50,7 +48,7 @@ def remove_tags(call: Call) -> None:
     kind = _kind_of_request(call, ECS_KINDS)
     resource_id = _tagged_id(call, kind, call.parameters.require("ResourceId"))
     wanted = tagging.tag_filter(call.parameters)
-    tags = resource_tags(call.state, kind, resource_id)
+    tags = tagging.resource_tags(call.state, kind, resource_id)
     keys = [key for key, value in wanted if key in tags and value in (None, tags[key])]
     tagging.drop_tags(call.state, kind, resource_id, keys if wanted else None)
 
@@ -209,7 +207,7 @@ def add_balancer_tags(call: Call) -> None:
     region = call.region
     tags = tags_of_json(call)
     for balancer in _balancers_of_request(call):
-        put_tags(call.state, "loadbalancer", balancer.id, region.id, tags)
+        tagging.put_tags(call.state, "loadbalancer", balancer.id, region.id, tags)
 
 
 def remove_balancer_tags(call: Call) -> None:
@@ -218,7 +216,7 @@ def remove_balancer_tags(call: Call) -> None:
     for balancer in _balancers_of_request(call):
         there = call.state.load_balancers.tags(balancer.id)
         gone = [k for k, v in tags.items() if k in there and v in ("", there[k])]
-        drop_tags(call.state, "loadbalancer", balancer.id, gone)
+        tagging.drop_tags(call.state, "loadbalancer", balancer.id, gone)
 
 
 def describe_balancer_tags(call: Call) -> Answer:
@@ -275,4 +273,4 @@ def tags_of_json(call: Call) -> dict[str, str]:
             raise error
         values[f"Tag.{number}.Key"] = item["TagKey"]
         values[f"Tag.{number}.Value"] = str(item.get("TagValue") or "")
-    return tags_of_request(Parameters(values), values_needed=True)
+    return tagging.tags_of_request(Parameters(values), values_needed=True)

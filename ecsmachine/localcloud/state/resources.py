@@ -16,6 +16,7 @@ from ecsmachine.localcloud.state.addresses import unbind_eips
 from ecsmachine.localcloud.state.interfaces import leave_interfaces
 from ecsmachine.localcloud.state.model import Disk, Eip, Instance, InstanceStatus, Removal, Snapshot
 from ecsmachine.localcloud.state.state import State
+from ecsmachine.localcloud.state.tagging import drop_tags
 
 
 def forget_snapshot(state: State, snapshot: Snapshot) -> None:
@@ -74,17 +75,6 @@ def user_data(instance: Instance) -> bytes | None:
         return None
 
 
-def resource_tags(state: State, kind: str, resource_id: str) -> dict[str, str]:
-    """Return the tags of a resource (``kind`` as in TagResources, in lower case)."""
-    tags = state.tag_sets.get(f"{kind}/{resource_id}")
-    return {} if tags is None else tags.tags
-
-
-def forget_tags(state: State, kind: str, resource_id: str) -> None:
-    """Remove the tags of a removed resource."""
-    state.tag_sets.remove(f"{kind}/{resource_id}")
-
-
 def forget_instance(state: State, instance: Instance) -> None:
     """Remove an instance from the state with all that belongs to it; inside a transaction.
 
@@ -92,7 +82,7 @@ def forget_instance(state: State, instance: Instance) -> None:
     it; other disks and its EIP become free.
     """
     state.instances.remove(instance.id)
-    forget_tags(state, "eni", instance.network_interface_id)
+    drop_tags(state, "eni", instance.network_interface_id, None)
     leave_interfaces(state, instance.id)
     state.removals.put(
         Removal(

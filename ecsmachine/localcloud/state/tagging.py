@@ -93,6 +93,12 @@ def vpc_tags(tags: Mapping[str, str]) -> dict[str, list[dict[str, str]]]:
     return {"Tag": [{"Key": key, "Value": value} for key, value in tags.items()]}
 
 
+def resource_tags(state: State, kind: str, resource_id: str) -> dict[str, str]:
+    """Return the tags of a resource (``kind`` as in TagResources, in lower case)."""
+    tags = state.tag_sets.get(f"{kind}/{resource_id}")
+    return {} if tags is None else tags.tags
+
+
 def put_tags(
     state: State, kind: str, resource_id: str, region: str, tags: Mapping[str, str]
 ) -> None:
@@ -102,12 +108,10 @@ def put_tags(
     """
     if not tags:
         return
-    key = f"{kind}/{resource_id}"
-    old = state.tag_sets.get(key)
-    merged = {**({} if old is None else old.tags), **tags}
+    merged = {**resource_tags(state, kind, resource_id), **tags}
     if len(merged) > MAX_TAGS:
         raise refusals.of("OperationDenied.QuotaExceed")
-    state.tag_sets.put(TagSet(key, region, merged))
+    state.tag_sets.put(TagSet(f"{kind}/{resource_id}", region, merged))
 
 
 def drop_tags(state: State, kind: str, resource_id: str, keys: list[str] | None) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import ApiError
-from ecsmachine.localcloud.state.model import Eip, Instance, NetworkInterface, VSwitch
+from ecsmachine.localcloud.state.model import Eip, VSwitch
 from ecsmachine.localcloud.state.state import State
 
 
@@ -30,7 +30,7 @@ def usable(vswitch: VSwitch, address: str) -> bool:
 def free_addresses(state: State, vswitch: VSwitch) -> int:
     """Return how many addresses of the VSwitch are free."""
     total = ipaddress.IPv4Network(vswitch.cidr).num_addresses - 4
-    return total - len(_taken_in(state, vswitch))
+    return total - len({ip for ip, _, of in _private_in_use(state) if of == vswitch.id})
 
 
 def pick_private(state: State, vswitch: VSwitch) -> str:
@@ -50,7 +50,7 @@ def free_private(
     """
     network = ipaddress.IPv4Network(vswitch.cidr)
     first = int(network.network_address)
-    taken = {*_private_in_use(state), *state.reserved, *besides}
+    taken = {*(ip for ip, _, _ in _private_in_use(state)), *state.reserved, *besides}
     # The cloud's gateway and the like are at the start and the end.
     numbers = range(first + 1, first + network.num_addresses - 3)
     addresses = (str(ipaddress.IPv4Address(each)) for each in numbers)
@@ -59,20 +59,8 @@ def free_private(
 
 def private_is_free(state: State, vswitch: VSwitch, address: str) -> bool:
     """Return whether no interface of the VSwitch's VPC has the address."""
-    return (
-        address not in state.reserved
-        and all(
-            address not in (holder.private_ip, *holder.secondary_ips)
-            for holder in _holders(state)
-            if holder.vpc_id == vswitch.vpc_id
-        )
-        and all(
-            balancer.address != address
-            for balancer in state.load_balancers
-            if balancer.vpc_id == vswitch.vpc_id
-        )
-        and address not in _being_removed(state)
-    )
+    in_use = (ip for ip, vpc_id, _ in _private_in_use(state) if vpc_id in (None, vswitch.vpc_id))
+    return address not in (*state.reserved, *in_use)
 
 
 def pick_public(state: State, wanted: str = "") -> str:
@@ -102,31 +90,20 @@ def public_in_use(state: State) -> set[str]:
     )
 
 
-def _private_in_use(state: State) -> set[str]:
-    return (
-        {ip for holder in _holders(state) for ip in (holder.private_ip, *holder.secondary_ips)}
-        | {balancer.address for balancer in state.load_balancers}
-        | _being_removed(state)
-    )
+def _private_in_use(state: State) -> Iterator[tuple[str, str | None, str]]:
+    """Yield the private addresses in use, each with its VPC and VSwitch.
 
-
-def _holders(state: State) -> Iterator[Instance | NetworkInterface]:
+    Those of a guest that is being removed are in use in every VPC (None).
+    """
     # The primary interface is part of its instance.
-    yield from state.instances
-    yield from state.network_interfaces
-
-
-def _being_removed(state: State) -> set[str]:
-    return {ip for removal in state.removals for ip in (removal.private_ip, *removal.secondary_ips)}
-
-
-def _taken_in(state: State, vswitch: VSwitch) -> set[str]:
-    return {
-        ip
-        for holder in _holders(state)
-        if holder.vswitch_id == vswitch.id
-        for ip in (holder.private_ip, *holder.secondary_ips)
-    } | {balancer.address for balancer in state.load_balancers if balancer.vswitch_id == vswitch.id}
+    for holder in (*state.instances, *state.network_interfaces):
+        for ip in (holder.private_ip, *holder.secondary_ips):
+            yield ip, holder.vpc_id, holder.vswitch_id
+    for balancer in state.load_balancers:
+        yield balancer.address, balancer.vpc_id, balancer.vswitch_id
+    for removal in state.removals:
+        for ip in (removal.private_ip, *removal.secondary_ips):
+            yield ip, None, ""
 
 
 def eips_of(state: State, holder_id: str) -> list[Eip]:

@@ -25,10 +25,9 @@ from ecsmachine.localcloud.container_service.engines import Container, EngineErr
 from ecsmachine.localcloud.container_service.nodes import (
     CallAction,
     NodeError,
-    Nodes,
     find_cluster,
 )
-from ecsmachine.localcloud.container_service.provisioned_nodes import certificates_folder
+from ecsmachine.localcloud.container_service.provisioned_nodes import Nodes, certificates_folder
 from ecsmachine.localcloud.container_service.serving import ClusterServing
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.relays import ADDRESS

@@ -19,7 +19,8 @@ from ecsmachine.localcloud.container_service.container_body import (
     VERSION,
     container_body,
 )
-from ecsmachine.localcloud.container_service.engines import Container, Engine, EngineError
+from ecsmachine.localcloud.container_service.docker import Engine
+from ecsmachine.localcloud.container_service.engines import Container, EngineError
 from ecsmachine.localcloud.state.clusters import Project, Release, Volume
 from ecsmachine.localcloud.work.supervisor import Pause, Threads
 

@@ -14,7 +14,12 @@ from urllib.parse import parse_qs, quote, urlencode
 
 from ecsmachine.compose.labels import Probe
 from ecsmachine.compose.model import Network
-from ecsmachine.localcloud.container_service.engines import Container, EngineError, Published
+from ecsmachine.localcloud.container_service.engines import (
+    Container,
+    EngineError,
+    NoEngine,
+    Published,
+)
 from ecsmachine.localcloud.container_service.probes import reached
 from ecsmachine.localcloud.state.clusters import Volume
 from ecsmachine.localcloud.work.supervisor import Threads
@@ -43,7 +48,10 @@ def client_context(folder: Path) -> ssl.SSLContext:
 
 @dataclass(eq=False, repr=False)
 class DockerEngine:
-    """An engine at ``address`` (HOST:PORT); ``make_folder`` makes a folder on its host."""
+    """An engine at ``address`` (HOST:PORT); ``make_folder`` makes a folder on its host.
+
+    Calls block; all raise :class:`EngineError`.
+    """
 
     address: str
     context: ssl.SSLContext
@@ -67,25 +75,31 @@ class DockerEngine:
         return bool(swarm.get("ControlAvailable"))
 
     def containers(self, labels: Mapping[str, str]) -> Sequence[Container]:
-        """Return the containers that have all the labels (GET /containers/json)."""
+        """Return all containers that have all the labels (GET /containers/json)."""
         query = {"all": "1", "filters": _with_labels(labels)}
         found = self._ask("GET", "/containers/json", query)
         return [read_container(item) for item in found or ()]
 
     def images(self) -> Sequence[str]:
-        """Return the names of the images that are there (GET /images/json)."""
+        """Return the names of the images, with and without their tags (GET /images/json)."""
         tags = [tag for item in self._ask("GET", "/images/json") or () for tag in item["RepoTags"]]
         return [*tags, *(tag.rpartition(":")[0] for tag in tags)]
 
     def passes(self, container: Container, probe: Probe) -> bool | None:
-        """Return whether a container passes: by its engine's health check, or by its port."""
+        """Return whether a container passes: by its engine's health check, or by its port.
+
+        None: that is not known yet.
+        """
         if probe.command:
             return {"healthy": True, "unhealthy": False}.get(container.health)
         port = container.reached_at(probe.port)
         return port is not None and reached(probe, self.address.rpartition(":")[0], port)
 
     def pull(self, image: str, *, newest: bool) -> str:
-        """Return the id of an image, pulled if need be (POST /images/create)."""
+        """Return the id of an image, pulled if need be (POST /images/create).
+
+        ``newest``: the registry is asked in any case.
+        """
         if newest:
             self._pull(image)
         try:
@@ -111,11 +125,11 @@ class DockerEngine:
         return made
 
     def start(self, container_id: str) -> None:
-        """Start a container (POST /containers/ID/start)."""
+        """Start a container; one that runs stays so (POST /containers/ID/start)."""
         self._ask("POST", f"/containers/{container_id}/start")
 
     def stop(self, container_id: str, wait_s: int | None) -> None:
-        """Stop a container (POST /containers/ID/stop)."""
+        """Stop a container (POST /containers/ID/stop); ``wait_s`` None: its own time."""
         query = {} if wait_s is None else {"t": str(wait_s)}
         longest_s = _LONGEST_STOP_S if wait_s is None else _TIMEOUT_S + wait_s
         self._ask("POST", f"/containers/{container_id}/stop", query, timeout_s=longest_s)
@@ -125,7 +139,10 @@ class DockerEngine:
         self._ask("POST", f"/containers/{container_id}/kill", {"signal": signal})
 
     def remove(self, container_id: str, *, volumes: bool) -> None:
-        """Remove a container (DELETE /containers/ID)."""
+        """Remove a container by force (DELETE /containers/ID).
+
+        ``volumes``: also its volumes without a name.
+        """
         query = {"force": "1", "v": "1" if volumes else "0"}
         self._ask("DELETE", f"/containers/{container_id}", query, missing_is_fine=True)
 
@@ -262,6 +279,9 @@ class DockerEngine:
             ) from None
         finally:
             connection.close()
+
+
+Engine = DockerEngine | NoEngine
 
 
 def _with_labels(labels: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""The engine of a node: the interface between applications and what runs their containers."""
+"""Engines of nodes: what they say of their containers, and one that runs nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import secrets
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 from ecsmachine.compose.labels import Probe
 from ecsmachine.compose.model import Network
@@ -69,63 +69,11 @@ class Container:
         return max(found, key=lambda host: host in CHOSEN_PORTS, default=None)
 
 
-class Engine(Protocol):
-    """The calls of applications to a node's engine. They block; all raise :class:`EngineError`."""
-
-    def answers(self) -> bool:
-        """Return whether it answers, soon."""
-
-    def manages(self) -> bool:
-        """Return whether networks can be made by it."""
-
-    def containers(self, labels: Mapping[str, str]) -> Sequence[Container]:
-        """Return the containers, running or not, that have all the labels."""
-
-    def images(self) -> Sequence[str]:
-        """Return the names of the images that are there, with and without their tags."""
-
-    def passes(self, container: Container, probe: Probe) -> bool | None:
-        """Return whether a container passes its probe now; None: that is not known yet."""
-
-    def pull(self, image: str, *, newest: bool) -> str:
-        """Make an image be there; return its id. ``newest``: ask the registry in any case."""
-
-    def create(self, name: str, body: Mapping[str, Any]) -> str:
-        """Create a container from a body of Docker's API; return its id."""
-
-    def start(self, container_id: str) -> None:
-        """Start a container; one that runs stays so."""
-
-    def stop(self, container_id: str, wait_s: int | None) -> None:
-        """Stop a container, by force after ``wait_s`` seconds, or after its own time."""
-
-    def kill(self, container_id: str, signal: str) -> None:
-        """Send a signal to a running container."""
-
-    def remove(self, container_id: str, *, volumes: bool) -> None:
-        """Remove a container by force; ``volumes``: also its volumes without a name."""
-
-    def create_network(self, network: Network, subnet: str, labels: Mapping[str, str]) -> None:
-        """Make a network for the containers of all nodes (asked of the manager only)."""
-
-    def networks(self, labels: Mapping[str, str]) -> Sequence[str]:
-        """Return the names of the networks that have all the labels."""
-
-    def remove_network(self, name: str, *, silent: bool = False) -> None:
-        """Remove a network; its absence is fine. ``silent``: a node that may use it is silent."""
-
-    def create_volume(self, volume: Volume, labels: Mapping[str, str]) -> None:
-        """Make a volume on the node; one that is there stays."""
-
-    def volumes(self, labels: Mapping[str, str]) -> Sequence[str]:
-        """Return the names of the volumes that have all the labels."""
-
-    def remove_volume(self, name: str) -> None:
-        """Remove a volume; its absence is fine."""
-
-
 class NoEngine:
-    """The engine of a node that has no guest: containers change their states, nothing runs."""
+    """The engine of a node that has no guest: containers change their states, nothing runs.
+
+    It has the methods of a :class:`~ecsmachine.localcloud.container_service.docker.DockerEngine`.
+    """
 
     def __init__(self) -> None:
         self._containers: dict[str, Container] = {}

@@ -1,14 +1,14 @@
-"""The nodes of Swarm clusters: what makes hosts of instances, and nodes without guests."""
+"""The nodes of Swarm clusters, and those without guests."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from ecsmachine.localcloud.container_service.cluster_requests import NodeRequest
-from ecsmachine.localcloud.container_service.engines import Engine, NoEngine
+from ecsmachine.localcloud.container_service.engines import NoEngine
 from ecsmachine.localcloud.protocol.errors import ApiError, LocalCloudError
 from ecsmachine.localcloud.state.clusters import Cluster, Node
 from ecsmachine.localcloud.state.state import State
@@ -17,54 +17,6 @@ from ecsmachine.localcloud.work.supervisor import Pause
 
 class NodeError(LocalCloudError):
     """A node could not be made, joined or removed; the text says which and why."""
-
-
-class Nodes(Protocol):
-    """Makes nodes of instances, and gives them back. Calls block; all raise :class:`NodeError`.
-
-    ``folder`` is the cluster's own: its store of machines, with the cluster's certificates.
-    ``lasting``: what engines have outlives the server.
-    """
-
-    lasting: bool
-
-    def create(self, cluster: Cluster, folder: Path, name: str, request: NodeRequest) -> Node:
-        """Make an instance, and a node of it."""
-
-    def adopt(self, folder: Path, node: Node, key: Path) -> Node:
-        """Make a node of an instance whose disk was just replaced, and which accepts ``key``."""
-
-    def prepare(self, folder: Path, node: Node) -> Node:
-        """Make a node again after its disk was replaced."""
-
-    def join(self, folder: Path, node: Node, others: Sequence[Node]) -> None:
-        """Let a node begin the cluster's swarm, or join the others there.
-
-        Of three nodes or more, any one may fail then.
-        """
-
-    def leave(
-        self, folder: Path, node: Node, others: Sequence[Node], *, for_good: bool = True
-    ) -> None:
-        """Take a node out of the swarm; another one manages it from then on, if it did.
-
-        ``for_good``: it does not come back soon.
-        """
-
-    def add_managers(self, folder: Path, nodes: Sequence[Node]) -> bool:
-        """Let three nodes manage the swarm, if there are three: then any of them may fail.
-
-        Return False if that does not work now.
-        """
-
-    def forget(self, folder: Path, node: Node, *, release: bool) -> None:
-        """Forget a node; ``release``: and release its instance."""
-
-    def engine(self, folder: Path, node: Node) -> Engine:
-        """Return the node's engine."""
-
-    def public_key(self, folder: Path, node: Node) -> str:
-        """Return the key that a node with a new disk must accept."""
 
 
 _TIMEOUT_S = 30.0
@@ -81,7 +33,11 @@ def find_cluster(state: State, cluster_id: str) -> Cluster:
 
 
 class GuestlessNodes:
-    """Makes nodes by ``call``, which carries out an action of the ECS API; waits by ``pause``."""
+    """Makes nodes by ``call``, which carries out an action of the ECS API; waits by ``pause``.
+
+    It has the methods of
+    :class:`~ecsmachine.localcloud.container_service.provisioned_nodes.ProvisionedNodes`.
+    """
 
     lasting = False
 
@@ -146,7 +102,7 @@ class GuestlessNodes:
             if error.status != 404:
                 raise NodeError(f"{node.name}: {error.message}") from None
 
-    def engine(self, folder: Path, node: Node) -> Engine:
+    def engine(self, folder: Path, node: Node) -> NoEngine:
         """Return the notes of the node."""
         return self._engines.setdefault(node.instance_id, NoEngine())
 

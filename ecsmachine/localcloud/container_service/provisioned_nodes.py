@@ -21,8 +21,8 @@ from pathlib import Path
 
 from ecsmachine.localcloud.container_service.cluster_requests import NodeRequest
 from ecsmachine.localcloud.container_service.docker import DockerEngine, client_context
-from ecsmachine.localcloud.container_service.engines import CHOSEN_PORTS, Engine, EngineError
-from ecsmachine.localcloud.container_service.nodes import NodeError
+from ecsmachine.localcloud.container_service.engines import CHOSEN_PORTS, EngineError
+from ecsmachine.localcloud.container_service.nodes import GuestlessNodes, NodeError
 from ecsmachine.localcloud.state.clusters import Cluster, Node
 from ecsmachine.localcloud.work.supervisor import Pause
 from ecsmachine.system.os_errors import reason
@@ -43,7 +43,9 @@ class ProvisionedNodes:
     """Runs the program. ``environment`` returns what makes it use this cloud.
 
     ``address_of`` returns the private address of an instance. When ``pause`` says that the server
-    stops, the program is killed.
+    stops, the program is killed. Calls block; all raise :class:`NodeError`. Their ``folder`` is the
+    cluster's own: its store of machines, with the cluster's certificates. ``lasting``: what engines
+    have outlives the server.
     """
 
     lasting = True
@@ -53,7 +55,7 @@ class ProvisionedNodes:
     pause: Pause
 
     def create(self, cluster: Cluster, folder: Path, name: str, request: NodeRequest) -> Node:
-        """Create a machine with the driver aliyunecs."""
+        """Make an instance and a node of it: a machine with the driver aliyunecs."""
         options = {
             "region": cluster.region,
             "vpc-id": cluster.vpc_id,
@@ -77,7 +79,10 @@ class ProvisionedNodes:
         return self._answering(folder, Node(name, instance_id, self.address_of(instance_id)))
 
     def adopt(self, folder: Path, node: Node, key: Path) -> Node:
-        """Create a machine with the driver generic."""
+        """Make a node of an instance whose disk was just replaced, and which accepts ``key``.
+
+        It is a machine with the driver generic.
+        """
         _wait_for_ssh(node.address, self.pause)
         self._run(
             folder,
@@ -91,7 +96,7 @@ class ProvisionedNodes:
         return self._answering(folder, node)
 
     def prepare(self, folder: Path, node: Node) -> Node:
-        """Provision the machine again; its host has another host key now."""
+        """Make a node again after its disk was replaced; its host has another host key now."""
         _wait_for_ssh(node.address, self.pause)
         (_machine(folder, node.name) / "known_hosts").unlink(missing_ok=True)
         self._run(folder, ["provision", node.name])
@@ -100,7 +105,10 @@ class ProvisionedNodes:
         return self._answering(folder, node)
 
     def join(self, folder: Path, node: Node, others: Sequence[Node]) -> None:
-        """Begin a swarm, or join that of the others."""
+        """Let a node begin a swarm, or join that of the others.
+
+        Of three nodes or more, any one may fail then.
+        """
         if not others:
             self._run(folder, ["swarm", "init", node.name])
             return
@@ -113,7 +121,10 @@ class ProvisionedNodes:
     def leave(
         self, folder: Path, node: Node, others: Sequence[Node], *, for_good: bool = True
     ) -> None:
-        """Let another node manage the swarm, and take this one out of it."""
+        """Let another node manage the swarm, and take this one out of it.
+
+        ``for_good``: it does not come back soon.
+        """
         force = ["--force"]
         if others:
             if not any(self._manages(folder, other) for other in others):
@@ -125,6 +136,8 @@ class ProvisionedNodes:
 
     def add_managers(self, folder: Path, nodes: Sequence[Node]) -> bool:
         """Promote nodes if there are three or more, and fewer than three manage.
+
+        Return False if that does not work now.
 
         None is demoted when there are fewer: engines that are promoted again look for managers that
         no longer exist. Failures are logged: the swarm works without the promotion.
@@ -153,7 +166,7 @@ class ProvisionedNodes:
 
         shutil.rmtree(_machine(folder, node.name))
 
-    def engine(self, folder: Path, node: Node) -> Engine:
+    def engine(self, folder: Path, node: Node) -> DockerEngine:
         """Return the node's engine."""
         return DockerEngine(
             node.engine,
@@ -261,6 +274,9 @@ class ProvisionedNodes:
                 return program.communicate(timeout=_LOOK_S)
             self.pause(0)
         raise NodeError(f"ecsmachine did not end within {_TIMEOUT_S:g} s")
+
+
+Nodes = GuestlessNodes | ProvisionedNodes
 
 
 def certificates_folder(folder: Path) -> Path:

@@ -12,10 +12,10 @@ from pathlib import Path
 from ecsmachine.localcloud.container_service.applications import Applications
 from ecsmachine.localcloud.container_service.balanced import ROUTING_PORT, lead_to_services
 from ecsmachine.localcloud.container_service.deployment import Deployment
-from ecsmachine.localcloud.container_service.engines import Engine
+from ecsmachine.localcloud.container_service.docker import Engine
 from ecsmachine.localcloud.container_service.master import Master
-from ecsmachine.localcloud.container_service.nodes import CallAction, Nodes, find_cluster
-from ecsmachine.localcloud.container_service.provisioned_nodes import certificates_folder
+from ecsmachine.localcloud.container_service.nodes import CallAction, find_cluster
+from ecsmachine.localcloud.container_service.provisioned_nodes import Nodes, certificates_folder
 from ecsmachine.localcloud.container_service.routing import Router
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.state.clusters import Cluster, Node

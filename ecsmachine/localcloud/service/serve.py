@@ -52,7 +52,7 @@ from ecsmachine.localcloud.state.state import State, open_state
 from ecsmachine.system import ports
 
 if TYPE_CHECKING:
-    from ecsmachine.localcloud.container_service.nodes import Nodes
+    from ecsmachine.localcloud.container_service.provisioned_nodes import Nodes
     from ecsmachine.localcloud.host.settings import GuestKind
     from ecsmachine.localcloud.work.supervisor import Pause
 

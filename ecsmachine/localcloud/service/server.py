@@ -49,7 +49,8 @@ from ecsmachine.localcloud.actions.unsupported import checked, of_the_action
 from ecsmachine.localcloud.catalog.images import Image, all_images
 from ecsmachine.localcloud.container_service import triggers
 from ecsmachine.localcloud.container_service.cluster_work import ClusterWork
-from ecsmachine.localcloud.container_service.nodes import GuestlessNodes, Nodes
+from ecsmachine.localcloud.container_service.nodes import GuestlessNodes
+from ecsmachine.localcloud.container_service.provisioned_nodes import Nodes
 from ecsmachine.localcloud.container_service.routes import (
     METHODS,
     ContainerServiceEndpoint,

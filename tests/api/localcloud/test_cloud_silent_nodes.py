@@ -16,7 +16,7 @@ from ecsmachine.aliyun.container_service.applications import ProjectRequest, Pro
 from ecsmachine.aliyun.container_service.client import ClusterClient
 from ecsmachine.aliyun.container_service.clusters import SwarmRequest
 from ecsmachine.localcloud.container_service import serving
-from ecsmachine.localcloud.container_service.engines import Container, Engine, EngineError, NoEngine
+from ecsmachine.localcloud.container_service.engines import Container, EngineError, NoEngine
 from ecsmachine.localcloud.container_service.nodes import GuestlessNodes
 from ecsmachine.localcloud.service.embedded import embedded_cloud
 from ecsmachine.localcloud.state.clusters import Node, Volume
@@ -106,7 +106,7 @@ class Ground:
 def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ground]:
     engines: dict[str, Notes] = {}
 
-    def engine(_: GuestlessNodes, folder: Path, node: Node) -> Engine:
+    def engine(_: GuestlessNodes, folder: Path, node: Node) -> NoEngine:
         return engines.setdefault(node.name, Notes())
 
     watches: list[serving.NodeWatch] = []

@@ -20,7 +20,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from ecsmachine.localcloud.host.paths import MARK
 from ecsmachine.localcloud.host.programs import run
@@ -69,36 +68,6 @@ def mounted_hierarchies(mountinfo: str) -> Hierarchies:
 def group_roots() -> tuple[Path, ...]:
     """Return where the hierarchies of this host are mounted."""
     return mounted_hierarchies(Path("/proc/self/mountinfo").read_text()).all
-
-
-class GuestGroups(Protocol):
-    """The control groups of one cloud's guests."""
-
-    def spawn(self, name: str, argv: Sequence[str], limits: Limits, log: Path) -> None:
-        """Start a program in the group ``name``, in the background, writing to ``log``."""
-
-    def folders(self, name: str) -> tuple[tuple[Path, ...], Path | None]:
-        """Return the group's folders: those of version 1, and the unified one."""
-
-    def processes(self, name: str) -> list[int]:
-        """Return the ids of all processes in the group."""
-
-    def running(self) -> set[str]:
-        """Return the names of the groups that hold processes."""
-
-    def kill(self, name: str) -> None:
-        """Kill all processes of the group, and remove it once it is empty."""
-
-    def remove_all(self) -> None:
-        """Kill and remove all groups of the cloud."""
-
-
-def guest_groups(cloud_group: str) -> GuestGroups:
-    """Return the groups of a cloud in the way this host needs it."""
-    hierarchies = mounted_hierarchies(Path("/proc/self/mountinfo").read_text())
-    if Path("/run/systemd/system").is_dir():  # sd_booted(3)
-        return SystemdGroups(cloud_group, hierarchies)
-    return DirectGroups(cloud_group, hierarchies)
 
 
 def _processes_below(folder: Path) -> list[int]:
@@ -150,14 +119,14 @@ def _remove_tree(folder: Path) -> None:
 
 
 class DirectGroups:
-    """Groups made by hand, on a host where systemd is not process 1."""
+    """The control groups of one cloud's guests, made by hand where systemd is not process 1."""
 
     def __init__(self, cloud_group: str, hierarchies: Hierarchies):
         self._cloud_group = cloud_group
         self._hierarchies = hierarchies
 
     def folders(self, name: str) -> tuple[tuple[Path, ...], Path | None]:
-        """See :class:`GuestGroups`."""
+        """Return the group's folders: those of version 1, and the unified one."""
         inner = Path(self._cloud_group) / name
         unified = self._hierarchies.unified
         return (
@@ -166,7 +135,7 @@ class DirectGroups:
         )
 
     def spawn(self, name: str, argv: Sequence[str], limits: Limits, log: Path) -> None:
-        """See :class:`GuestGroups`."""
+        """Start a program in the group ``name``, in the background, writing to ``log``."""
         legacy, unified = self.folders(name)
         for folder in legacy:
             folder.mkdir(parents=True, exist_ok=True)
@@ -196,7 +165,7 @@ class DirectGroups:
         threading.Thread(target=process.wait, name=f"reap-{name}", daemon=True).start()
 
     def processes(self, name: str) -> list[int]:
-        """See :class:`GuestGroups`."""
+        """Return the ids of all processes in the group."""
         return [
             pid
             for point in self._hierarchies.all[:1]
@@ -204,7 +173,7 @@ class DirectGroups:
         ]
 
     def kill(self, name: str) -> None:
-        """See :class:`GuestGroups`."""
+        """Kill all processes of the group, and remove it once it is empty."""
         folders = [point / self._cloud_group / name for point in self._hierarchies.all]
         for folder in folders:
             _kill_below(folder)
@@ -212,12 +181,12 @@ class DirectGroups:
             _remove_tree(folder)
 
     def running(self) -> set[str]:
-        """See :class:`GuestGroups`."""
+        """Return the names of the groups that hold processes."""
         tops = [point / self._cloud_group for point in self._hierarchies.all[:1]]
         return {n for top in tops for n in _groups_in(top) if _holds_processes(top / n)}
 
     def remove_all(self) -> None:
-        """See :class:`GuestGroups`."""
+        """Kill and remove all groups of the cloud."""
         folders = [point / self._cloud_group for point in self._hierarchies.all]
         for folder in folders:
             _kill_below(folder)
@@ -226,7 +195,7 @@ class DirectGroups:
 
 
 class SystemdGroups:
-    """Groups that the host's systemd makes: each guest is a transient service of it."""
+    """The same made by the host's systemd: each guest is a transient service of it."""
 
     def __init__(self, cloud_group: str, hierarchies: Hierarchies):
         self._cloud_group = cloud_group
@@ -246,12 +215,12 @@ class SystemdGroups:
         return self._hierarchies.all[0]
 
     def folders(self, name: str) -> tuple[tuple[Path, ...], Path | None]:
-        """See :class:`GuestGroups`. Only systemd manages those of version 1."""
+        """See :class:`DirectGroups`. Only systemd manages those of version 1."""
         unified = self._hierarchies.unified
         return (), unified / self._slice() / self._unit(name) if unified is not None else None
 
     def spawn(self, name: str, argv: Sequence[str], limits: Limits, log: Path) -> None:
-        """See :class:`GuestGroups`."""
+        """See :class:`DirectGroups`."""
         run(
             [
                 "systemd-run",
@@ -273,11 +242,11 @@ class SystemdGroups:
         )
 
     def processes(self, name: str) -> list[int]:
-        """See :class:`GuestGroups`."""
+        """See :class:`DirectGroups`."""
         return _processes_below(self._tracking() / self._slice() / self._unit(name))
 
     def kill(self, name: str) -> None:
-        """See :class:`GuestGroups`."""
+        """See :class:`DirectGroups`."""
         _kill_below(self._tracking() / self._slice() / self._unit(name))
         with suppress(LocalCloudError):  # it disappears by itself when it is empty
             run(["systemctl", "stop", self._unit(name)])
@@ -291,16 +260,27 @@ class SystemdGroups:
         }
 
     def running(self) -> set[str]:
-        """See :class:`GuestGroups`."""
+        """See :class:`DirectGroups`."""
         top = self._tracking() / self._slice()
         return {name for name in self._names() if _holds_processes(top / self._unit(name))}
 
     def remove_all(self) -> None:
-        """See :class:`GuestGroups`."""
+        """See :class:`DirectGroups`."""
         for name in self._names():
             self.kill(name)
         with suppress(LocalCloudError):
             run(["systemctl", "stop", self._slice()])
+
+
+GuestGroups = DirectGroups | SystemdGroups
+
+
+def guest_groups(cloud_group: str) -> GuestGroups:
+    """Return the groups of a cloud in the way this host needs it."""
+    hierarchies = mounted_hierarchies(Path("/proc/self/mountinfo").read_text())
+    if Path("/run/systemd/system").is_dir():  # sd_booted(3)
+        return SystemdGroups(cloud_group, hierarchies)
+    return DirectGroups(cloud_group, hierarchies)
 
 
 def memory_kills(folders: tuple[tuple[Path, ...], Path | None]) -> int:

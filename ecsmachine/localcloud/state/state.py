@@ -28,8 +28,9 @@ import sqlite3
 import string
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ecsmachine.localcloud.catalog.regions import known_region
@@ -274,7 +275,7 @@ class State:
         with self.lock:
             self._connection.close()
 
-    def changed(self, table: Table[Any], key: str, old: Any, new: Any) -> None:
+    def changed(self, table: Table[Any], key: str, new: Any) -> None:
         """Note a change of a table, to be written or taken back."""
         if self._depth == 0:
             raise RuntimeError("the state is changed outside a transaction")
@@ -282,12 +283,13 @@ class State:
             self._undo.append((table, table.rows()))
         self._writes[(table.name, key)] = new
 
-    def _write(self) -> None:
+    def _write(self, new_meta: Mapping[str, str] = MappingProxyType({})) -> None:
         if not self._writes:
             return
         cursor = self._connection.cursor()
         cursor.execute("BEGIN IMMEDIATE")
         try:
+            cursor.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", new_meta.items())
             for (kind, key), value in self._writes.items():
                 if value is None:
                     cursor.execute("DELETE FROM resource WHERE kind=? AND id=?", (kind, key))
@@ -319,7 +321,7 @@ class State:
                 meta = _new_meta(settings)
                 self._make_default_network(settings, meta["account_id"])
                 # One transaction for the settings and the network: half a cloud is never found.
-                self._write_new(meta)
+                self._write(meta)
             return meta
         if settings.access_key_id:
             meta |= access_key_of(settings)
@@ -342,18 +344,6 @@ class State:
                 f"{self.root / FILE_NAME}: the {kind.__name__} {key} cannot be read: {error}",
                 hint="Start over: ecsmachine local reset",
             ) from None
-
-    def _write_new(self, meta: dict[str, str]) -> None:
-        cursor = self._connection.cursor()
-        cursor.execute("BEGIN IMMEDIATE")
-        cursor.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", list(meta.items()))
-        cursor.executemany(
-            "INSERT INTO resource (kind, id, body) VALUES (?, ?, ?)",
-            [(kind, key, records.dump(value)) for (kind, key), value in self._writes.items()],
-        )
-        cursor.execute("COMMIT")
-        self._writes.clear()
-        self._undo.clear()
 
     def _make_default_network(self, settings: Settings, account_id: str) -> None:
         zone = settings.zone or known_region(settings.region).zones[0].id

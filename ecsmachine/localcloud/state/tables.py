@@ -25,7 +25,7 @@ class Owner(Protocol):
 
     tag_sets: Table[TagSet]
 
-    def changed(self, table: Table[Any], key: str, old: Any, new: Any) -> None:
+    def changed(self, table: Table[Any], key: str, new: Any) -> None:
         """Note a change; raises RuntimeError outside a transaction."""
 
 
@@ -66,16 +66,14 @@ class Table(Generic[T]):
     def put(self, value: T) -> T:
         """Add the resource, or replace the one with its id; inside a transaction only."""
         key = getattr(value, self._key)
-        old = self._rows.get(key)
-        self._owner.changed(self, key, old, value)
+        self._owner.changed(self, key, value)
         self._rows[key] = value
         return value
 
     def remove(self, key: str) -> None:
         """Remove the resource if it is there; inside a transaction only."""
-        old = self._rows.get(key)
-        if old is not None:
-            self._owner.changed(self, key, old, None)
+        if key in self._rows:
+            self._owner.changed(self, key, None)
             del self._rows[key]
 
     def rows(self) -> dict[str, T]:

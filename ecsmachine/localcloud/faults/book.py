@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from ecsmachine.localcloud.faults.fault import Fault, check
-from ecsmachine.localcloud.faults.reach import Reach, check_reach
 from ecsmachine.localcloud.host.paths import CloudPaths
 from ecsmachine.localcloud.protocol.errors import unusable_database
 from ecsmachine.localcloud.state import records
@@ -54,12 +53,12 @@ class Entry:
 class FaultBook:
     """The faults of the cloud in a folder. Its methods may be called from any thread.
 
-    ``reach`` is what there is to strike: with it, a fault that can never strike is refused.
+    ``check_reach`` refuses a fault that can never strike.
     All raise :class:`LocalCloudError` if the file is unusable.
     """
 
-    def __init__(self, root: Path, reach: Reach | None = None) -> None:
-        self._reach = reach
+    def __init__(self, root: Path, check_reach: Callable[[Fault], None] | None = None) -> None:
+        self._check_reach = check_reach
         self._file = CloudPaths(root).faults_file
         self._lock = threading.RLock()
         self._entries: dict[int, Entry] = {}
@@ -92,8 +91,8 @@ class FaultBook:
     def add(self, fault: Fault) -> int:
         """Add a fault and return its id; it strikes from now on. Raises ``FaultError``."""
         check(fault)
-        if self._reach is not None:
-            check_reach(fault, self._reach)
+        if self._check_reach is not None:
+            self._check_reach(fault)
         with self._lock:
             cursor = self._run("INSERT INTO fault (body) VALUES (?)", records.dump(fault))
             self._read()

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 from urllib.parse import unquote
 
 from ecsmachine.localcloud.catalog.images import SUITES
@@ -25,7 +26,6 @@ from ecsmachine.localcloud.host.apt import (
 )
 from ecsmachine.localcloud.host.image import Report, exclusive
 from ecsmachine.localcloud.host.programs import ProgramError, run
-from ecsmachine.localcloud.host.repack import Compression, repack
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.state import records
 
@@ -57,6 +57,8 @@ class PackageSet:
     names: tuple[str, ...]
     suite: str = ""
 
+
+Compression = Literal["zstd", "none"]
 
 _DEBIAN = "deb http://deb.debian.org/debian {} main"
 _FORM = "zstd, with times"  # the form of the stored files: others are downloaded again
@@ -196,6 +198,26 @@ def compression_for(image: Path) -> Compression:
     """Return a compression that the dpkg of the guest and of this host know."""
     known = "zstd" in run(["dpkg-deb", "--help"])  # since Debian 12
     return "zstd" if known and not image.name.startswith(SUITES["debian_11"]) else "none"
+
+
+def repack(source: Path, target: Path, compression: Compression) -> None:
+    """Write a package with another compression; what is in it stays the same.
+
+    Raises :class:`LocalCloudError` if ``source`` is no package.
+    """
+    # Beyond its first level zstd takes much longer for hardly smaller files.
+    how = ["-Znone"] if compression == "none" else ["-Zzstd", "-z1"]
+    with tempfile.TemporaryDirectory(dir=target.parent) as work:
+        tree = f"{work}/tree"
+        try:
+            run(["dpkg-deb", "--raw-extract", str(source), tree], timeout_s=600)
+            run(["dpkg-deb", "--nocheck", *how, "--build", tree, str(target)], timeout_s=600)
+        except ProgramError as error:
+            raise LocalCloudError(
+                f"{source.name} cannot be repacked: {error.message}",
+                hint=error.hint,
+                details=error.details,
+            ) from error
 
 
 def _configuration(image: Path, work: Path, sources: Path) -> str:

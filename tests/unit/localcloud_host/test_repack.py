@@ -13,7 +13,7 @@ from typing import get_args
 import pytest
 
 from ecsmachine.localcloud.host import packages
-from ecsmachine.localcloud.host.repack import Compression, repack
+from ecsmachine.localcloud.host.packages import Compression, repack
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 
 pytestmark = pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="needs dpkg")

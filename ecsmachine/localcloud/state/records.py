@@ -71,13 +71,14 @@ def write(file: Path, value: Any) -> None:
     write_private(file, json.dumps(dataclasses.asdict(value), indent=1).encode())
 
 
-def write_private(file: Path, content: bytes) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
+def write_private(file: Path, content: bytes, mode: int = 0o600) -> None:
+    """Write a file that only its owner can read, or with another ``mode``, whole or not at all."""
     temporary = file.with_name(f".{file.name}.new")
     temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(content)
+    temporary.chmod(mode)  # whatever the umask
     temporary.replace(file)
 
 

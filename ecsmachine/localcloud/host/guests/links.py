@@ -15,6 +15,7 @@ from pathlib import Path
 from ecsmachine.localcloud.host.guests.base import GuestInterface
 from ecsmachine.localcloud.host.network import Network, link_name
 from ecsmachine.localcloud.host.programs import ProgramError, run
+from ecsmachine.localcloud.state import records
 
 FILE = "interfaces"
 SCRIPT = "interfaces.sh"
@@ -43,10 +44,8 @@ class Links:
             for each in interfaces
         ]
         for name, text in ((SCRIPT, _script()), (FILE, "".join(lines))):
-            # Replace the file: sh may be reading the present one.
-            new = folder / f".{name}.new"
-            new.write_text(text, encoding="utf-8")
-            new.replace(folder / name)
+            # The file is replaced: sh may be reading the present one.
+            records.write_private(folder / name, text.encode(), 0o644)
         for interface in interfaces:
             for address in interface.addresses:
                 self.network.route_to_guest(address)

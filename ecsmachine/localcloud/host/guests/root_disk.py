@@ -28,6 +28,7 @@ from ecsmachine.localcloud.host.mounts import (
     remove_tree,
 )
 from ecsmachine.localcloud.host.programs import run
+from ecsmachine.localcloud.state import records
 
 NON_ROOT_USER = "ecs-user"
 """The login user with ``ImageOptions.LoginAsNonRoot``."""
@@ -167,13 +168,7 @@ class RootDisk:
         file, *_ = (_inside(layer, name) for layer in (self.upper, *self.layers))
         self._make_folder(Path(name).parent)
         data = content.encode() if isinstance(content, str) else content
-        temporary = file.with_name(f".{file.name}.new")
-        temporary.unlink(missing_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(descriptor, "wb") as stream:
-            os.fchmod(descriptor, mode)
-            stream.write(data)
-        temporary.replace(file)
+        records.write_private(file, data, mode)
 
 
 def _inside(layer: Path, name: str) -> Path:

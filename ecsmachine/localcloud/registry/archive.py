@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import platform
 import shutil
 import tarfile
 import zlib
@@ -24,13 +23,13 @@ from ecsmachine.localcloud.registry.content import (
     OCI_MANIFEST,
     Blob,
     ImageContent,
+    architecture,
     blob_of,
     docker_image,
 )
 
 _BLOCK = 1 << 20
 _MOST_JSON_BYTES = 4 << 20
-_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def read_archive(file: Path, work: Path, tag: str = "") -> ImageContent:
@@ -114,7 +113,7 @@ class _Reader:
         raise self._damaged("the index points to no image manifest")
 
     def _for_this_machine(self, manifests: list[Any]) -> Mapping[str, Any]:
-        machine = _MACHINES.get(platform.machine(), platform.machine())
+        machine = architecture()
         fitting = [m for m in manifests if _platform(m) in ("", machine)]
         if not fitting:
             found = ", ".join(sorted({_platform(m) for m in manifests})) or "none"

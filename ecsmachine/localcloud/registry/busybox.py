@@ -6,7 +6,6 @@ import gzip
 import hashlib
 import io
 import json
-import platform
 import tarfile
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from ecsmachine.localcloud.registry.content import (
     DOCKER_CONFIG,
     DOCKER_LAYER,
     ImageContent,
+    architecture,
     blob_of,
     docker_image,
 )
@@ -27,7 +27,6 @@ _FILES = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/false\n",
     "etc/group": "root:x:0:\nnogroup:x:65534:\n",
 }
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def busybox_image(program: Path, work: Path) -> ImageContent:
@@ -37,7 +36,7 @@ def busybox_image(program: Path, work: Path) -> ImageContent:
     """
     layer = _layer(program.read_bytes(), run([str(program), "--list"]).split())
     config = {
-        "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
+        "architecture": architecture(),
         "os": "linux",
         "created": "1970-01-01T00:00:00Z",
         "config": {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import platform
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from ecsmachine.localcloud.host.packages import sha256_of
 
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
@@ -14,8 +16,6 @@ DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
-
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,15 @@ class ImageContent:
     blobs: tuple[Blob, ...]
 
 
+def architecture() -> str:
+    """Return the architecture of this machine, as images name it."""
+    machine = platform.machine()
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
+
+
 def blob_of(file: Path, media_type: str) -> Blob:
     """Return a file as a blob."""
-    digest = hashlib.sha256()
-    size = 0
-    with file.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            digest.update(block)
-            size += len(block)
-    return Blob(media_type, f"sha256:{digest.hexdigest()}", size, file)
+    return Blob(media_type, f"sha256:{sha256_of(file)}", file.stat().st_size, file)
 
 
 def docker_image(config: Blob, layers: list[Blob]) -> ImageContent:

@@ -20,23 +20,14 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ecsmachine.localcloud.faults.book import FaultBook
     from ecsmachine.localcloud.faults.fault import FaultKind
-    from ecsmachine.localcloud.service.request_log import RecordedRequest
+    from ecsmachine.localcloud.service.remote import RemoteCloud
+    from ecsmachine.localcloud.service.request_log import RecordedRequest, RequestLog
     from ecsmachine.localcloud.state.settings import Delays
-
-
-class Requests(Protocol):
-    """The requests that a cloud was asked, here or in another process."""
-
-    def after(self, number: int = 0) -> list[RecordedRequest]:
-        """Return those with higher numbers, oldest first."""
-
-    def clear(self) -> None:
-        """Forget all."""
 
 
 class PlacedFault:
@@ -86,7 +77,7 @@ class Cloud:
     vswitch_id: str
     image_id: str
     faults: FaultBook = field(repr=False)
-    log: Requests = field(repr=False)
+    log: RequestLog | RemoteCloud = field(repr=False)
     more_environment: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property

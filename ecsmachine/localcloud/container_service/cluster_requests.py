@@ -43,16 +43,7 @@ class NodeRequest:
         return self.image is None or self.image.architecture == kind.image_architecture
 
 
-@dataclass(frozen=True)
-class SwarmPlan:
-    """A requested Swarm cluster."""
-
-    cluster: Cluster
-    load_balancer: bool
-    nodes: NodeRequest
-
-
-def swarm_plan(fields: Fields, state: State, images: Sequence[Image], bare: Cluster) -> SwarmPlan:
+def swarm_cluster(fields: Fields, state: State, bare: Cluster) -> Cluster:
     """Read the body of a Swarm cluster's creation into a ``bare`` one. Raises ``ApiError``."""
     name = check_cluster_name(fields.require("name"))
     size = fields.integer("size", least=1, most=MOST_NODES)
@@ -69,7 +60,7 @@ def swarm_plan(fields: Fields, state: State, images: Sequence[Image], bare: Clus
             f"There is no RDS instance {databases[0]}: the local cloud has none.",
             404,
         )
-    cluster = replace(
+    return replace(
         bare,
         name=name,
         size=size,
@@ -78,7 +69,6 @@ def swarm_plan(fields: Fields, state: State, images: Sequence[Image], bare: Clus
         vswitch_id=vswitch_id,
         subnet_cidr=subnet,
     )
-    return SwarmPlan(cluster, fields.boolean("need_slb", True), node_request(fields, images))
 
 
 def node_request(fields: Fields, images: Sequence[Image]) -> NodeRequest:

@@ -17,7 +17,7 @@ from ecsmachine.localcloud.container_service.cluster_requests import (
     disk_request,
     kubernetes_cluster,
     node_request,
-    swarm_plan,
+    swarm_cluster,
     workers_wanted,
 )
 from ecsmachine.localcloud.container_service.cluster_work import ClusterWork
@@ -96,9 +96,11 @@ def create_cluster(call: ClusterCall) -> Result:
         call.state.clusters.put(kubernetes_cluster(body, call.state, cluster))
         call.work.launch_without_guests(cluster.id)
         return _accepted(call, cluster.id)
-    swarm = swarm_plan(body, call.state, call.usable_images(region), cluster)
-    call.state.clusters.put(swarm.cluster)
-    call.work.launch(cluster.id, swarm.nodes, balanced=swarm.load_balancer)
+    cluster = swarm_cluster(body, call.state, cluster)
+    balanced = body.boolean("need_slb", True)
+    nodes = node_request(body, call.usable_images(region))
+    call.state.clusters.put(cluster)
+    call.work.launch(cluster.id, nodes, balanced=balanced)
     return _accepted(call, cluster.id)
 
 

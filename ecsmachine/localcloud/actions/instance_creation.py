@@ -101,7 +101,7 @@ def _create_instances(call: Call, amount: int, *, start: bool) -> tuple[list[Ins
     )
     primary, others = interfaces_of_request(parameters)
     networking = replace(call, parameters=with_primary_interface(parameters, primary))
-    place = place_of_request(networking, region)
+    place = place_of_request(networking)
     names = _names(parameters, "InstanceName", amount)
     ids = [new_id("i", region.id) for _ in range(amount)]
     host_names = _host_names(parameters, amount)

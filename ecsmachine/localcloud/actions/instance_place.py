@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from ecsmachine.localcloud.actions.call import Call
 from ecsmachine.localcloud.actions.security_groups import MAX_GROUPS_OF_INSTANCE
-from ecsmachine.localcloud.catalog.regions import Region
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import invalid_parameter, missing_parameter
 from ecsmachine.localcloud.protocol.parameters import Parameters
@@ -24,7 +23,6 @@ _OUTSIDE = Refusal("InvalidPrivateIpAddress")
 class Place:
     """The place of an instance."""
 
-    region: Region
     vswitch: VSwitch
     groups: tuple[SecurityGroup, ...]
 
@@ -61,7 +59,7 @@ def with_primary_interface(parameters: Parameters, primary: Parameters | None) -
     return parameters.with_values({**parameters.values, **values})
 
 
-def place_of_request(call: Call, region: Region) -> Place:
+def place_of_request(call: Call) -> Place:
     """Return where the instances of a request go; raises the refusals of groups and VSwitch."""
     parameters = call.parameters
     several = parameters.listed("SecurityGroupIds")
@@ -76,13 +74,13 @@ def place_of_request(call: Call, region: Region) -> Place:
             "SecurityGroupIds", f"At most {MAX_GROUPS_OF_INSTANCE} security groups are allowed."
         )
     zone_id = parameters.text("ZoneId")
-    if zone_id and all(zone.id != zone_id for zone in region.zones):
+    if zone_id and all(zone.id != zone_id for zone in call.region.zones):
         raise refusals.ZONE_NOT_FOUND()
     vpc_id = call.find(call.state.security_groups, ids[0]).vpc_id
-    vswitch = _vswitch(call, region, vpc_id, zone_id)
+    vswitch = _vswitch(call, vpc_id, zone_id)
     if status_now("Available", "Pending", vswitch.ready_at) != "Available":
         raise refusals.VSWITCH_STATUS()
-    return Place(region, vswitch, groups_of_request(call, ids, vswitch))
+    return Place(vswitch, groups_of_request(call, ids, vswitch))
 
 
 def groups_of_request(
@@ -99,7 +97,7 @@ def groups_of_request(
     return groups
 
 
-def _vswitch(call: Call, region: Region, vpc_id: str, zone_id: str) -> VSwitch:
+def _vswitch(call: Call, vpc_id: str, zone_id: str) -> VSwitch:
     vswitch = call.optional(call.state.vswitches, "VSwitchId")
     if vswitch is not None:
         if zone_id not in ("", vswitch.zone):

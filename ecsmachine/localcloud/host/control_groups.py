@@ -25,6 +25,8 @@ from ecsmachine.localcloud.host.paths import MARK
 from ecsmachine.localcloud.host.programs import run
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 
+_KILL_TIMEOUT_S = 15.0
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -95,8 +97,8 @@ def _groups_in(folder: Path) -> Iterator[str]:
         yield from (entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
 
 
-def _kill_below(folder: Path, timeout_s: float = 15.0) -> None:
-    deadline = time.monotonic() + timeout_s
+def _kill_below(folder: Path) -> None:
+    deadline = time.monotonic() + _KILL_TIMEOUT_S
     while pids := _processes_below(folder):
         for pid in pids:
             with suppress(ProcessLookupError):

@@ -52,14 +52,13 @@ class SignedRequest:
 class Nonces:
     """The nonces that were used; each is remembered for as long as its request could be valid."""
 
-    def __init__(self, lifetime_s: float = 2 * CLOCK_TOLERANCE_S) -> None:
-        self._lifetime_s = lifetime_s
+    def __init__(self) -> None:
         self._used: OrderedDict[tuple[str, str], float] = OrderedDict()
 
     def use(self, access_key_id: str, nonce: str) -> None:
         """Remember the nonce; raises ``SignatureNonceUsed`` if it was used before."""
         now = time.monotonic()
-        while self._used and next(iter(self._used.values())) < now - self._lifetime_s:
+        while self._used and next(iter(self._used.values())) < now - 2 * CLOCK_TOLERANCE_S:
             self._used.popitem(last=False)
         if len(nonce) > _LONGEST_NONCE:
             raise invalid_parameter("SignatureNonce")

@@ -16,10 +16,10 @@ _DEVICE = re.compile(r"/dev/x?vd[b-z]")
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.\-]*[A-Za-z0-9])?")
 
 
-def valid_name(name: str, *, least: int = 2) -> bool:
+def valid_name(name: str) -> bool:
     """Return whether a name has the right length, begins with a letter, and is no URL."""
     return (
-        least <= len(name) <= 128
+        2 <= len(name) <= 128
         and not name.lower().startswith(("http://", "https://"))
         and _NAME.fullmatch(name) is not None
     )

@@ -312,13 +312,13 @@ class NspawnGuests:
         """Return what the host lacks for this many more guests."""
         return shortage(number, self._needs)
 
-    def stop_all(self, *, force: bool = False) -> list[str]:
+    def stop_all(self) -> list[str]:
         """Stop all guests, several at once; return the ids of those that ran."""
         ran = sorted(self.running())
         folders = self._paths.instances
         known = sorted(p.name for p in folders.iterdir()) if folders.is_dir() else []
         with ThreadPoolExecutor(max_workers=16) as pool:
-            list(pool.map(lambda name: self.stop(name, force=force), known))
+            list(pool.map(lambda name: self.stop(name, force=False), known))
         self._groups.remove_all()
         return ran
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ecsmachine.localcloud.actions.call import Action, Answer, Call
+from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.catalog.listener_settings import (
     OF_EVERY_PROTOCOL,
     SETTINGS,
@@ -24,73 +24,60 @@ from ecsmachine.localcloud.work.balancing import backends_of, place_of
 MAX_LISTENERS = 50
 
 
-def create_listener(protocol: str) -> Action:
-    """Return CreateLoadBalancerTCPListener, or that of another protocol; it is stopped first."""
-
-    def create(call: Call) -> None:
-        balancer = call.required(call.state.load_balancers, "LoadBalancerId")
-        parameters = call.parameters
-        port = _port_of_request(parameters)
-        if any(
-            item.port == port and _share_a_port(item.protocol, protocol)
-            for item in balancer.in_order()
-        ):
-            raise refusals.of("ListenerAlreadyExists")
-        if len(balancer.listeners) >= MAX_LISTENERS:
-            raise ApiError("TooManyListeners", "The quota of listeners is exceeded.")
-        for setting in SETTINGS[protocol]:
-            if setting.needed:
-                parameters.require(setting.name)
-        _check_sticky(parameters)
-        values = _setting_values(parameters, protocol, {})
-        group_id = _server_group_of_request(call, balancer)
-        backend_port = 0 if group_id else _backend_port(parameters)
-        listener = Listener(port, protocol, "stopped", backend_port, group_id, values)
-        tags = tagging.tags_of_request(parameters)
-        tagging.put_tags(call.state, "listener", balancer.id_of(listener), balancer.region, tags)
-        _keep_listeners(call, balancer, (*balancer.listeners, listener))
-
-    return create
+def create(call: Call, protocol: str) -> None:
+    """CreateLoadBalancerTCPListener, or that of another protocol: it is stopped first."""
+    balancer = call.required(call.state.load_balancers, "LoadBalancerId")
+    parameters = call.parameters
+    port = _port_of_request(parameters)
+    if any(
+        item.port == port and _share_a_port(item.protocol, protocol) for item in balancer.in_order()
+    ):
+        raise refusals.of("ListenerAlreadyExists")
+    if len(balancer.listeners) >= MAX_LISTENERS:
+        raise ApiError("TooManyListeners", "The quota of listeners is exceeded.")
+    for setting in SETTINGS[protocol]:
+        if setting.needed:
+            parameters.require(setting.name)
+    _check_sticky(parameters)
+    values = _setting_values(parameters, protocol, {})
+    group_id = _server_group_of_request(call, balancer)
+    backend_port = 0 if group_id else _backend_port(parameters)
+    listener = Listener(port, protocol, "stopped", backend_port, group_id, values)
+    tags = tagging.tags_of_request(parameters)
+    tagging.put_tags(call.state, "listener", balancer.id_of(listener), balancer.region, tags)
+    _keep_listeners(call, balancer, (*balancer.listeners, listener))
 
 
-def set_listener(protocol: str) -> Action:
-    """Return SetLoadBalancerTCPListenerAttribute, or that of another protocol.
+def change(call: Call, protocol: str) -> None:
+    """SetLoadBalancerTCPListenerAttribute, or that of another protocol.
 
     Missing parameters stay unchanged. ``VServerGroup`` on or off selects the servers.
     """
-
-    def change(call: Call) -> None:
-        balancer, listener = _listener_of_request(call, protocol)
-        parameters = call.parameters
-        switch = parameters.choice("VServerGroup", ("on", "off"))
-        group_id = _server_group_of_request(call, balancer) or listener.server_group_id
-        if switch == "on":
-            group_id = group_id or parameters.require("VServerGroupId")
-        changed = replace(
-            listener,
-            settings=_setting_values(parameters, protocol, listener.settings),
-            server_group_id="" if switch == "off" else group_id,
-        )
-        _replace_listener(call, balancer, listener, changed)
-
-    return change
+    balancer, listener = _listener_of_request(call, protocol)
+    parameters = call.parameters
+    switch = parameters.choice("VServerGroup", ("on", "off"))
+    group_id = _server_group_of_request(call, balancer) or listener.server_group_id
+    if switch == "on":
+        group_id = group_id or parameters.require("VServerGroupId")
+    changed = replace(
+        listener,
+        settings=_setting_values(parameters, protocol, listener.settings),
+        server_group_id="" if switch == "off" else group_id,
+    )
+    _replace_listener(call, balancer, listener, changed)
 
 
-def describe_listener(protocol: str) -> Action:
-    """Return DescribeLoadBalancerTCPListenerAttribute, or that of another protocol."""
-
-    def describe(call: Call) -> Answer:
-        balancer, listener = _listener_of_request(call, protocol)
-        return {
-            **_general_view(balancer, listener),
-            **_told_settings(listener),
-            **_protocol_view(protocol),
-            "SecurityStatus": "on",
-            "AclIds": {"AclId": []},
-            "Tags": tagging.ecs_tags(_tags(call, balancer, listener)),
-        }
-
-    return describe
+def describe(call: Call, protocol: str) -> Answer:
+    """DescribeLoadBalancerTCPListenerAttribute, or that of another protocol."""
+    balancer, listener = _listener_of_request(call, protocol)
+    return {
+        **_general_view(balancer, listener),
+        **_told_settings(listener),
+        **_protocol_view(protocol),
+        "SecurityStatus": "on",
+        "AclIds": {"AclId": []},
+        "Tags": tagging.ecs_tags(_tags(call, balancer, listener)),
+    }
 
 
 def describe_load_balancer_listeners(call: Call) -> Answer:

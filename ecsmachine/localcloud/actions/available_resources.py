@@ -33,8 +33,8 @@ _BALANCER_ADDRESSES = ("vpc", "classic_internet", "classic_intranet")
 def describe_slb_available_resource(call: Call) -> Answer:
     """DescribeAvailableResource of SLB: pairs of zones, and the addresses balancers have there."""
     parameters = call.parameters
-    version = parameters.choice("AddressIPVersion", ("ipv4", "ipv6"))
-    asked = parameters.choice("AddressType", _BALANCER_ADDRESSES)
+    version = parameters.choice("AddressIPVersion", ("", "ipv4", "ipv6"))
+    asked = parameters.choice("AddressType", ("", *_BALANCER_ADDRESSES))
     kinds = [kind for kind in _BALANCER_ADDRESSES[:2] if asked in ("", kind) and version != "ipv6"]
     zones = call.region.zones
     pairs = [(one.id, other.id) for one in zones for other in zones if one != other]
@@ -71,7 +71,7 @@ def describe_available_resource(call: Call) -> Answer:
     # Terraform's provider writes it Vpc.
     network = parameters.choice(
         "NetworkCategory",
-        ("vpc", "classic"),
+        ("", "vpc", "classic"),
         error=refusals.of("Invalid.NetworkCategory"),
         spelled=str.lower,
     )

@@ -62,8 +62,8 @@ def create_image(call: Call) -> Answer:
             created=timestamp(),
             resource_group_id=parameters.text("ResourceGroupId"),
             data_disks=data_disks,
-            boot_mode=parameters.choice("BootMode", BOOT_MODES),
-            imds_support=parameters.choice("Features.ImdsSupport", ("v1", "v2")),
+            boot_mode=parameters.choice("BootMode", ("", *BOOT_MODES)),
+            imds_support=parameters.choice("Features.ImdsSupport", ("", "v1", "v2")),
         )
     )
     put_tags(call.state, "image", image.id, region.id, tags)
@@ -75,10 +75,10 @@ def modify_image_attribute(call: Call) -> None:
     parameters = call.parameters
     image = call.required(call.state.custom_images, "ImageId")
     name, description, family = _texts_of_request(call)
-    imds = parameters.choice("Features.ImdsSupport", ("v1", "v2"))
+    imds = parameters.choice("Features.ImdsSupport", ("", "v1", "v2"))
     if imds == "v1" and image.imds_support != "v1":
         raise invalid_parameter("Features.ImdsSupport", "It cannot be changed from v2 to v1.")
-    status = parameters.choice("Status", ("Available", "Deprecated"))
+    status = parameters.choice("Status", ("", "Available", "Deprecated"))
     if status == "Deprecated" and image.shared_with:
         raise refusals.of("InvalidOperation.ImageShared")
     _check_free(call, "" if name == image.name else name, image.region)

@@ -105,10 +105,10 @@ def modify_instance_spec(call: Call) -> Answer:
     instance = call.required(call.state.instances, "InstanceId")
     changes = _bandwidths(call)
     disks = attached_disks(call.state, instance.id)
-    category = parameters.choice("SystemDisk.Category", ("cloud_efficiency", "cloud_ssd"))
+    category = parameters.choice("SystemDisk.Category", ("", "cloud_efficiency", "cloud_ssd"))
     if category:
         disks = [replace(disk, category=category) for disk in disks[:1]] + disks[1:]
-    direction = parameters.choice("OperatorType", ("upgrade", "downgrade"))
+    direction = parameters.choice("OperatorType", ("", "upgrade", "downgrade"))
     if parameters.given("InstanceType"):
         kind = find_instance_type(parameters.text("InstanceType"))
         if kind is None:

@@ -252,7 +252,7 @@ def modify_instance_auto_renew_attribute(call: Call) -> None:
     parameters = call.parameters
     parameters.require("InstanceId")
     ids = parameters.separated("InstanceId")
-    status = parameters.choice("RenewalStatus", ("AutoRenewal", "Normal", "NotRenewal"))
+    status = parameters.choice("RenewalStatus", ("", "AutoRenewal", "Normal", "NotRenewal"))
     renew = status == "AutoRenewal" if status else parameters.boolean("AutoRenew")
     unit = parameters.choice("PeriodUnit", ("Month", "Week", "Year"), "Month")
     period = renewal_period(parameters, "Duration", unit)

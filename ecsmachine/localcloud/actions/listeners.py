@@ -55,7 +55,7 @@ def change(call: Call, protocol: str) -> None:
     """
     balancer, listener = _listener_of_request(call, protocol)
     parameters = call.parameters
-    switch = parameters.choice("VServerGroup", ("on", "off"))
+    switch = parameters.choice("VServerGroup", ("", "on", "off"))
     group_id = _server_group_of_request(call, balancer) or listener.server_group_id
     if switch == "on":
         group_id = group_id or parameters.require("VServerGroupId")
@@ -85,7 +85,7 @@ def describe_load_balancer_listeners(call: Call) -> Answer:
     region = call.region
     parameters = call.parameters
     ids = parameters.listed("LoadBalancerId", most=10)
-    protocol = parameters.choice("ListenerProtocol", tuple(SETTINGS))
+    protocol = parameters.choice("ListenerProtocol", ("", *SETTINGS))
     port = parameters.integer("ListenerPort", 0, least=1, most=65535)
     description = parameters.text("Description")
     tags = tagging.tag_filter(parameters)
@@ -116,7 +116,7 @@ def describe_health_status(call: Call) -> Answer:
     Where nothing is carried nothing is probed: a server is normal while its instance runs.
     """
     balancer = call.required(call.state.load_balancers, "LoadBalancerId")
-    protocol = call.parameters.choice("ListenerProtocol", tuple(SETTINGS))
+    protocol = call.parameters.choice("ListenerProtocol", ("", *SETTINGS))
     port = call.parameters.integer("ListenerPort", 0, least=1, most=65535)
     return {
         "BackendServers": {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Literal, TypeVar, overload
+from typing import TypeVar
 
 from ecsmachine.localcloud.protocol import clock
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
@@ -123,43 +123,22 @@ class Parameters:
             raise invalid_parameter(self.name(name))
         return text == "true"
 
-    @overload
     def choice(
         self,
         name: str,
         choices: tuple[C, ...],
-        default: C,
+        default: C | None = None,
         *,
         error: ApiError | None = None,
         spelled: Callable[[str], str] = str,
-    ) -> C: ...
-
-    @overload
-    def choice(
-        self,
-        name: str,
-        choices: tuple[C, ...],
-        *,
-        error: ApiError | None = None,
-        spelled: Callable[[str], str] = str,
-    ) -> C | Literal[""]: ...
-
-    def choice(
-        self,
-        name: str,
-        choices: tuple[C, ...],
-        default: C | Literal[""] = "",
-        *,
-        error: ApiError | None = None,
-        spelled: Callable[[str], str] = str,
-    ) -> C | Literal[""]:
+    ) -> C:
         """Return one of ``choices``, whose case of letters counts.
 
-        ``spelled`` gives the value the spelling of the choices. Raises ``error`` (or
-        ``InvalidParameter``) for another value.
+        Without a value it is ``default``, or the first of them. ``spelled`` gives the value the
+        spelling of the choices. Raises ``error`` (or ``InvalidParameter``) for another value.
         """
         if not self.given(name):
-            return default
+            return choices[0] if default is None else default
         for choice in choices:
             if choice == spelled(self.text(name)):
                 return choice
@@ -175,7 +154,7 @@ class Parameters:
     ) -> C:
         """Return one of ``choices``; without a value, raise ``MissingParameter``."""
         self.require(name)
-        return self.choice(name, choices, choices[0], error=error, spelled=spelled)
+        return self.choice(name, choices, error=error, spelled=spelled)
 
     def time(self, name: str) -> float | None:
         """Return a time in seconds since 1970, or None; raises ``InvalidParameter``."""

@@ -92,16 +92,7 @@ class CloudView:
         with self._lock:
             rows = self._rows()
         told: dict[str, Any] = {}
-        resources: dict[str, dict[str, Any]] = {}
-        for kind, now in rows.items():
-            before = look.rows.get(kind, {})
-            changed: dict[str, Any] = {
-                key: _shown(row) for key, row in now.items() if before.get(key) is not row
-            }
-            changed.update(dict.fromkeys(before.keys() - now.keys()))
-            if changed:
-                resources[kind] = changed
-        if resources:
+        if resources := _differences(look.rows, rows):
             told["resources"] = resources
         number, requests = self._log.latest(look.number, most)
         if number > look.number:
@@ -175,12 +166,8 @@ class CloudView:
             return
         with self._lock:
             before, self._seen = self._seen, self._rows()
-            for kind, rows in self._seen.items():
-                old = before[kind]
-                # Values are replaced, never changed: the same one has not changed.
-                changed = [key for key, row in rows.items() if old.get(key) is not row]
-                for key in [*changed, *(key for key in old if key not in rows)]:
-                    value = _shown(rows[key]) if key in rows else None
+            for kind, changed in _differences(before, self._seen).items():
+                for key, value in changed.items():
                     self._send(Event("resource", {"kind": kind, "id": key, "value": value}))
 
     def _send(self, event: Event | None) -> None:
@@ -196,6 +183,21 @@ def _add_or_lose(queue: asyncio.Queue[Event | None], event: Event | None) -> Non
             queue.get_nowait()
         queue.put_nowait(Event("lost", {}))
     queue.put_nowait(event)
+
+
+def _differences(
+    before: Mapping[str, Mapping[str, Any]], now: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Return what was made or changed, by kind and id; None stands for what was removed."""
+    found: dict[str, dict[str, Any]] = {}
+    for kind, rows in now.items():
+        old = before.get(kind, {})
+        # Values are replaced, never changed: the same one has not changed.
+        changed = {key: _shown(row) for key, row in rows.items() if old.get(key) is not row}
+        changed |= {key: None for key in old if key not in rows}
+        if changed:
+            found[kind] = changed
+    return found
 
 
 def _shown(value: Any) -> Any:

@@ -67,7 +67,7 @@ def create_disk(call: Call) -> Answer:
     category = parameters.text("DiskCategory", "cloud_essd" if instance else "cloud")
     if category not in disk_categories.CATEGORIES:
         raise refusals.not_supported("DiskCategory")
-    level = performance_level(parameters, category, refusals.malformed("PerformanceLevel"))
+    level = performance_level(parameters, category)
     limits = disk_categories.CATEGORIES[category]
     if snapshot is None:
         parameters.require("Size")
@@ -232,7 +232,7 @@ def modify_disk_spec(call: Call) -> Answer:
     category = parameters.text("DiskCategory", disk.category)
     if category not in disk_categories.CATEGORIES or "cloud" in (category, disk.category):
         raise refusals.not_supported("DiskCategory")
-    level = performance_level(parameters, category, refusals.malformed("PerformanceLevel"))
+    level = performance_level(parameters, category)
     iops = disk.provisioned_iops if category == disk.category else 0
     if parameters.given("ProvisionedIops"):
         iops = provisioned_iops(parameters, category, disk.size_gib)

@@ -11,7 +11,7 @@ from ecsmachine.localcloud.catalog.images import Image, ImageDisk
 from ecsmachine.localcloud.catalog.instance_types import InstanceType
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
-from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
+from ecsmachine.localcloud.protocol.errors import invalid_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import (
     checked_description,
@@ -89,7 +89,7 @@ def system_disk_of_request(
     )
     if size < image.size_gib:
         raise refusals.of("InvalidSystemDiskSize.LessThanImageSize")
-    level = performance_level(request, category, refusals.malformed("PerformanceLevel"))
+    level = performance_level(request, category)
     if size < disk_categories.PERFORMANCE_LEVELS.get(level, 0):
         raise size_error
     return DiskRequest(
@@ -130,7 +130,7 @@ def _data_disk(
         snapshot = call.find(call.state.snapshots, brought.snapshot_id)
     category = _category(request, supported, "DataDiskCategory")
     limits = disk_categories.CATEGORIES[category]
-    level = performance_level(request, category, refusals.malformed("PerformanceLevel"))
+    level = performance_level(request, category)
     least = max(limits.data_min, disk_categories.PERFORMANCE_LEVELS.get(level, 0))
     size_error = refusals.of("InvalidDataDiskSize.ValueNotSupported")
     if snapshot is None and not request.given("Size"):
@@ -182,8 +182,8 @@ def _category(request: Parameters, supported: tuple[str, ...], name: str) -> str
     return category
 
 
-def performance_level(request: Parameters, category: str, error: ApiError) -> str:
-    """Return the requested level, or the default; raises ``error`` for an unknown one.
+def performance_level(request: Parameters, category: str) -> str:
+    """Return the requested level, or the default; raises the refusal of an unknown one.
 
     Only ESSDs have any: ``InvalidParameter`` for others.
     """
@@ -193,7 +193,7 @@ def performance_level(request: Parameters, category: str, error: ApiError) -> st
             raise invalid_parameter(request.name("PerformanceLevel"))
         return ""
     if level and level not in disk_categories.PERFORMANCE_LEVELS:
-        raise error
+        raise refusals.malformed("PerformanceLevel")
     return level or "PL1"
 
 

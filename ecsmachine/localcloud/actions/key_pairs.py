@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -89,30 +90,22 @@ def detach_key_pair(call: Call) -> Answer:
     return _each_instance(call, pair.name, detach)
 
 
-def _each_instance(call: Call, name: str, work: Any) -> Answer:
+def _each_instance(call: Call, name: str, work: Callable[[Instance], None]) -> Answer:
     results = []
     for instance_id in _listed(call, "InstanceIds", most=50):
+        result = {
+            "InstanceId": instance_id,
+            "Success": "true",
+            "Code": "200",
+            "Message": "successful",
+        }
         try:
             instance = call.find(call.state.instances, instance_id)
             check_status(instance, "Running", "Stopped")
             work(instance)
-            results.append(
-                {
-                    "InstanceId": instance_id,
-                    "Success": "true",
-                    "Code": "200",
-                    "Message": "successful",
-                }
-            )
         except ApiError as error:
-            results.append(
-                {
-                    "InstanceId": instance_id,
-                    "Success": "false",
-                    "Code": error.code,
-                    "Message": error.message,
-                }
-            )
+            result.update(Success="false", Code=error.code, Message=error.message)
+        results.append(result)
     return {
         "KeyPairName": name,
         "TotalCount": str(len(results)),

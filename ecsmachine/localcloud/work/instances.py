@@ -76,12 +76,7 @@ class InstanceWork:
     def start(self, instance_id: str) -> None:
         """Boot the guest of a Starting instance; one that cannot be started is Stopped."""
         stopped = self._is_stopped(instance_id)
-        self._begin(
-            "making a system disk of",
-            instance_id,
-            lambda: self._make_system_disk(instance_id, None),
-            stopped,
-        )
+        self.make_system_disk(instance_id, None, stopped)
         self._begin_login(instance_id)
         self._begin("starting", instance_id, lambda: self._start(instance_id), stopped)
 
@@ -97,8 +92,10 @@ class InstanceWork:
             lambda _: self._change(instance_id, status="Running", start_next=False),
         )
 
-    def make_system_disk(self, instance_id: str, password: str | None) -> None:
-        """Give a Stopped instance that has ``new_system_disk`` one, made from its image.
+    def make_system_disk(
+        self, instance_id: str, password: str | None, failed: Failed = unchanged
+    ) -> None:
+        """Give an instance that has ``new_system_disk`` one, made from its image.
 
         If that fails it keeps ``new_system_disk``: its next start tries again.
         """
@@ -106,7 +103,7 @@ class InstanceWork:
             "making a system disk of",
             instance_id,
             lambda: self._make_system_disk(instance_id, password),
-            unchanged,
+            failed,
         )
 
     def remake(self, instance: Instance, password: str) -> None:

@@ -43,7 +43,7 @@ _ENDING = frozenset(("KILL", "TERM", "INT", "QUIT", "ABRT", "9", "15", "2", "3",
 class Applications:
     """The projects of a cluster, and its volumes. Safe to use from several threads.
 
-    ``deployment`` and ``balance`` are as in :class:`ProjectWork`. ``domain`` is the cluster's own,
+    ``deployed`` and ``balance`` are as in :class:`ProjectWork`. ``domain`` is the cluster's own,
     which names without a dot are routed below.
     """
 
@@ -51,7 +51,7 @@ class Applications:
         self,
         state: State,
         cluster_id: str,
-        deployment: Callable[[Callable[[str], None]], Deployment],
+        deployed: Callable[[Callable[[str], None]], Deployment],
         domain: str,
         supervisor: Supervisor,
         threads: Threads,
@@ -61,7 +61,7 @@ class Applications:
         self._domain = domain
         self._projects = Projects(state, cluster_id)
         self._work = ProjectWork(
-            cluster_id, self._projects, deployment, supervisor, threads, probes, balance
+            cluster_id, self._projects, deployed, supervisor, threads, probes, balance
         )
         self.volumes = Volumes(state, cluster_id, self._work)
         self.recover = self._work.recover

@@ -62,6 +62,7 @@ class Placed:
         return int(text) if text.isdecimal() else 0
 
 
+@dataclass(eq=False, repr=False)
 class Deployment:
     """The engines of a cluster's nodes by address.
 
@@ -71,26 +72,14 @@ class Deployment:
     waits until the next look.
     """
 
-    def __init__(
-        self,
-        cluster_id: str,
-        engines: Mapping[str, Engine],
-        values: Mapping[str, NodeValues],
-        threads: Threads,
-        *,
-        silent: bool = False,
-        healthy: Callable[[str], None] = lambda _: None,
-        missed: Callable[[], None] = lambda: None,
-        pause: Pause = time.sleep,
-    ) -> None:
-        self._cluster_id = cluster_id
-        self._engines = dict(engines)
-        self._values = values
-        self._silent = silent
-        self._threads = threads
-        self._healthy = healthy
-        self._missed = missed
-        self._pause = pause
+    cluster_id: str
+    engines: Mapping[str, Engine]
+    values: Mapping[str, NodeValues]
+    threads: Threads
+    silent: bool = False
+    healthy: Callable[[str], None] = lambda _: None
+    missed: Callable[[], None] = lambda: None
+    pause: Pause = time.sleep
 
     def look(self, project: str = "") -> list[Placed]:
         """Return the containers on all nodes that answer, by service and number."""
@@ -123,12 +112,12 @@ class Deployment:
             number = wanted_number(release, service)
             surplus = _last_first(current)[: max(0, len(current) - number)]
             wanted = [""] * max(0, number - len(current))
-            if service.placement.stays and self._silent:
+            if service.placement.stays and self.silent:
                 wanted = []
         self._remove(surplus, volumes=False)
         still = [p for p in current if p not in surplus and not p.container.running]
         for placed in still:
-            self._engines[placed.node].start(placed.container.id)
+            self.engines[placed.node].start(placed.container.id)
         self._wait_healthy(project, service, [placed.container.id for placed in still])
         at_once = service.own.parallelism
         for nodes in (wanted[n : n + at_once] for n in range(0, len(wanted), at_once)):
@@ -142,12 +131,12 @@ class Deployment:
     def stop(self, placed: Iterable[Placed], wait_s: int | None) -> None:
         """Stop containers that run, side by side."""
         running = [p for p in placed if p.container.status in ("running", "restarting", "paused")]
-        self._each(running, lambda p: self._engines[p.node].stop(p.container.id, wait_s))
+        self._each(running, lambda p: self.engines[p.node].stop(p.container.id, wait_s))
 
     def kill(self, placed: Iterable[Placed], signal: str) -> None:
         """Send a signal to containers that run."""
         running = [p for p in placed if p.container.running]
-        self._each(running, lambda p: self._engines[p.node].kill(p.container.id, signal))
+        self._each(running, lambda p: self.engines[p.node].kill(p.container.id, signal))
 
     def remove(self, project: str, chosen: Callable[[Placed], bool], *, volumes: bool) -> None:
         """Remove a project's containers that are chosen."""
@@ -159,22 +148,22 @@ class Deployment:
         """Remove containers of other projects than these, other networks and other volumes: nodes
         were silent when their projects went. One that is refused is not in the way of the rest.
         """
-        own = {CLUSTER: self._cluster_id}
+        own = {CLUSTER: self.cluster_id}
         removals = [
-            partial(self._engines[placed.node].remove, placed.container.id, volumes=False)
+            partial(self.engines[placed.node].remove, placed.container.id, volumes=False)
             for placed in self.look()
             if placed.project not in projects
         ]
-        failures = self._threads.map(_failure, removals)
+        failures = self.threads.map(_failure, removals)
         removals = [
             partial(engine.remove_volume, name)
-            for engine in self._engines.values()
+            for engine in self.engines.values()
             for name in engine.volumes(own)
             if name not in volumes
         ]
         manager = self._manager
         removals += [
-            partial(manager.remove_network, name, silent=self._silent)
+            partial(manager.remove_network, name, silent=self.silent)
             for name in manager.networks(own)
             if name not in networks
         ]
@@ -190,7 +179,7 @@ class Deployment:
 
     def engine(self, node: str) -> Engine:
         """Return the engine of a node."""
-        return self._engines[node]
+        return self.engines[node]
 
     def make_network(self, project: Project, network: Network) -> None:
         """Make a network of a project."""
@@ -202,14 +191,14 @@ class Deployment:
         try:
             for name in self._manager.networks(self._labels(project)):
                 if name not in kept:
-                    self._manager.remove_network(name, silent=self._silent)
+                    self._manager.remove_network(name, silent=self.silent)
         except EngineError:
-            if not self._silent:
+            if not self.silent:
                 raise
 
     def make_volume(self, volume: Volume) -> None:
         """Make a volume on every node that has it not."""
-        labels = self._labels(volume.project) if volume.project else {CLUSTER: self._cluster_id}
+        labels = self._labels(volume.project) if volume.project else {CLUSTER: self.cluster_id}
         labels = {**volume.labels, **labels}
         self._on_each(lambda engine: engine.create_volume(volume, labels))
 
@@ -219,7 +208,7 @@ class Deployment:
 
     @property
     def _manager(self) -> Engine:
-        for engine in self._engines.values():
+        for engine in self.engines.values():
             with suppress(EngineError):
                 if engine.manages():
                     return engine
@@ -227,18 +216,18 @@ class Deployment:
 
     def _look(self, project: str) -> tuple[list[Placed], list[str]]:
         """Return the containers, and the nodes that answer. Raises if none does."""
-        labels = self._labels(project) if project else {CLUSTER: self._cluster_id}
+        labels = self._labels(project) if project else {CLUSTER: self.cluster_id}
         failures: list[EngineError] = []
 
         def ask(node: str) -> list[Placed] | None:
             try:
-                return [Placed(node, c) for c in self._engines[node].containers(labels)]
+                return [Placed(node, c) for c in self.engines[node].containers(labels)]
             except EngineError as error:
                 failures.append(error)
                 self._note_miss()
                 return None
 
-        parts = list(zip(self._engines, self._threads.map(ask, self._engines), strict=True))
+        parts = list(zip(self.engines, self.threads.map(ask, self.engines), strict=True))
         answering = [node for node, part in parts if part is not None]
         if failures and not answering:
             raise failures[0]
@@ -260,7 +249,7 @@ class Deployment:
         there, answering = self._look("")
         free = [p for p in there if p not in replaced]
         node = node or self._choose(project, service, free, answering)
-        engine = self._engines[node]
+        engine = self.engines[node]
         engine.pull(service.image, newest=newest)
         numbers = {
             p.number for p in free if p.project == project.name and p.service == service.name
@@ -298,16 +287,16 @@ class Deployment:
                 if placed is None or placed.container.status in ("exited", "dead"):
                     code = "" if placed is None else f" (exit code {placed.container.exit_code})"
                     raise EngineError(f"A container of {service.name} does not keep running{code}.")
-                passed = self._engines[placed.node].passes(placed.container, probe)
+                passed = self.engines[placed.node].passes(placed.container, probe)
                 if passed:
-                    self._healthy(container_id)
+                    self.healthy(container_id)
                     waiting.remove(container_id)
                 elif time.monotonic() > deadline or (probe.command and passed is False):
                     raise EngineError(
                         f"{placed.container.name} is not healthy: its probe {probe} fails."
                     )
             if waiting:
-                self._pause(_HEALTH_POLL_S)
+                self.pause(_HEALTH_POLL_S)
 
     def _fitting(
         self, project: Project, service: Service, there: Sequence[Placed], answering: Sequence[str]
@@ -327,10 +316,10 @@ class Deployment:
             candidates.append(
                 Candidate(
                     node,
-                    self._values.get(node, {}),
+                    self.values.get(node, {}),
                     services={p.service for p in own if p.project == project.name},
                     containers={name for p in own for name in (p.container.name, p.container.id)},
-                    images=self._engines[node].images() if by_image else (),
+                    images=self.engines[node].images() if by_image else (),
                     labels=labels,
                 )
             )
@@ -363,7 +352,7 @@ class Deployment:
 
     def _on_each(self, work: Callable[[Engine], None]) -> None:
         """Do something on every node, later on one that does not answer."""
-        for engine in self._engines.values():
+        for engine in self.engines.values():
             try:
                 work(engine)
             except EngineError as error:
@@ -373,17 +362,17 @@ class Deployment:
 
     def _note_miss(self) -> None:
         """Note that a node does not answer."""
-        self._silent = True
-        self._missed()
+        self.silent = True
+        self.missed()
 
     def _remove(self, placed: Iterable[Placed], *, volumes: bool) -> None:
-        self._each(placed, lambda p: self._engines[p.node].remove(p.container.id, volumes=volumes))
+        self._each(placed, lambda p: self.engines[p.node].remove(p.container.id, volumes=volumes))
 
     def _each(self, placed: Iterable[Placed], work: Callable[[Placed], None]) -> None:
-        self._threads.map(work, placed)
+        self.threads.map(work, placed)
 
     def _labels(self, project: str) -> dict[str, str]:
-        return {CLUSTER: self._cluster_id, PROJECT: project}
+        return {CLUSTER: self.cluster_id, PROJECT: project}
 
 
 def _last_first(placed: Sequence[Placed]) -> list[Placed]:

@@ -10,7 +10,7 @@ from asyncio import Task
 from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from ecsmachine.compose.labels import Probe
@@ -39,36 +39,30 @@ from ecsmachine.localcloud.work.supervisor import (
 Balance = Callable[[Iterable[tuple[Project, Release, Service]], Iterable[Placed]], dict[str, str]]
 
 
+@dataclass(eq=False, repr=False)
 class ProjectWork:
     """Brings a cluster's containers to the wanted state of its projects. Thread-safe.
 
-    ``deployment`` returns the present nodes of the cluster; its argument is called for each healthy
+    ``deployed`` returns the present nodes of the cluster; its argument is called for each healthy
     container. ``balance`` points load balancers to the existing containers, and returns the
     problems by project; it is called on the event loop.
     """
 
-    def __init__(
-        self,
-        cluster_id: str,
-        projects: Projects,
-        deployment: Callable[[Callable[[str], None]], Deployment],
-        supervisor: Supervisor,
-        threads: Threads,
-        probes: Threads,
-        balance: Balance,
-    ) -> None:
-        self._balance = balance
-        self._cluster_id = cluster_id
-        self._projects = projects
-        self._deployed = deployment
-        self._supervisor = supervisor
-        self._threads = threads
-        self._health = HealthWatch(self._watched, probes)
+    cluster_id: str
+    projects: Projects
+    deployed: Callable[[Callable[[str], None]], Deployment]
+    supervisor: Supervisor
+    threads: Threads
+    probes: Threads
+    balance: Balance
+
+    def __post_init__(self) -> None:
+        self._health = HealthWatch(self._watched, self.probes)
 
     def recover(self, *, everything: bool) -> None:
         """Finish the work of the last server; ``everything``: the engines have forgotten
         everything."""
-        for project in self._projects.all():
+        for project in self.projects.all():
             if project.moving == "deleting":
                 self.begin(project.name, "deleting", lambda p: self.delete(p, volumes=False))
             elif project.moving or everything:
@@ -83,14 +77,14 @@ class ProjectWork:
         that others need. Return whether everything is as wanted; if not, try again.
         """
         try:
-            unsettled = await self._threads.run(self._unsettled, restart)
+            unsettled = await self.threads.run(self._unsettled, restart)
         except EngineError:  # no node answers
             return False
-        what = f"removing the remains of deleted projects of {self._cluster_id}"
+        what = f"removing the remains of deleted projects of {self.cluster_id}"
         begun = [self._begin(what, self._remove_strays, unchanged)]
         for project in unsettled:
             with suppress(ApiError):  # it has been removed
-                if not self._projects.find(project.name).moving:
+                if not self.projects.find(project.name).moving:
                     begun.append(self.begin(project.name, "updating", self.settle))
         return await ended(*begun) and not any(project.moving for project in unsettled)
 
@@ -98,13 +92,13 @@ class ProjectWork:
 
     def begin(self, name: str, moving: Moving, work: Callable[[Project], None]) -> Future[None]:
         """Begin work on a project, which is ``moving`` until the work has ended or failed."""
-        self._projects.change(name, moving=moving, failure="")
+        self.projects.change(name, moving=moving, failure="")
 
         def do() -> None:
-            work(self._projects.find(name))
+            work(self.projects.find(name))
 
         what = f"{moving} project {name}"
-        return self._begin(what, do, partial(self._projects.end_work, name), of=name)
+        return self._begin(what, do, partial(self.projects.end_work, name), of=name)
 
     def run_in_turn(self, what: str, work: Callable[[], None]) -> None:
         """Do other work in its turn; returns when it is done. Raises as :func:`finish`."""
@@ -115,28 +109,26 @@ class ProjectWork:
     ) -> Future[None]:
         async def in_thread() -> None:
             try:
-                await self._threads.run(work)
+                await self.threads.run(work)
             finally:
                 problems = await self._lead_to_services()
             if of in problems:
                 raise EngineError(problems[of])
             if of:
-                self._projects.end_work(of)
+                self.projects.end_work(of)
 
-        return self._supervisor.begin(
-            f"applications of {self._cluster_id}", what, in_thread, failed
-        )
+        return self.supervisor.begin(f"applications of {self.cluster_id}", what, in_thread, failed)
 
     async def _lead_to_services(self) -> dict[str, str]:
         """Let load balancers lead to the containers that there are now."""
-        services = list(self._projects.services())
+        services = list(self.projects.services())
         placed = []
         if any(service.own.fronts for _, _, service in services):
             try:
-                placed = await self._threads.run(self.deployment().look)
+                placed = await self.threads.run(self.deployment().look)
             except EngineError:  # no node answers: all stays as it was
                 return {}
-        return self._balance(services, placed)
+        return self.balance(services, placed)
 
     def settle(self, project: Project, *, fresh: bool = False) -> None:
         """Bring all services of a project to their wanted state; remove all others."""
@@ -144,8 +136,8 @@ class ProjectWork:
         networks = networks_of(project)
         for network in networks.values():
             deployment.make_network(project, network)
-        self._projects.declare_volumes(project)
-        for volume in self._projects.volumes():
+        self.projects.declare_volumes(project)
+        for volume in self.projects.volumes():
             if volume.project in ("", project.name):
                 deployment.make_volume(volume)
         wanted = set()
@@ -169,10 +161,10 @@ class ProjectWork:
         except ClosingError:
             raise
         except Exception:
-            self._projects.change(project.name, releases=(before,))
-            self._supervisor.attempt(
+            self.projects.change(project.name, releases=(before,))
+            self.supervisor.attempt(
                 f"going back to version {before.version} of project {project.name}",
-                lambda: self.settle(self._projects.find(project.name)),
+                lambda: self.settle(self.projects.find(project.name)),
             )
             raise
 
@@ -181,19 +173,19 @@ class ProjectWork:
         deployment = self.deployment()
         deployment.remove(project.name, lambda _: True, volumes=volumes)
         deployment.remove_networks(project.name)
-        for volume in self._projects.volumes() if volumes else ():
+        for volume in self.projects.volumes() if volumes else ():
             if volume.project == project.name:
                 deployment.remove_volume(volume.name)
-                self._projects.forget_volume(volume)
-        self._projects.remove(project)
+                self.projects.forget_volume(volume)
+        self.projects.remove(project)
 
     def _remove_strays(self) -> None:
         """Remove from the nodes what belongs to no project that there is."""
-        projects = self._projects.all()
+        projects = self.projects.all()
         self.deployment().remove_strays(
             {project.name for project in projects},
             {name for project in projects for name in networks_of(project)},
-            {volume.name for volume in self._projects.volumes()},
+            {volume.name for volume in self.projects.volumes()},
         )
 
     # Looking at containers.
@@ -202,11 +194,11 @@ class ProjectWork:
         """Return the projects whose containers are others than they are to be, or do not run."""
         deployment = self.deployment()
         placed = deployment.look()
-        return [p for p in self._projects.all() if not _is_settled(p, placed, deployment, restart)]
+        return [p for p in self.projects.all() if not _is_settled(p, placed, deployment, restart)]
 
     def deployment(self) -> Deployment:
         """Return the nodes as they are now."""
-        return self._deployed(lambda container_id: self._health.note(container_id, True))
+        return self.deployed(lambda container_id: self._health.note(container_id, True))
 
     def look(self, project: str = "") -> list[Placed]:
         """Return the containers, with the health that probes by HTTP and TCP have found."""
@@ -215,7 +207,7 @@ class ProjectWork:
             return placed
         probed = {
             (found.name, release.version, service.name)
-            for found, release, service in self._projects.services()
+            for found, release, service in self.projects.services()
             if service.own.probe is not None and not service.own.probe.command
         }
         return [
@@ -229,16 +221,16 @@ class ProjectWork:
         """Probe from now on, until the returned task is cancelled."""
 
         async def probe() -> None:
-            await self._threads.run(self._health.look)
+            await self.threads.run(self._health.look)
 
-        what = f"the probes of cluster {self._cluster_id}"
-        return self._supervisor.repeat(what, INTERVAL_S, probe)
+        what = f"the probes of cluster {self.cluster_id}"
+        return self.supervisor.repeat(what, INTERVAL_S, probe)
 
     def _watched(self) -> list[Watched]:
         """Return the running containers that are probed by HTTP or TCP."""
         probed = [
             (project, release, service, service.own.probe)
-            for project, release, service in self._projects.services()
+            for project, release, service in self.projects.services()
             if service.own.probe is not None and not service.own.probe.command
         ]
         if not probed:

@@ -76,6 +76,7 @@ _START_TIMEOUT_S = 20.0
 _END_TIMEOUT_S = 5.0
 
 
+@dataclass(eq=False, repr=False)
 class Registry:
     """A registry at ``address`` (HOST:PORT), which keeps its images in ``folder``.
 
@@ -83,19 +84,11 @@ class Registry:
     thread that started it.
     """
 
-    def __init__(
-        self,
-        programs: RegistryPrograms,
-        folder: Path,
-        *,
-        address: str,
-        namespace: Path | None = None,
-    ):
-        self.address = address
-        self._programs = programs
-        self._folder = folder
-        self._namespace = namespace
-        self._process: subprocess.Popen[bytes] | None = None
+    programs: RegistryPrograms
+    folder: Path
+    address: str
+    namespace: Path | None = None
+    _process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -108,11 +101,11 @@ class Registry:
         Raises :class:`~ecsmachine.localcloud.protocol.errors.LocalCloudError`.
         """
         self._check_port()
-        self._folder.mkdir(parents=True, exist_ok=True)
-        settings = self._folder / "config.yml"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        settings = self.folder / "config.yml"
         settings.write_text(json.dumps(self._settings(), indent=1))  # JSON is YAML
-        inside = [] if self._namespace is None else ["nsenter", f"--net={self._namespace}"]
-        program = [str(self._programs.registry), "serve", str(settings)]
+        inside = [] if self.namespace is None else ["nsenter", f"--net={self.namespace}"]
+        program = [str(self.programs.registry), "serve", str(settings)]
         try:
             self._process = subprocess.Popen(
                 ["setpriv", "--pdeathsig=TERM", *inside, *program],
@@ -147,16 +140,16 @@ class Registry:
     def _check_port(self) -> None:
         host, _, port = self.address.rpartition(":")
         try:
-            if self._namespace is None:
+            if self.namespace is None:
                 socket.create_server((host, int(port))).close()
             else:
-                sockets = NamespaceSockets(self._namespace)
+                sockets = NamespaceSockets(self.namespace)
                 try:
                     sockets.listen(host, int(port)).close()
                 finally:
                     sockets.close()
         except OSError as error:
-            why = why_not_listening(error, int(port), namespace=self._namespace)
+            why = why_not_listening(error, int(port), namespace=self.namespace)
             raise LocalCloudError(f"The registry cannot listen on {self.address}: {why}") from None
 
     def _fill(self) -> None:
@@ -166,7 +159,7 @@ class Registry:
         except OSError as error:
             raise LocalCloudError(f"The registry does not answer: {reason(error)}") from None
         with tempfile.TemporaryDirectory(prefix="ecsmachine-busybox-") as work:
-            image = busybox.busybox_image(self._programs.busybox, Path(work))
+            image = busybox.busybox_image(self.programs.busybox, Path(work))
             push(self.address, busybox.NAME, "latest", image)
         _log.info("busybox is in the registry")
 
@@ -175,7 +168,7 @@ class Registry:
             "version": "0.1",
             "log": {"level": "warn", "accesslog": {"disabled": True}},
             "storage": {
-                "filesystem": {"rootdirectory": str(self._folder / "images")},
+                "filesystem": {"rootdirectory": str(self.folder / "images")},
                 "delete": {"enabled": True},
                 "maintenance": {"uploadpurging": {"enabled": False}},
             },

@@ -7,6 +7,7 @@ import json
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ecsmachine.localcloud.container_service.engines import Container
@@ -26,39 +27,33 @@ _SHOWN = ("ID", "Names", "Image", "State", "Status", "Ports")
 _OVERLAP = 256
 
 
+@dataclass(eq=False, repr=False)
 class GuestLooks:
     """Looks into the guests of a cloud, in threads, however many ask.
 
     ``of_cluster`` returns the containers of a cluster of Container Service, by node.
     """
 
-    def __init__(
-        self,
-        state: State,
-        guests: Guests,
-        threads: Threads,
-        of_cluster: Callable[[Cluster], Awaitable[Mapping[str, Sequence[Container]]]],
-    ) -> None:
-        self._state = state
-        self._of_cluster = of_cluster
-        self._guests = guests
-        self._threads = threads
-        self._turn = asyncio.Lock()
-        self._sampled = -SAMPLE_S
-        self._usage: dict[str, list[float]] = {}
+    state: State
+    guests: Guests
+    threads: Threads
+    of_cluster: Callable[[Cluster], Awaitable[Mapping[str, Sequence[Container]]]]
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _sampled: float = -SAMPLE_S
+    _usage: dict[str, list[float]] = field(default_factory=dict)
 
     async def usage(self) -> dict[str, list[float]]:
         """Return memory in bytes and processor seconds so far, by the id of what runs."""
         async with self._turn:
             if time.monotonic() - self._sampled >= SAMPLE_S * 0.9:
-                running = [one.id for one in self._state.instances if one.status == "Running"]
-                self._usage = await self._threads.run(self._sample, running)
+                running = [one.id for one in self.state.instances if one.status == "Running"]
+                self._usage = await self.threads.run(self._sample, running)
                 self._sampled = time.monotonic()
         return self._usage
 
     async def console(self, instance_id: str) -> str:
         """Return the end of a console, without colours."""
-        output = await self._threads.run(self._guests.console_output, instance_id)
+        output = await self.threads.run(self.guests.console_output, instance_id)
         return legible(output.decode(errors="replace"))
 
     async def containers(self, instance_id: str) -> dict[str, Any]:
@@ -66,16 +61,16 @@ class GuestLooks:
 
         The reason is ``no guest``, ``no engine``, or the error of the guest.
         """
-        if not self._guests.runs_scripts:
+        if not self.guests.runs_scripts:
             return {"containers": [], "reason": "no guest"}
         try:
-            return await self._threads.run(self._ask_engine, instance_id)
+            return await self.threads.run(self._ask_engine, instance_id)
         except LocalCloudError as error:
             return {"containers": [], "reason": error.message}
 
     async def containers_of(self, cluster: Cluster) -> dict[str, Any]:
         """Return the containers of a cluster's applications in the same way."""
-        found = await self._of_cluster(cluster)
+        found = await self.of_cluster(cluster)
         shown = [
             {
                 "Names": f"{node}/{each.name}",
@@ -89,7 +84,7 @@ class GuestLooks:
         return {"containers": shown, "reason": ""}
 
     def _sample(self, running: Iterable[str]) -> dict[str, list[float]]:
-        found = {name: self._guests.usage(name) for name in running}
+        found = {name: self.guests.usage(name) for name in running}
         return {
             name: [used.memory_bytes, round(used.cpu_s, 3)]
             for name, used in found.items()
@@ -102,7 +97,7 @@ class GuestLooks:
             f"page-{secrets.token_hex(8)}", _LIST_CONTAINERS, "root", "/", int(_CONTAINERS_S)
         )
         end = time.monotonic() + _CONTAINERS_S
-        ended = self._guests.run_script(instance_id, script, lambda: time.monotonic() < end)
+        ended = self.guests.run_script(instance_id, script, lambda: time.monotonic() < end)
         text = ended.output.decode(errors="replace")
         if ended.exit_code == 127:
             return {"containers": [], "reason": "no engine"}

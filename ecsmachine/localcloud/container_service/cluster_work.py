@@ -12,7 +12,7 @@ import logging
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -48,29 +48,26 @@ _KUBERNETES_S = 0.2
 """How long clusters without guests are seen on their way, in seconds."""
 
 
+@dataclass(eq=False, repr=False)
 class ClusterWork:
     """The work on clusters. Actions call it once the state has the cluster's new state.
 
     ``call`` carries out an action of the API of ECS or SLB in a transaction.
     """
 
-    def __init__(
-        self,
-        state: State,
-        supervisor: Supervisor,
-        instances: InstanceWork,
-        nodes: Nodes,
-        call: CallAction,
-        balancers: BalancerWork,
-    ) -> None:
-        self._state = state
-        self._supervisor = supervisor
-        self._instances = instances
-        self._nodes = nodes
-        self._call = call
-        self._folder = state.root / "clusters"
-        self._threads = supervisor.threads("cluster", 8)
-        self._serving = ClusterServing(state, supervisor, nodes, self._folder, call, balancers)
+    state: State
+    supervisor: Supervisor
+    instances: InstanceWork
+    nodes: Nodes
+    call: CallAction
+    balancers: BalancerWork
+
+    def __post_init__(self) -> None:
+        self._folder = self.state.root / "clusters"
+        self._threads = self.supervisor.threads("cluster", 8)
+        self._serving = ClusterServing(
+            self.state, self.supervisor, self.nodes, self._folder, self.call, self.balancers
+        )
         self.applications = self._serving.applications
 
     def certificates(self, cluster_id: str) -> Path:
@@ -117,7 +114,7 @@ class ClusterWork:
 
         def listed(node: Node) -> Sequence[Container] | None:
             try:
-                engine = self._nodes.engine(self._folder / cluster.id, node)
+                engine = self.nodes.engine(self._folder / cluster.id, node)
                 return engine.containers({"aliyun.cluster": cluster.id})
             except (EngineError, OSError):
                 return None
@@ -131,7 +128,7 @@ class ClusterWork:
     async def recover(self) -> None:
         """Serve the existing clusters, and finish the work of the last server."""
         begun = []
-        for cluster in list(self._state.clusters):
+        for cluster in list(self.state.clusters):
             if cluster.state == "deleting":
                 self.delete(cluster.id)
             elif cluster.state == "launching" and cluster.is_swarm:
@@ -178,7 +175,7 @@ class ClusterWork:
 
         async def make(name: str) -> Node:
             async with turns:
-                return await self._threads.run(self._nodes.create, cluster, folder, name, request)
+                return await self._threads.run(self.nodes.create, cluster, folder, name, request)
 
         # The first node creates what the others share (the security group).
         made: list[Node | BaseException] = []
@@ -196,16 +193,16 @@ class ClusterWork:
         folder = self._folder / cluster_id
         others = self._cluster(cluster_id).nodes
         try:
-            await self._threads.run(self._nodes.join, folder, node, others)
+            await self._threads.run(self.nodes.join, folder, node, others)
         except Exception:
             # remove an unfinished node, and its instance unless it was attached
             await self._threads.run(self._forget, folder, node, not node.attached)
             self._detach(cluster_id, node)
             raise
-        with self._state.transaction():
+        with self.state.transaction():
             cluster = self._cluster(cluster_id)
             nodes = (*cluster.nodes, node)
-            instance = self._state.instances.get(node.instance_id)
+            instance = self.state.instances.get(node.instance_id)
             groups = instance.security_group_ids if instance is not None else ()
             self._change(
                 cluster_id,
@@ -214,7 +211,7 @@ class ClusterWork:
                 security_group_id=cluster.security_group_id or next(iter(groups), ""),
             )
         if cluster.load_balancer_id:
-            self._call(
+            self.call(
                 "AddBackendServers",
                 {
                     "RegionId": cluster.region,
@@ -234,14 +231,14 @@ class ClusterWork:
             instance = await self._remake(instance_id, request, public_key, group)
             node = Node(name, instance_id, instance, attached=True)
             try:
-                node = await self._threads.run(self._nodes.adopt, folder, node, key)
+                node = await self._threads.run(self.nodes.adopt, folder, node, key)
             except Exception:
                 self._detach(cluster_id, node)
                 raise
             await self._join(cluster_id, node)
-            self._supervisor.attempt(
+            self.supervisor.attempt(
                 f"attaching {node.instance_id} to cluster {cluster_id} again",
-                *(attach_again, self._call, self._state, self._cluster(cluster_id), instance_id),
+                *(attach_again, self.call, self.state, self._cluster(cluster_id), instance_id),
             )
         await self._serving.settle(cluster_id)
         self._change(cluster_id, state="running")
@@ -250,7 +247,7 @@ class ClusterWork:
         folder = self._folder / cluster_id
         rest = tuple(other for other in self._cluster(cluster_id).nodes if other.name != node.name)
         await self._remove_containers(cluster_id, node)
-        await self._threads.run(self._nodes.leave, folder, node, rest)
+        await self._threads.run(self.nodes.leave, folder, node, rest)
         self._change(cluster_id, nodes=rest, size=len(rest))
         await self._threads.run(self._forget, folder, node, release)
         if release and node.attached:
@@ -262,11 +259,11 @@ class ClusterWork:
     async def _reset_node(self, cluster_id: str, node: Node, request: NodeRequest) -> None:
         folder = self._folder / cluster_id
         rest = tuple(other for other in self._cluster(cluster_id).nodes if other.name != node.name)
-        public_key = await self._threads.run(self._nodes.public_key, folder, node)
-        await self._threads.run(partial(self._nodes.leave, folder, node, rest, for_good=False))
+        public_key = await self._threads.run(self.nodes.public_key, folder, node)
+        await self._threads.run(partial(self.nodes.leave, folder, node, rest, for_good=False))
         self._change(cluster_id, nodes=rest)
         await self._remake(node.instance_id, request, public_key, "")
-        node = await self._threads.run(self._nodes.prepare, folder, node)
+        node = await self._threads.run(self.nodes.prepare, folder, node)
         # The data disk is the same: remove the data of a former engine now at the latest.
         await self._remove_containers(cluster_id, node)
         await self._join(cluster_id, node)
@@ -277,11 +274,11 @@ class ClusterWork:
         cluster = self._cluster(cluster_id)
         folder = self._folder / cluster_id
         await self._serving.stop(cluster_id)
-        lead_to_services(self._state, self._call, cluster, (), ())
+        lead_to_services(self.state, self.call, cluster, (), ())
         for node in cluster.nodes:
             if node.attached:
                 await self._remove_containers(cluster_id, node)
-                await self._threads.run(self._nodes.leave, folder, node, ())
+                await self._threads.run(self.nodes.leave, folder, node, ())
                 self._detach(cluster_id, node)
         await asyncio.gather(
             *(
@@ -291,22 +288,22 @@ class ClusterWork:
         )
         if cluster.load_balancer_id:
             place = {"RegionId": cluster.region, "LoadBalancerId": cluster.load_balancer_id}
-            self._call("DeleteLoadBalancer", place)
-        self._supervisor.attempt(
-            f"removing the group of cluster {cluster_id}", remove_group, self._call, cluster
+            self.call("DeleteLoadBalancer", place)
+        self.supervisor.attempt(
+            f"removing the group of cluster {cluster_id}", remove_group, self.call, cluster
         )
         await self._threads.run(shutil.rmtree, folder, True)
-        with self._state.transaction():
+        with self.state.transaction():
             tables: tuple[Table[Any], ...] = (
-                self._state.projects,
-                self._state.volumes,
-                self._state.triggers,
+                self.state.projects,
+                self.state.volumes,
+                self.state.triggers,
             )
             for table in tables:
                 for item in list(table):
                     if item.cluster_id == cluster_id:
                         table.remove(item.id)
-            self._state.clusters.remove(cluster_id)
+            self.state.clusters.remove(cluster_id)
 
     async def _wait_as_kubernetes(self, cluster_id: str) -> None:
         await asyncio.sleep(_KUBERNETES_S)
@@ -318,25 +315,25 @@ class ClusterWork:
         self, instance_id: str, request: NodeRequest, public_key: str, group: str
     ) -> str:
         """Replace an instance's system disk; return its private address once it runs."""
-        with self._state.transaction():
-            instance = self._state.instances.get(instance_id)
+        with self.state.transaction():
+            instance = self.state.instances.get(instance_id)
             if instance is None:
                 raise NodeError(f"There is no instance {instance_id} any more.")
             groups = instance.security_group_ids
             if request.image is not None:
                 instance = from_image(instance, request.image)
-                (old, *_) = attached_disks(self._state, instance_id)
-                new_system_disk(self._state, old, request.image)
+                (old, *_) = attached_disks(self.state, instance_id)
+                new_system_disk(self.state, old, request.image)
             wanted = replace(
                 instance,
                 has_password=not public_key,
                 public_key=public_key or instance.public_key,
                 security_group_ids=groups if not group or group in groups else (*groups, group),
             )
-            self._instances.remake(wanted, request.password)
+            self.instances.remake(wanted, request.password)
         for _ in range(int(_RUNNING_TIMEOUT_S / 0.05)):
             await asyncio.sleep(0.05)
-            instance = self._state.instances.get(instance_id)
+            instance = self.state.instances.get(instance_id)
             if instance is None or instance.status == "Stopped":
                 break
             if instance.status == "Running":
@@ -347,7 +344,7 @@ class ClusterWork:
         """Remove the cluster's containers from a node whose instance stays."""
 
         def remove() -> None:
-            engine = self._nodes.engine(self._folder / cluster_id, node)
+            engine = self.nodes.engine(self._folder / cluster_id, node)
             try:
                 for container in engine.containers({"aliyun.cluster": cluster_id}):
                     engine.remove(container.id, volumes=True)
@@ -362,22 +359,22 @@ class ClusterWork:
         await self._threads.run(remove)
 
     def _forget(self, folder: Path, node: Node, release: bool) -> None:
-        self._nodes.forget(folder, node, release=release)
+        self.nodes.forget(folder, node, release=release)
 
     def _detach(self, cluster_id: str, node: Node) -> None:
         """Let an instance that stays give back what attaching it did."""
-        self._supervisor.attempt(
+        self.supervisor.attempt(
             f"detaching {node.instance_id} from cluster {cluster_id}",
-            *(detach, self._call, self._state, self._cluster(cluster_id), node.instance_id),
+            *(detach, self.call, self.state, self._cluster(cluster_id), node.instance_id),
         )
 
     def _release(self, node: Node) -> None:
         """Delete the instance of a node that was attached."""
-        if self._state.instances.get(node.instance_id) is not None:
-            self._call("DeleteInstance", {"InstanceId": node.instance_id, "Force": "true"})
+        if self.state.instances.get(node.instance_id) is not None:
+            self.call("DeleteInstance", {"InstanceId": node.instance_id, "Force": "true"})
 
     def _make_load_balancer(self, cluster: Cluster) -> None:
-        made = self._call(
+        made = self.call(
             "CreateLoadBalancer",
             {
                 "RegionId": cluster.region,
@@ -392,13 +389,13 @@ class ClusterWork:
         }
         settings = {"BackendServerPort": str(ROUTING_PORT), "Bandwidth": "-1"}
         off = {"StickySession": "off", "HealthCheck": "off"}
-        self._call("CreateLoadBalancerHTTPListener", {**listener, **settings, **off})
-        self._call("StartLoadBalancerListener", listener)
+        self.call("CreateLoadBalancerHTTPListener", {**listener, **settings, **off})
+        self.call("StartLoadBalancerListener", listener)
         self._change(cluster.id, load_balancer_id=str(made["LoadBalancerId"]))
 
     def _new_names(self, cluster_id: str, number: int) -> list[str]:
         """Return names for new nodes that none of the cluster ever had."""
-        with self._state.transaction():
+        with self.state.transaction():
             given = self._cluster(cluster_id).names_given
             self._change(cluster_id, names_given=given + number)
         return [f"{cluster_id[:9]}-node{given + n}" for n in range(1, number + 1)]
@@ -412,22 +409,22 @@ class ClusterWork:
             self._fail(cluster_id, reason, otherwise)
             # There may be other nodes than before, and the applications are still wanted.
             settle = partial(self._serving.settle, cluster_id)
-            self._supervisor.begin(cluster_id, f"settling cluster {cluster_id}", settle, unchanged)
+            self.supervisor.begin(cluster_id, f"settling cluster {cluster_id}", settle, unchanged)
 
-        return self._supervisor.begin(cluster_id, f"{what} cluster {cluster_id}", work, failed)
+        return self.supervisor.begin(cluster_id, f"{what} cluster {cluster_id}", work, failed)
 
     def _fail(self, cluster_id: str, reason: str, state: ClusterState = "failed") -> None:
-        with self._state.transaction():
-            cluster = self._state.clusters.get(cluster_id)
+        with self.state.transaction():
+            cluster = self.state.clusters.get(cluster_id)
             if cluster is not None:
                 log = (*cluster.log, f"{timestamp()} {reason}")
                 size = len(cluster.nodes) if state == "running" else cluster.size
                 self._change(cluster_id, state=state, log=log, size=size)
 
     def _cluster(self, cluster_id: str) -> Cluster:
-        return find_cluster(self._state, cluster_id)
+        return find_cluster(self.state, cluster_id)
 
     def _change(self, cluster_id: str, **changes: Any) -> None:
-        with self._state.transaction():
+        with self.state.transaction():
             cluster = self._cluster(cluster_id)
-            self._state.clusters.put(replace(cluster, updated=timestamp(), **changes))
+            self.state.clusters.put(replace(cluster, updated=timestamp(), **changes))

@@ -6,7 +6,7 @@ import logging
 from asyncio import Task
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ecsmachine.localcloud.container_service.applications import Applications
@@ -92,34 +92,28 @@ class Served:
     loops: tuple[Task[None], ...]
 
 
+@dataclass(eq=False, repr=False)
 class ClusterServing:
     """Serves clusters. ``folder`` has a folder for each. Called on the event loop.
 
     ``call`` carries out an action of SLB; ``balancers`` forward the traffic of load balancers.
     """
 
-    def __init__(
-        self,
-        state: State,
-        supervisor: Supervisor,
-        nodes: Nodes,
-        folder: Path,
-        call: CallAction,
-        balancers: BalancerWork,
-    ) -> None:
-        self._call = call
-        self._balancers = balancers
-        self._state = state
-        self._supervisor = supervisor
-        self._nodes = nodes
-        self._folder = folder
-        self._served: dict[str, Served] = {}
+    state: State
+    supervisor: Supervisor
+    nodes: Nodes
+    folder: Path
+    call: CallAction
+    balancers: BalancerWork
+    _served: dict[str, Served] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
         # Requests may wait for work, work asks engines, and routes are looked up beside both.
-        self._requests = supervisor.threads("master", 8)
-        self._work = supervisor.threads("applications", 8)
-        self._lookups = supervisor.threads("routes", 4)
-        self._engine_calls = supervisor.threads("engines", 16)
-        self._probes = supervisor.threads("probes", 8)
+        self._requests = self.supervisor.threads("master", 8)
+        self._work = self.supervisor.threads("applications", 8)
+        self._lookups = self.supervisor.threads("routes", 4)
+        self._engine_calls = self.supervisor.threads("engines", 16)
+        self._probes = self.supervisor.threads("probes", 8)
 
     def applications(self, cluster_id: str) -> Applications | None:
         """Return the applications of a cluster that is served; None for any other."""
@@ -131,20 +125,20 @@ class ClusterServing:
         cluster = self._cluster(cluster_id)
         watch = NodeWatch(self._engine_calls)
         applications = Applications(
-            self._state,
+            self.state,
             cluster_id,
             lambda healthy: self._deployment(cluster_id, watch, healthy),
             f"{cluster_id}.{cluster.region}.alicontainer.com",
-            self._supervisor,
+            self.supervisor,
             self._work,
             self._probes,
             lambda services, placed: lead_to_services(
-                self._state, self._call, self._cluster(cluster_id), services, placed
+                self.state, self.call, self._cluster(cluster_id), services, placed
             ),
         )
         master = Master(
             cluster.master_port,
-            certificates_folder(self._folder / cluster_id),
+            certificates_folder(self.folder / cluster_id),
             applications,
             lambda: [node.engine for node in self._answering(cluster_id, watch) if node.engine],
             self._requests,
@@ -153,9 +147,9 @@ class ClusterServing:
         router = Router(cluster.routing_port, applications.routes, self._lookups)
         await master.start()
         await router.start()
-        self._balancers.lead(cluster.load_balancer_id, ROUTING_PORT, router.port)
+        self.balancers.lead(cluster.load_balancer_id, ROUTING_PORT, router.port)
         loops = (
-            self._supervisor.repeat(
+            self.supervisor.repeat(
                 f"the watch over the nodes of cluster {cluster_id}",
                 _WATCH_S,
                 lambda: self._look(cluster_id, watch),
@@ -163,8 +157,8 @@ class ClusterServing:
             applications.watch_health(),
         )
         self._served[cluster_id] = Served(applications, master, router, watch, loops)
-        with self._state.transaction():
-            self._state.clusters.put(
+        with self.state.transaction():
+            self.state.clusters.put(
                 replace(
                     self._cluster(cluster_id),
                     updated=timestamp(),
@@ -172,7 +166,7 @@ class ClusterServing:
                     routing_port=router.port,
                 )
             )
-        applications.recover(everything=not self._nodes.lasting)
+        applications.recover(everything=not self.nodes.lasting)
 
     async def settle(self, cluster_id: str, *, changed: bool = True) -> None:
         """Bring the applications to all their containers, on the present nodes.
@@ -184,8 +178,8 @@ class ClusterServing:
             return
         settled = await served.applications.settle_all(restart=changed)
         if not served.watch.silent:
-            nodes, folder = self._cluster(cluster_id).nodes, self._folder / cluster_id
-            settled &= await self._work.run(self._nodes.add_managers, folder, nodes)
+            nodes, folder = self._cluster(cluster_id).nodes, self.folder / cluster_id
+            settled &= await self._work.run(self.nodes.add_managers, folder, nodes)
         if not settled:
             served.watch.again()
 
@@ -195,7 +189,7 @@ class ClusterServing:
         if served is not None:
             for loop in served.loops:
                 loop.cancel()
-            self._balancers.lead(self._cluster(cluster_id).load_balancer_id, ROUTING_PORT, None)
+            self.balancers.lead(self._cluster(cluster_id).load_balancer_id, ROUTING_PORT, None)
             await served.master.stop()
             await served.router.stop()
 
@@ -206,11 +200,11 @@ class ClusterServing:
 
     async def _look(self, cluster_id: str, watch: NodeWatch) -> None:
         """Let applications move off nodes that fall silent, and settle until nothing is left."""
-        cluster = self._state.clusters.get(cluster_id)
+        cluster = self.state.clusters.get(cluster_id)
         if cluster is None or cluster.state != "running":
             return  # what works on it settles the applications itself
-        folder = self._folder / cluster_id
-        engines = {node.name: self._nodes.engine(folder, node) for node in cluster.nodes}
+        folder = self.folder / cluster_id
+        engines = {node.name: self.nodes.engine(folder, node) for node in cluster.nodes}
         before = watch.silent
         if not await self._lookups.run(watch.look, engines):
             return
@@ -218,7 +212,7 @@ class ClusterServing:
             names = ", ".join(sorted(watch.silent)) or "none"
             LOG.info("cluster %s: nodes that do not answer: %s", cluster_id, names)
         await ended(
-            self._supervisor.begin(
+            self.supervisor.begin(
                 cluster_id,
                 f"settling cluster {cluster_id}",
                 lambda: self.settle(cluster_id, changed=watch.changed),
@@ -229,13 +223,13 @@ class ClusterServing:
     def _deployment(
         self, cluster_id: str, watch: NodeWatch, healthy: Callable[[str], None]
     ) -> Deployment:
-        folder = self._folder / cluster_id
-        with self._state.lock:
+        folder = self.folder / cluster_id
+        with self.state.lock:
             nodes = self._cluster(cluster_id).nodes
             answering = self._answering(cluster_id, watch)
         return Deployment(
             cluster_id,
-            {node.address: self._nodes.engine(folder, node) for node in answering},
+            {node.address: self.nodes.engine(folder, node) for node in answering},
             {
                 node.address: {
                     "node": (node.name, node.address, node.instance_id),
@@ -247,7 +241,7 @@ class ClusterServing:
             silent=len(answering) < len(nodes),
             healthy=healthy,
             missed=watch.again,
-            pause=self._supervisor.pause,
+            pause=self.supervisor.pause,
         )
 
     def _answering(self, cluster_id: str, watch: NodeWatch) -> Sequence[Node]:
@@ -256,4 +250,4 @@ class ClusterServing:
         return [node for node in nodes if node.name not in watch.silent] or nodes
 
     def _cluster(self, cluster_id: str) -> Cluster:
-        return find_cluster(self._state, cluster_id)
+        return find_cluster(self.state, cluster_id)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from email.utils import formatdate
 from hashlib import sha256
 from pathlib import Path
@@ -37,6 +38,7 @@ def apt_configuration(*hosts: str) -> str:
     return "".join(f'Acquire::http::Proxy::{host} "DIRECT";\n' for host in hosts)
 
 
+@dataclass(eq=False, repr=False)
 class AptRepository:
     """The indexes of one release's repository; its methods may be called from any thread.
 
@@ -46,35 +48,24 @@ class AptRepository:
     With a ``key`` it is signed.
     """
 
-    def __init__(
-        self,
-        suite: str,
-        architecture: str,
-        folders: Sequence[Path],
-        *,
-        component: str = _COMPONENT,
-        tree: str = "",
-        pool: str = "",
-        key: SigningKey | None = None,
-    ):
-        self._suite = suite
-        self._architecture = architecture
-        self._folders = folders
-        self._component = component
-        self._tree = tree
-        self._pool = f"{pool}/" if pool else ""
-        self._key = key
-        self._lock = threading.Lock()
-        self._indexes: Mapping[str, bytes] | None = None
+    suite: str
+    architecture: str
+    folders: Sequence[Path]
+    component: str = _COMPONENT
+    tree: str = ""
+    pool: str = ""
+    key: SigningKey | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _indexes: Mapping[str, bytes] | None = None
 
     def index(self, path: str) -> bytes | None:
         """Return the index at a path such as ``/dists/bookworm/Release``; None: there is none.
 
         Raises ``LocalCloudError`` if a package cannot be read.
         """
-        if self._key is not None and path == f"{self._tree}/gpg":
-            return self._key.public_key().encode()
-        root = f"{self._tree}/dists/{self._suite}/"
+        if self.key is not None and path == f"{self.tree}/gpg":
+            return self.key.public_key().encode()
+        root = f"{self.tree}/dists/{self.suite}/"
         if not path.startswith(root):
             return None
         with self._lock:
@@ -85,17 +76,17 @@ class AptRepository:
     def _make(self) -> dict[str, bytes]:
         files = {
             package.file: (folder, package)
-            for folder in self._folders
+            for folder in self.folders
             for package in read_manifest(folder)
         }
-        stanzas = [_stanza(folder, package, self._pool) for folder, package in files.values()]
+        stanzas = [_stanza(folder, package, self.pool) for folder, package in files.values()]
         packages = "\n".join(stanzas).encode()
-        name = f"{self._component}/binary-{self._architecture}/Packages"
+        name = f"{self.component}/binary-{self.architecture}/Packages"
         indexes = {name: packages, f"{name}.gz": gzip.compress(packages, mtime=0)}
         # That of the newest packages: apt refuses an index that is older than the one it has.
-        newest = max(manifest_path(folder).stat().st_mtime for folder in self._folders)
+        newest = max(manifest_path(folder).stat().st_mtime for folder in self.folders)
         release = self._release(newest, indexes).encode()
-        signed = {} if self._key is None else {_SIGNED: self._key.sign(release).encode()}
+        signed = {} if self.key is None else {_SIGNED: self.key.sign(release).encode()}
         return {**indexes, "Release": release, **signed}
 
     def _release(self, date: float, indexes: Mapping[str, bytes]) -> str:
@@ -105,11 +96,11 @@ class AptRepository:
         return (
             "Origin: ecsmachine\n"
             "Label: local cloud\n"
-            f"Suite: {self._suite}\n"
-            f"Codename: {self._suite}\n"
+            f"Suite: {self.suite}\n"
+            f"Codename: {self.suite}\n"
             f"Date: {formatdate(date, usegmt=True)}\n"
-            f"Architectures: {self._architecture}\n"
-            f"Components: {self._component}\n"
+            f"Architectures: {self.architecture}\n"
+            f"Components: {self.component}\n"
             f"SHA256:\n{hashes}"
         )
 
@@ -117,5 +108,5 @@ class AptRepository:
 def _stanza(folder: Path, package: Package, pool: str) -> str:
     """Return the entry of a package in a Packages index: its fields, and those of its file."""
     control = run(["dpkg-deb", "--field", str(folder / package.file)]).rstrip("\n")
-    place = f"{pool}{package.file}"
+    place = f"{pool}/{package.file}" if pool else package.file
     return f"{control}\nFilename: {place}\nSize: {package.size}\nSHA256: {package.sha256}\n"

@@ -32,6 +32,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -195,31 +196,23 @@ async def _planted(app: Starlette, endpoint: Endpoint, seed: Seed) -> None:
         raise
 
 
+@dataclass(eq=False, repr=False)
 class Endpoint:
     """Answers requests: reads them, checks them, hands them to their action, writes the answer."""
 
-    def __init__(
-        self,
-        state: State,
-        lifecycle: Lifecycle,
-        faults: FaultBook,
-        connections: Connections,
-        images: Sequence[Image],
-        *,
-        lenient: bool,
-        settled: bool,
-    ) -> None:
-        self.state = state
-        self.lifecycle = lifecycle
-        self._book = faults
-        self._faults = RequestFaults(faults)
-        self._connections = connections
-        self.images = tuple(images)
-        self._lenient = lenient
-        self._settled = settled
+    state: State
+    lifecycle: Lifecycle
+    book: FaultBook
+    connections: Connections
+    images: tuple[Image, ...]
+    lenient: bool
+    settled: bool
+    loop: asyncio.AbstractEventLoop | None = None
+
+    def __post_init__(self) -> None:
+        self._faults = RequestFaults(self.book)
         self.requests = RequestLog()
-        self.view = CloudView(state, self.requests, faults)
-        self.loop: asyncio.AbstractEventLoop | None = None
+        self.view = CloudView(self.state, self.requests, self.book)
         self._views = InstanceViews()
         self._nonces = Nonces()
 
@@ -244,7 +237,7 @@ class Endpoint:
                 try:
                     answer = {"RequestId": request_id, **await self._answer(signed)}
                 finally:
-                    if self._settled and not await work.ended(SETTLE_TIMEOUT_S):
+                    if self.settled and not await work.ended(SETTLE_TIMEOUT_S):
                         LOG.warning("%s is answered before its work is done", parameters["Action"])
             # Before the answer, the firewall matches the security groups.
             await self.lifecycle.firewall.settle()
@@ -280,7 +273,7 @@ class Endpoint:
         )
         if cut:
             client = request.client
-            await self._connections.cut(client and (client.host, client.port))
+            await self.connections.cut(client and (client.host, client.port))
             return Response()  # to nobody
         return Response(
             content,
@@ -330,9 +323,9 @@ class Endpoint:
             lifecycle=self.lifecycle,
             images=self.images,
             views=self._views,
-            faults=self._book,
+            faults=self.book,
             version=version,
-            lenient=self._lenient,
+            lenient=self.lenient,
             **sender,
         )
 
@@ -352,7 +345,7 @@ class Endpoint:
     async def begin_anew(self, seed: Seed | None) -> None:
         """Empty the cloud, and plant its seed; raises :class:`LocalCloudError`."""
         await empty(self.state, self.lifecycle, SETTLE_TIMEOUT_S)
-        self._book.clear()
+        self.book.clear()
         if seed is not None:
             await plant(seed, self.state, self.images, self.ask)
         self.requests.clear()

@@ -12,6 +12,7 @@ its tags; so ``find`` needs only the id and the region of the request::
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from ecsmachine.localcloud.protocol.refusals import Refusal
@@ -40,15 +41,22 @@ class OfRegion(Protocol):
 R = TypeVar("R", bound=OfRegion)
 
 
+@dataclass(eq=False, repr=False)
 class Table(Generic[T]):
-    """The resources of one kind by id, in the order in which they were made."""
+    """The resources of one kind by id, in the order in which they were made.
 
-    def __init__(self, kind: type[T], owner: Owner, *, key: str = "id") -> None:
-        self.kind = kind
-        self.name = kind.__name__
-        self._owner = owner
-        self._key = key
-        self._rows: dict[str, T] = {}
+    ``key`` is the field that holds the id.
+    """
+
+    kind: type[T]
+    owner: Owner
+    key: str = field(default="id", kw_only=True)
+    _rows: dict[str, T] = field(default_factory=dict, init=False)
+
+    @property
+    def name(self) -> str:
+        """What the table is called on disk."""
+        return self.kind.__name__
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -65,15 +73,15 @@ class Table(Generic[T]):
 
     def put(self, value: T) -> T:
         """Add the resource, or replace the one with its id; inside a transaction only."""
-        key = getattr(value, self._key)
-        self._owner.changed(self, key, value)
+        key = getattr(value, self.key)
+        self.owner.changed(self, key, value)
         self._rows[key] = value
         return value
 
     def remove(self, key: str) -> None:
         """Remove the resource if it is there; inside a transaction only."""
         if key in self._rows:
-            self._owner.changed(self, key, None)
+            self.owner.changed(self, key, None)
             del self._rows[key]
 
     def rows(self) -> dict[str, T]:
@@ -85,6 +93,7 @@ class Table(Generic[T]):
         self._rows = rows
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class ResourceTable(Table[R]):
     """Resources of regions, which requests name by id.
 
@@ -94,22 +103,10 @@ class ResourceTable(Table[R]):
     whether requests may find one (eventual consistency).
     """
 
-    def __init__(
-        self,
-        kind: type[R],
-        owner: Owner,
-        *,
-        missing: Refusal,
-        tagged_as: str = "",
-        key: str = "id",
-        named_by: str = "",
-        is_visible: Callable[[R], bool] = lambda _: True,
-    ) -> None:
-        super().__init__(kind, owner, key=key)
-        self.missing = missing
-        self.tagged_as = tagged_as
-        self._named_by = named_by
-        self._is_visible = is_visible
+    missing: Refusal
+    tagged_as: str = ""
+    named_by: str = ""
+    is_visible: Callable[[R], bool] = lambda _: True
 
     def find(self, name: str, *, region: str | None, missing: Refusal | None = None) -> R:
         """Return the resource that a request names, if it is in ``region`` (None: in any).
@@ -123,36 +120,36 @@ class ResourceTable(Table[R]):
 
     def find_or_none(self, name: str, *, region: str | None) -> R | None:
         """Return the resource that a request names, or None if it is not in ``region``."""
-        if self._named_by:
-            same = (row for row in self if getattr(row, self._named_by) == name)
+        if self.named_by:
+            same = (row for row in self if getattr(row, self.named_by) == name)
             return next((row for row in same if region in (None, row.region)), None)
         row = self._rows.get(name)
-        if row is None or region not in (None, row.region) or not self._is_visible(row):
+        if row is None or region not in (None, row.region) or not self.is_visible(row):
             return None
         return row
 
     def in_region(self, region: str | None) -> list[R]:
         """Return the resources of a region (None: of all) that requests may find, oldest first."""
-        return [row for row in self if region in (None, row.region) and self._is_visible(row)]
+        return [row for row in self if region in (None, row.region) and self.is_visible(row)]
 
     def key_of(self, row: R) -> str:
         """Return the id that a resource and its tags are kept by."""
-        key: str = getattr(row, self._key)
+        key: str = getattr(row, self.key)
         return key
 
     def names_by_key(self) -> dict[str, str]:
         """Return what requests call the resources, where that is not the id they are kept by."""
-        if not self._named_by:
+        if not self.named_by:
             return {}
-        return {self.key_of(row): str(getattr(row, self._named_by)) for row in self}
+        return {self.key_of(row): str(getattr(row, self.named_by)) for row in self}
 
     def tags(self, key: str) -> dict[str, str]:
         """Return the tags of a resource."""
-        tags = self._owner.tag_sets.get(f"{self.tagged_as}/{key}")
+        tags = self.owner.tag_sets.get(f"{self.tagged_as}/{key}")
         return {} if tags is None else tags.tags
 
     def remove(self, key: str) -> None:
         """Remove the resource and its tags if it is there; inside a transaction only."""
         super().remove(key)
         if self.tagged_as:
-            self._owner.tag_sets.remove(f"{self.tagged_as}/{key}")
+            self.owner.tag_sets.remove(f"{self.tagged_as}/{key}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import quote, urlsplit
 
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
@@ -43,8 +45,7 @@ def push(address: str, name: str, tag: str, image: ImageContent) -> str:
 
     Blobs that are there are not sent again. Raises :class:`LocalCloudError`.
     """
-    connection = http.client.HTTPConnection(address, timeout=_TIMEOUT_S)
-    try:
+    with _connected(address) as connection:
         for blob in image.blobs:
             _push_blob(connection, name, blob)
         headers = {"Content-Type": image.media_type}
@@ -52,32 +53,34 @@ def push(address: str, name: str, tag: str, image: ImageContent) -> str:
         response, _ = _exchange(connection, "PUT", path, image.manifest, headers)
         _expect(response, 201, f"the manifest of {name}:{tag}")
         return response.headers.get("Docker-Content-Digest", "")
-    except (OSError, http.client.HTTPException) as error:
-        raise LocalCloudError(
-            f"The registry at {address} does not answer: {reason(error)}"
-        ) from None
-    finally:
-        connection.close()
 
 
 def has_image(address: str, name: str) -> bool:
-    """Return whether the registry has an image's ``latest``. Raises ``OSError``."""
-    connection = http.client.HTTPConnection(address, timeout=_TIMEOUT_S)
-    try:
+    """Return whether the registry has an image's ``latest``. Raises :class:`LocalCloudError`."""
+    with _connected(address) as connection:
         response, _ = _exchange(connection, "HEAD", f"/v2/{name}/manifests/latest")
         return response.status == 200
-    finally:
-        connection.close()
 
 
 def answers(address: str) -> bool:
     """Return whether a registry answers at the address."""
-    connection = http.client.HTTPConnection(address, timeout=1.0)
     try:
-        response, _ = _exchange(connection, "GET", "/v2/")
-        return response.status == 200
-    except (OSError, http.client.HTTPException):
+        with _connected(address, timeout_s=1.0) as connection:
+            response, _ = _exchange(connection, "GET", "/v2/")
+            return response.status == 200
+    except LocalCloudError:
         return False
+
+
+@contextmanager
+def _connected(address: str, timeout_s: float = _TIMEOUT_S) -> Iterator[http.client.HTTPConnection]:
+    connection = http.client.HTTPConnection(address, timeout=timeout_s)
+    try:
+        yield connection
+    except (OSError, http.client.HTTPException) as error:
+        raise LocalCloudError(
+            f"The registry at {address} does not answer: {reason(error)}"
+        ) from None
     finally:
         connection.close()
 

@@ -153,11 +153,8 @@ class Registry:
             raise LocalCloudError(f"The registry cannot listen on {self.address}: {why}") from None
 
     def _fill(self) -> None:
-        try:
-            if has_image(self.address, busybox.NAME):
-                return
-        except OSError as error:
-            raise LocalCloudError(f"The registry does not answer: {reason(error)}") from None
+        if has_image(self.address, busybox.NAME):
+            return
         with tempfile.TemporaryDirectory(prefix="ecsmachine-busybox-") as work:
             image = busybox.busybox_image(self.programs.busybox, Path(work))
             push(self.address, busybox.NAME, "latest", image)

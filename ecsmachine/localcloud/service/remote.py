@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
@@ -37,7 +38,7 @@ class RemoteCloud:
 
     def after(self, number: int = 0) -> list[RecordedRequest]:
         """Return the requests with higher numbers, oldest first."""
-        data = json.loads(self._ask("GET", f"{REQUESTS_PATH}?after={number}"))
+        data = self._ask("GET", f"{REQUESTS_PATH}?after={number}")
         return [RecordedRequest(**one) for one in data["requests"]]
 
     def clear(self) -> None:
@@ -50,7 +51,7 @@ class RemoteCloud:
 
     def ticket(self) -> str:
         """Return a token that opens the cloud's page once, within a minute."""
-        return str(json.loads(self._ask("POST", TICKET_PATH))["token"])
+        return str(self._ask("POST", TICKET_PATH)["token"])
 
     def follow(self, number: int) -> Iterator[RecordedRequest]:
         """Yield the requests with higher numbers, and those that come until the cloud ends."""
@@ -63,9 +64,9 @@ class RemoteCloud:
                 elif field == "data" and name == "request":
                     yield RecordedRequest(**json.loads(value))
 
-    def _ask(self, method: str, target: str) -> bytes:
+    def _ask(self, method: str, target: str) -> Any:
         with self._asked(method, target) as answer:
-            return answer.read()
+            return json.loads(answer.read() or b"{}")
 
     @contextmanager
     def _asked(self, method: str, target: str) -> Iterator[http.client.HTTPResponse]:
@@ -82,5 +83,9 @@ class RemoteCloud:
             yield answer
         except (OSError, http.client.HTTPException) as error:
             raise LocalCloudError(f"{self.endpoint} does not answer: {reason(error)}") from None
+        except ValueError:  # another server has taken its port
+            raise LocalCloudError(
+                f"{self.endpoint} is no local cloud: it answers no JSON."
+            ) from None
         finally:
             connection.close()

@@ -18,12 +18,13 @@ def describe_account_attributes(call: Call) -> Answer:
     if zone and all(item.id != zone for item in region.zones):
         raise invalid_parameter("ZoneId")
     quota = call.state.offer.quota
-    types = [kind.id for kind in instance_types()]
+    types = instance_types()
+    secondary = max(kind.interfaces for kind in types) - 1
     values: dict[str, list[dict[str, Any]]] = {
         "instance-network-type": [_value("vpc")],
         "max-security-groups": [_value(str(quota("security-groups")))],
-        # No interfaces beside the one that each instance has.
-        "max-elastic-network-interfaces": [_value("0")],
+        # As many as all instances together can have beside their first.
+        "max-elastic-network-interfaces": [_value(str(quota("instances") * secondary))],
         "max-dedicated-hosts": [_value("0")],
         "max-postpaid-instance-vcpu-count": [_value(str(quota("instances") * 32))],
         "max-postpaid-yundisk-capacity": [
@@ -32,14 +33,14 @@ def describe_account_attributes(call: Call) -> Answer:
         ],
         "supported-postpay-instance-types": [
             {
-                **_value(name),
-                "InstanceType": name,
+                **_value(kind.id),
+                "InstanceType": kind.id,
                 "InstanceChargeType": "PostPaid",
                 "ZoneId": item.id,
             }
             for item in region.zones
             if zone in ("", item.id)
-            for name in types
+            for kind in types
         ],
     }
     names = call.parameters.listed("AttributeName", most=100)

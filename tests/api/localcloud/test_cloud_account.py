@@ -177,6 +177,15 @@ def test_quotas_by_name(api: Api) -> None:
     )
 
 
+def test_an_account_may_have_the_interfaces_that_its_instances_can(api: Api) -> None:
+    name = "max-elastic-network-interfaces"
+    answer = api.call("DescribeAccountAttributes", {"AttributeName.1": name})
+    (item,) = answer["AccountAttributeItems"]["AccountAttributeItem"]
+    (value,) = item["AttributeValues"]["ValueItem"]
+    types = api.call("DescribeInstanceTypes")["InstanceTypes"]["InstanceType"]
+    assert int(value["Value"]) == 1000 * (max(kind["EniQuantity"] for kind in types) - 1) > 0
+
+
 def test_events_and_health(api: Api, group: str) -> None:
     instance_id = api.run(group)
     status = api.call("DescribeInstancesFullStatus", {"InstanceId.1": instance_id})

@@ -257,14 +257,13 @@ def _already_up(
 ) -> Started:
     there = running.serving.options()
     missing = [*lacking, *(option for option in serving.options() if option not in there)]
+    other = ""
     if missing:
-        raise LocalCloudError(
-            f"The local cloud is already up at {running.endpoint}, without {', '.join(missing)}.",
-            hint="Stop it first: ecsmachine local down",
-        )
-    other = f"with --guests {running.guests}" if guests not in (None, running.guests) else ""
-    if not running.endpoint.endswith(f":{port}" if port else ""):
+        other = f"without {', '.join(missing)}"
+    elif not running.endpoint.endswith(f":{port}" if port else ""):
         other = f"not on port {port}"
+    elif guests not in (None, running.guests):
+        other = f"with --guests {running.guests}"
     if other:
         raise LocalCloudError(
             f"The local cloud is already up at {running.endpoint}, {other}.",

@@ -3,8 +3,6 @@
 The daemon opens it once, before it serves::
 
     state = open_state(root, Settings(region="cn-hangzhou", public_pool="198.18.7.0/24"))
-    app = create_app(state, guests)          # ecsmachine.localcloud.service.server
-    uvicorn.run(app, host="127.0.0.1", port=port)
 
 The first ``open_state`` on a folder makes ``ROOT/cloud.sqlite`` (mode 0600) with an account, its
 access key pair, a default VPC and a default VSwitch. Later calls read it: the region and the

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -54,32 +54,22 @@ class ClusterCall:
         return usable_images(self.state, self.images, region)
 
 
-@dataclass(frozen=True)
-class Result:
-    """An answer: an object, a list, or nothing."""
-
-    status: int = 200
-    content: Any = None
-
-
-def list_clusters(call: ClusterCall) -> Result:
+def list_clusters(call: ClusterCall) -> list[dict[str, Any]]:
     """GetClusterList: all clusters, or those whose name has ``name`` in it, or of a kind."""
     wanted, kind = call.query.text("name"), call.query.text("clusterType")
-    return Result(
-        content=[
-            _view(cluster)
-            for cluster in call.state.clusters
-            if wanted in cluster.name and kind in ("", cluster.kind or "Swarm")
-        ]
-    )
+    return [
+        _view(cluster)
+        for cluster in call.state.clusters
+        if wanted in cluster.name and kind in ("", cluster.kind or "Swarm")
+    ]
 
 
-def get_cluster(call: ClusterCall) -> Result:
+def get_cluster(call: ClusterCall) -> dict[str, Any]:
     """GetClusterById."""
-    return Result(content=_view(_find(call)))
+    return _view(_find(call))
 
 
-def create_cluster(call: ClusterCall) -> Result:
+def create_cluster(call: ClusterCall) -> dict[str, Any]:
     """CreateCluster: Swarm without ``cluster_type``, else of Kubernetes kind."""
     body = call.body
     check_cluster_name(body.require("name"))
@@ -104,7 +94,7 @@ def create_cluster(call: ClusterCall) -> Result:
     return _accepted(call, cluster.id)
 
 
-def scale_cluster(call: ClusterCall) -> Result:
+def scale_cluster(call: ClusterCall) -> dict[str, Any]:
     """UpdateClusterSizeById: ``size`` is the number of nodes afterwards."""
     cluster = _running(call)
     if not cluster.is_swarm:
@@ -123,7 +113,7 @@ def scale_cluster(call: ClusterCall) -> Result:
     return _accepted(call, cluster.id)
 
 
-def attach_instances(call: ClusterCall) -> Result:
+def attach_instances(call: ClusterCall) -> dict[str, Any]:
     """Attach existing instances; the answer has the outcome for each."""
     cluster = _of_swarm_kind(_running(call))
     request = disk_request(call.body, call.usable_images(cluster.region))
@@ -139,10 +129,10 @@ def attach_instances(call: ClusterCall) -> Result:
     if fitting:
         _change(call, cluster, state="scaling", size=len(cluster.nodes) + len(fitting))
         call.work.attach(cluster.id, fitting, request)
-    return Result(202, {"list": results, "task_id": _task_id()})
+    return {"list": results, "task_id": _task_id()}
 
 
-def remove_node(call: ClusterCall) -> Result:
+def remove_node(call: ClusterCall) -> None:
     """Remove a node by its private address; ``releaseInstance`` releases its instance."""
     cluster = _of_swarm_kind(_running(call))
     try:
@@ -155,10 +145,9 @@ def remove_node(call: ClusterCall) -> Result:
         raise ApiError("ErrorLastNode", "The last node cannot be removed: delete the cluster.", 409)
     _change(call, cluster, state="scaling")
     call.work.remove_node(cluster.id, node, release=release)
-    return Result(202)
 
 
-def reset_node(call: ClusterCall) -> Result:
+def reset_node(call: ClusterCall) -> dict[str, Any]:
     """Reset a node; its system disk is replaced."""
     cluster = _of_swarm_kind(_running(call))
     request = disk_request(call.body, call.usable_images(cluster.region))
@@ -171,26 +160,25 @@ def reset_node(call: ClusterCall) -> Result:
     return _accepted(call, cluster.id)
 
 
-def delete_cluster(call: ClusterCall) -> Result:
+def delete_cluster(call: ClusterCall) -> None:
     """DeleteCluster, with its nodes; one that is being launched or changed is not deleted."""
     cluster = _find(call)
     if cluster.state not in ("running", "failed"):
         raise _busy(cluster)
     _change(call, cluster, state="deleting")
     call.work.delete(cluster.id)
-    return Result(202)
 
 
-def get_certificates(call: ClusterCall) -> Result:
+def get_certificates(call: ClusterCall) -> dict[str, Any]:
     """GetClusterCerts."""
     cluster = _of_swarm_kind(_find(call))
     try:
-        return Result(content=read_certificates(call.work.certificates(cluster.id)))
+        return read_certificates(call.work.certificates(cluster.id))
     except FileNotFoundError:
         raise refusals.of("ErrorCertsNotReady") from None
 
 
-def get_nodes(call: ClusterCall) -> Result:
+def get_nodes(call: ClusterCall) -> dict[str, Any]:
     """DescribeClusterNodes, as newer versions of the service have it."""
     cluster = _find(call)
     nodes = [
@@ -205,35 +193,33 @@ def get_nodes(call: ClusterCall) -> Result:
         for number, node in enumerate(cluster.nodes)
     ]
     page = {"page_number": 1, "page_size": max(10, len(nodes)), "total_count": len(nodes)}
-    return Result(content={"nodes": nodes, "page": page})
+    return {"nodes": nodes, "page": page}
 
 
-def get_logs(call: ClusterCall) -> Result:
+def get_logs(call: ClusterCall) -> list[dict[str, Any]]:
     """DescribeClusterLogs, as newer versions of the service have it."""
     cluster = _find(call)
-    return Result(
-        content=[
-            {
-                "ID": number,
-                "cluster_id": cluster.id,
-                "created": line.partition(" ")[0],
-                "updated": line.partition(" ")[0],
-                "cluster_log": line.partition(" ")[2],
-            }
-            for number, line in enumerate(cluster.log, start=1)
-        ]
-    )
+    return [
+        {
+            "ID": number,
+            "cluster_id": cluster.id,
+            "created": line.partition(" ")[0],
+            "updated": line.partition(" ")[0],
+            "cluster_log": line.partition(" ")[2],
+        }
+        for number, line in enumerate(cluster.log, start=1)
+    ]
 
 
-def list_images(call: ClusterCall) -> Result:
+def list_images(call: ClusterCall) -> dict[str, Any]:
     """DescribeImages: those that nodes can be made of, for every region."""
     items = [{"text": image.os_name, "value": image.id} for image in call.images]
-    return Result(content={region.id: {"items": items} for region in regions()})
+    return {region.id: {"items": items} for region in regions()}
 
 
-def get_version(call: ClusterCall) -> Result:
+def get_version(call: ClusterCall) -> dict[str, Any]:
     """DescribeApiVersion: the guide's SDK example calls it; the guide shows no answer."""
-    return Result(content={"version": API_VERSION, "request_id": call.request_id})
+    return {"version": API_VERSION, "request_id": call.request_id}
 
 
 def _view(cluster: Cluster) -> dict[str, Any]:
@@ -314,13 +300,8 @@ def _change(call: ClusterCall, cluster: Cluster, **changes: Any) -> None:
     call.state.clusters.put(replace(cluster, updated=timestamp(), **changes))
 
 
-def _accepted(call: ClusterCall, cluster_id: str) -> Result:
-    content: Mapping[str, str] = {
-        "cluster_id": cluster_id,
-        "request_id": call.request_id,
-        "task_id": _task_id(),
-    }
-    return Result(202, content)
+def _accepted(call: ClusterCall, cluster_id: str) -> dict[str, Any]:
+    return {"cluster_id": cluster_id, "request_id": call.request_id, "task_id": _task_id()}
 
 
 def _task_id() -> str:

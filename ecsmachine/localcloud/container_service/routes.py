@@ -16,7 +16,7 @@ from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.container_service import clusters, triggers
 from ecsmachine.localcloud.container_service.authentication import RoaRequest, check
 from ecsmachine.localcloud.container_service.cluster_work import ClusterWork
-from ecsmachine.localcloud.container_service.clusters import ClusterCall, Result
+from ecsmachine.localcloud.container_service.clusters import ClusterCall
 from ecsmachine.localcloud.container_service.fields import Fields, read_fields
 from ecsmachine.localcloud.protocol import wire
 from ecsmachine.localcloud.protocol.authentication import Nonces
@@ -28,29 +28,30 @@ LOG = logging.getLogger("ecsmachine.localcloud.container_service")
 
 METHODS = ["GET", "POST", "PUT", "DELETE"]
 
-_Action = Callable[[ClusterCall], Result]
+_Action = Callable[[ClusterCall], Any]
+"""Returns the content of an answer; None is an empty body."""
 
-_PATHS: tuple[tuple[str, str, str, _Action], ...] = (
-    ("GET", "/clusters", "GetClusterList", clusters.list_clusters),
-    ("POST", "/clusters", "CreateCluster", clusters.create_cluster),
-    ("GET", "/clusters/NAME", "GetClusterById", clusters.get_cluster),
-    ("PUT", "/clusters/NAME", "UpdateClusterSizeById", clusters.scale_cluster),
-    ("DELETE", "/clusters/NAME", "DeleteCluster", clusters.delete_cluster),
-    ("POST", "/clusters/NAME/attach", "AttachInstances", clusters.attach_instances),
-    ("DELETE", "/clusters/NAME/ip/NAME", "DeleteClusterNode", clusters.remove_node),
-    ("POST", "/clusters/NAME/instances/NAME/reset", "ResetClusterNode", clusters.reset_node),
-    ("GET", "/clusters/NAME/certs", "GetClusterCerts", clusters.get_certificates),
-    ("GET", "/clusters/NAME/nodes", "DescribeClusterNodes", clusters.get_nodes),
-    ("GET", "/clusters/NAME/logs", "DescribeClusterLogs", clusters.get_logs),
-    ("GET", "/clusters/NAME/triggers", "DescribeTrigger", triggers.list_triggers),
-    ("POST", "/clusters/NAME/triggers", "CreateTrigger", triggers.create_trigger),
-    ("DELETE", "/clusters/NAME/triggers/NAME", "DeleteTrigger", triggers.delete_trigger),
-    ("GET", "/images", "DescribeImages", clusters.list_images),
-    ("GET", "/version", "DescribeApiVersion", clusters.get_version),
+_PATHS: tuple[tuple[str, str, str, int, _Action], ...] = (
+    ("GET", "/clusters", "GetClusterList", 200, clusters.list_clusters),
+    ("POST", "/clusters", "CreateCluster", 202, clusters.create_cluster),
+    ("GET", "/clusters/NAME", "GetClusterById", 200, clusters.get_cluster),
+    ("PUT", "/clusters/NAME", "UpdateClusterSizeById", 202, clusters.scale_cluster),
+    ("DELETE", "/clusters/NAME", "DeleteCluster", 202, clusters.delete_cluster),
+    ("POST", "/clusters/NAME/attach", "AttachInstances", 202, clusters.attach_instances),
+    ("DELETE", "/clusters/NAME/ip/NAME", "DeleteClusterNode", 202, clusters.remove_node),
+    ("POST", "/clusters/NAME/instances/NAME/reset", "ResetClusterNode", 202, clusters.reset_node),
+    ("GET", "/clusters/NAME/certs", "GetClusterCerts", 200, clusters.get_certificates),
+    ("GET", "/clusters/NAME/nodes", "DescribeClusterNodes", 200, clusters.get_nodes),
+    ("GET", "/clusters/NAME/logs", "DescribeClusterLogs", 200, clusters.get_logs),
+    ("GET", "/clusters/NAME/triggers", "DescribeTrigger", 200, triggers.list_triggers),
+    ("POST", "/clusters/NAME/triggers", "CreateTrigger", 200, triggers.create_trigger),
+    ("DELETE", "/clusters/NAME/triggers/NAME", "DeleteTrigger", 204, triggers.delete_trigger),
+    ("GET", "/images", "DescribeImages", 200, clusters.list_images),
+    ("GET", "/version", "DescribeApiVersion", 200, clusters.get_version),
 )
 _ROUTES = tuple(
-    (method, re.compile(re.escape(path).replace("NAME", "([^/]+)")), name, action)
-    for method, path, name, action in _PATHS
+    (method, re.compile(re.escape(path).replace("NAME", "([^/]+)")), name, status, action)
+    for method, path, name, status, action in _PATHS
 )
 
 
@@ -72,18 +73,18 @@ class ContainerServiceEndpoint:
         """Carry out a trigger; the secret in its address is the only credential."""
         return await _answered(request, "JSON", self._fire)
 
-    async def _fire(self, request: Request, request_id: str) -> tuple[str, Result]:
+    async def _fire(self, request: Request, request_id: str) -> tuple[str, int, Any]:
         query = dict(parse_qsl(request.url.query, keep_blank_values=True))
         content = await asyncio.get_running_loop().run_in_executor(
             None, triggers.fire, self._state, self._work, query
         )
-        return "Trigger", Result(200, content)
+        return "Trigger", 200, content
 
-    async def _act(self, request: Request, request_id: str) -> tuple[str, Result]:
+    async def _act(self, request: Request, request_id: str) -> tuple[str, int, Any]:
         asked = RoaRequest(
             request.method, _target(request), dict(request.headers), await request.body()
         )
-        action, api, parts = _route(asked.method, asked.target.partition("?")[0])
+        name, status, action, parts = _route(asked.method, asked.target.partition("?")[0])
         check(asked, self._state.account, self._nonces)
         call = ClusterCall(
             state=self._state,
@@ -98,7 +99,7 @@ class ContainerServiceEndpoint:
             part=parts[1] if len(parts) > 1 else "",
         )
         with self._state.transaction():
-            return api, action(call)
+            return name, status, action(call)
 
 
 _UNKNOWN = ApiError(
@@ -109,12 +110,12 @@ _UNKNOWN = ApiError(
 async def _answered(
     request: Request,
     form: str,
-    act: Callable[[Request, str], Awaitable[tuple[str, Result]]],
+    act: Callable[[Request, str], Awaitable[tuple[str, int, Any]]],
 ) -> Response:
     request_id = new_request_id()
     try:
-        name, result = await act(request, request_id)
-        return _rendered(result, form, name, request_id)
+        name, status, content = await act(request, request_id)
+        return _rendered(content, status, form, name, request_id)
     except ApiError as error:
         return _refusal(error, form, request, request_id)
     except Exception:
@@ -122,14 +123,14 @@ async def _answered(
         return _refusal(_UNKNOWN, form, request, request_id)
 
 
-def _route(method: str, path: str) -> tuple[_Action, str, list[str]]:
+def _route(method: str, path: str) -> tuple[str, int, _Action, list[str]]:
     known = False
-    for wanted, pattern, name, action in _ROUTES:
+    for wanted, pattern, name, status, action in _ROUTES:
         match = pattern.fullmatch(path.rstrip("/"))
         if match is not None:
             known = True
             if wanted == method:
-                return action, name, [unquote(part) for part in match.groups()]
+                return name, status, action, [unquote(part) for part in match.groups()]
     if known:
         raise ApiError("UnsupportedHTTPMethod", f"{path} does not support {method}.", 405)
     raise ApiError("InvalidAction.NotFound", f"There is no API {method} {path}.", 404)
@@ -140,7 +141,7 @@ def action_of(method: str, path: str) -> str:
     if path == triggers.PATH:
         return "Trigger"
     try:
-        return _route(method, path)[1]
+        return _route(method, path)[0]
     except ApiError:
         return ""
 
@@ -159,16 +160,15 @@ def _target(request: Request) -> str:
     return (path.partition(b"?")[0] + (b"?" + query if query else b"")).decode("latin-1")
 
 
-def _rendered(result: Result, form: str, name: str, request_id: str) -> Response:
-    if result.content is None:
-        return Response(status_code=result.status, headers={"x-acs-request-id": request_id})
-    content = result.content
+def _rendered(content: Any, status: int, form: str, name: str, request_id: str) -> Response:
+    if content is None:
+        return Response(status_code=status, headers={"x-acs-request-id": request_id})
     if form == "XML":
         named: Mapping[str, Any] = content if isinstance(content, dict) else {"item": content}
         content = {"RequestId": request_id, **named}
     return Response(
         wire.encode(content, form, f"{name}Response"),
-        status_code=result.status,
+        status_code=status,
         headers={"Content-Type": wire.CONTENT_TYPES[form], "x-acs-request-id": request_id},
     )
 

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from ecsmachine.localcloud.container_service.application_views import service_id, services_of
 from ecsmachine.localcloud.container_service.cluster_work import ClusterWork
-from ecsmachine.localcloud.container_service.clusters import ClusterCall, Result
+from ecsmachine.localcloud.container_service.clusters import ClusterCall
 from ecsmachine.localcloud.container_service.fields import Fields, no_project
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError
@@ -27,7 +27,7 @@ MOST_STEPS = 100
 _ACTIONS: tuple[TriggerAction, ...] = get_args(TriggerAction)
 
 
-def create_trigger(call: ClusterCall) -> Result:
+def create_trigger(call: ClusterCall) -> dict[str, Any]:
     """Create a trigger for a project, and answer its address; only this answer has the secret."""
     cluster_id = call.name.lower()
     name = call.body.require("project_id")
@@ -59,22 +59,21 @@ def create_trigger(call: ClusterCall) -> Result:
     )
     call.state.triggers.put(trigger)
     query = urlencode({"triggerUrl": trigger.token, "secret": secret})
-    return Result(content={**api_fields(trigger), "url": f"{call.endpoint}{PATH}?{query}"})
+    return {**api_fields(trigger), "url": f"{call.endpoint}{PATH}?{query}"}
 
 
-def list_triggers(call: ClusterCall) -> Result:
+def list_triggers(call: ClusterCall) -> list[dict[str, Any]]:
     """Return a cluster's triggers without their secrets."""
     own = [t for t in call.state.triggers if t.cluster_id == call.name.lower()]
-    return Result(content=[api_fields(trigger) for trigger in own])
+    return [api_fields(trigger) for trigger in own]
 
 
-def delete_trigger(call: ClusterCall) -> Result:
+def delete_trigger(call: ClusterCall) -> None:
     """Remove a trigger."""
     trigger = call.state.triggers.get(call.part)
     if trigger is None or trigger.cluster_id != call.name.lower():
         raise ApiError("TriggerNotFound", f"There is no trigger {call.part}.", 404)
     call.state.triggers.remove(trigger.id)
-    return Result(204)
 
 
 def fire(state: State, work: ClusterWork, query: Mapping[str, str]) -> dict[str, Any]:

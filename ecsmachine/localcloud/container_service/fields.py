@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -17,26 +18,18 @@ C = TypeVar("C", bound=str)
 _PROJECT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class Fields:
-    """An object of a request's body."""
+    """An object of a request's body; ``values`` is all of it, as it came."""
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self._values = values
-
-    @property
-    def values(self) -> Mapping[str, Any]:
-        """All of it, as it came."""
-        return self._values
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
+    values: Mapping[str, Any]
 
     def __contains__(self, name: str) -> bool:
-        return self._values.get(name) not in (None, "")
+        return self.values.get(name) not in (None, "")
 
     def text(self, name: str, default: str = "") -> str:
         """Return a text; numbers and truth values are taken as texts."""
-        value = self._values.get(name)
+        value = self.values.get(name)
         if value in (None, ""):
             return default
         if isinstance(value, bool):
@@ -54,7 +47,7 @@ class Fields:
 
     def integer(self, name: str, default: int | None = None, *, least: int, most: int) -> int:
         """Return a whole number in a range; it may come as a text."""
-        value = self._values.get(name)
+        value = self.values.get(name)
         if value in (None, ""):
             if default is None:
                 self.require(name)
@@ -69,7 +62,7 @@ class Fields:
 
     def boolean(self, name: str, default: bool = False) -> bool:
         """Return a truth value, which may come as a text."""
-        value = self._values.get(name)
+        value = self.values.get(name)
         if value in (None, ""):
             return default
         if str(value).lower() not in ("true", "false", "1", "0"):
@@ -86,7 +79,7 @@ class Fields:
 
     def texts(self, name: str) -> list[str]:
         """Return an array of texts."""
-        value = self._values.get(name)
+        value = self.values.get(name)
         if value is None:
             return []
         if isinstance(value, str):
@@ -100,7 +93,7 @@ class Fields:
 
     def mapping(self, name: str) -> dict[str, str]:
         """Return an object whose values are texts."""
-        value = self._values.get(name)
+        value = self.values.get(name)
         if value is None:
             return {}
         if not isinstance(value, dict) or not all(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from ecsmachine.compose.model import BUCKET
@@ -19,14 +20,13 @@ _DRIVER_OPTIONS = {
 }
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class Volumes:
     """Volumes that the API made; the work is done in turn with that on projects."""
 
-    def __init__(self, state: State, cluster_id: str, work: ProjectWork) -> None:
-        self._state = state
-        self._cluster_id = cluster_id
-        self._work = work
-        self._deployment = work.deployment
+    state: State
+    cluster_id: str
+    work: ProjectWork
 
     def create(self, fields: Fields) -> dict[str, Any]:
         """Make a volume on every node."""
@@ -43,54 +43,53 @@ class Volumes:
                 "driverOpts.bucket", "use 1 to 63 lowercase letters, digits, dots and hyphens"
             )
         volume = Volume(
-            id=project_id(self._cluster_id, name),
-            cluster_id=self._cluster_id,
+            id=project_id(self.cluster_id, name),
+            cluster_id=self.cluster_id,
             name=name,
             driver=driver,
             created=precise_now(),
             options=without_secrets(options),
         )
-        if self._state.volumes.get(volume.id) is not None:
+        if self.state.volumes.get(volume.id) is not None:
             raise ApiError("VolumeAlreadyExists", f"A volume {name} already exists.", 409)
 
         def make() -> None:
-            self._deployment().make_volume(volume)
-            with self._state.transaction():
-                self._state.volumes.put(volume)
+            self.work.deployment().make_volume(volume)
+            with self.state.transaction():
+                self.state.volumes.put(volume)
 
-        self._work.run_in_turn(f"creating volume {name}", make)
+        self.work.run_in_turn(f"creating volume {name}", make)
         return volume_view(volume, self._node(), ())
 
     def list(self) -> dict[str, Any]:
         """Return all volumes."""
-        placed = self._deployment().look()
-        with self._state.lock:
-            own = [v for v in self._state.volumes if v.cluster_id == self._cluster_id]
+        placed = self.work.deployment().look()
+        own = self.work.projects.volumes()
         return {"Volumes": [volume_view(volume, self._node(), placed) for volume in own]}
 
     def get(self, name: str) -> dict[str, Any]:
         """Return a volume."""
-        return volume_view(self._find(name), self._node(), self._deployment().look())
+        return volume_view(self._find(name), self._node(), self.work.deployment().look())
 
     def delete(self, name: str) -> None:
         """Remove a volume that no container uses."""
         volume = self._find(name)
-        users = [p.container.name for p in self._deployment().look() if name in p.container.volumes]
+        placed = self.work.deployment().look()
+        users = [p.container.name for p in placed if name in p.container.volumes]
         if users:
             raise ApiError("VolumeInUse", f"The volume {name} is used by {', '.join(users)}.", 409)
-        self._work.run_in_turn(
-            f"removing volume {name}", lambda: self._deployment().remove_volume(name)
+        self.work.run_in_turn(
+            f"removing volume {name}", lambda: self.work.deployment().remove_volume(name)
         )
-        with self._state.transaction():
-            self._state.volumes.remove(volume.id)
+        self.work.projects.forget_volume(volume)
 
     def _find(self, name: str) -> Volume:
-        with self._state.lock:
-            volume = self._state.volumes.get(project_id(self._cluster_id, name))
+        with self.state.lock:
+            volume = self.state.volumes.get(project_id(self.cluster_id, name))
         if volume is None:
             raise ApiError("VolumeNotFound", f"There is no volume {name}.", 404)
         return volume
 
     def _node(self) -> str:
-        cluster = self._state.clusters.get(self._cluster_id)
+        cluster = self.state.clusters.get(self.cluster_id)
         return cluster.nodes[0].name if cluster is not None and cluster.nodes else ""

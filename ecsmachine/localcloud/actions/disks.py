@@ -11,12 +11,13 @@ from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.instance_disks import (
     AUTO,
     bursting_enabled,
+    device_of_request,
     disk_options,
     performance_level,
     provisioned_iops,
+    snapshot_of_request,
 )
 from ecsmachine.localcloud.actions.listing import Listing
-from ecsmachine.localcloud.actions.snapshots import check_source
 from ecsmachine.localcloud.catalog import disk_categories
 from ecsmachine.localcloud.catalog.instance_types import known_instance_type
 from ecsmachine.localcloud.protocol import refusals
@@ -28,13 +29,12 @@ from ecsmachine.localcloud.protocol.names import (
     checked_description,
     checked_text,
     free_device,
-    valid_device,
     valid_name,
 )
 from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.refusals import Refusal
-from ecsmachine.localcloud.state.model import Disk, DiskStatus, Instance, Snapshot
+from ecsmachine.localcloud.state.model import Disk, DiskStatus, Instance
 from ecsmachine.localcloud.state.records import api_fields
 from ecsmachine.localcloud.state.resources import attached_disks, check_status, forget_disk
 from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
@@ -63,7 +63,7 @@ def create_disk(call: Call) -> Answer:
     zone_id = zone_id or parameters.require("ZoneId")
     if all(zone.id != zone_id for zone in region.zones):
         raise refusals.ZONE_NOT_FOUND()
-    snapshot = _snapshot_of_request(call)
+    snapshot = snapshot_of_request(call, parameters)
     category = parameters.text("DiskCategory", "cloud_essd" if instance else "cloud")
     if category not in disk_categories.CATEGORIES:
         raise refusals.not_supported("DiskCategory")
@@ -276,14 +276,6 @@ def _order_of(disk: Disk) -> str:
     return new_order_id() if disk.charge_type == "PrePaid" else ""
 
 
-def _snapshot_of_request(call: Call) -> Snapshot | None:
-    snapshot = call.optional(call.state.snapshots, "SnapshotId")
-    if snapshot is None:
-        return None
-    check_source(snapshot)
-    return snapshot
-
-
 def _attach_disk(call: Call, disk: Disk, instance: Instance) -> None:
     parameters = call.parameters
     if disk.zone != instance.zone:
@@ -297,13 +289,9 @@ def _attach_disk(call: Call, disk: Disk, instance: Instance) -> None:
     taken = {other.device for other in attached_disks(call.state, instance.id)}
     if len(taken) >= kind.disks:
         raise refusals.of("InstanceDiskLimitExceeded")
-    device = parameters.text("Device")
-    if device:
-        if not valid_device(device):
-            raise refusals.malformed("Device")
-        device = "/dev/xvd" + device[-1]
-        if device in taken:
-            raise refusals.DEVICE_IN_USE()
+    device = device_of_request(parameters, "Device")
+    if device in taken:
+        raise refusals.DEVICE_IN_USE()
     attached = call.state.disks.put(
         replace(
             disk,

@@ -67,7 +67,7 @@ def disks_of_request(call: Call, kind: InstanceType, image: Image) -> list[DiskR
     taken = {"/dev/xvda"}
     brought = {disk.device: disk for disk in image.data_disks}
     for request in requests:
-        own = brought.pop(_device(request), None)
+        own = brought.pop(device_of_request(request, "DataDevice"), None)
         disk = _data_disk(call, request, supported, taken | set(brought), own)
         taken.add(disk.device)
         disks.append(disk)
@@ -125,7 +125,7 @@ def _data_disk(
     brought: ImageDisk | None,
 ) -> DiskRequest:
     """Return a data disk of a request; ``brought`` is the disk of the image at its device."""
-    snapshot = _snapshot_of_request(call, request)
+    snapshot = snapshot_of_request(call, request, missing=_NO_SNAPSHOT)
     if snapshot is None and brought is not None:
         snapshot = call.find(call.state.snapshots, brought.snapshot_id)
     category = _category(request, supported, "DataDiskCategory")
@@ -140,7 +140,7 @@ def _data_disk(
     size = request.integer("Size", default, least=least, most=limits.data_max, error=size_error)
     if size < smallest:
         raise size_error
-    device = _device(request)
+    device = device_of_request(request, "DataDevice")
     if device in taken:
         raise refusals.DEVICE_IN_USE()
     return DiskRequest(
@@ -157,18 +157,22 @@ def _data_disk(
     )
 
 
-def _device(request: Parameters) -> str:
+def device_of_request(request: Parameters, called: str) -> str:
+    """Return ``Device`` as answers have it, or ""; refusals call it ``called``."""
     device = request.text("Device")
     if device and not valid_device(device):
-        raise refusals.malformed("DataDevice")
+        raise refusals.malformed(called)
     return "/dev/xvd" + device[-1] if device else ""
 
 
-def _snapshot_of_request(call: Call, request: Parameters) -> Snapshot | None:
+def snapshot_of_request(
+    call: Call, request: Parameters, *, missing: Refusal | None = None
+) -> Snapshot | None:
+    """Return the snapshot that a data disk is made of, or None; raises its refusals."""
     snapshot_id = request.text("SnapshotId")
     if not snapshot_id:
         return None
-    snapshot = call.find(call.state.snapshots, snapshot_id, missing=_NO_SNAPSHOT)
+    snapshot = call.find(call.state.snapshots, snapshot_id, missing=missing)
     check_source(snapshot)
     return snapshot
 

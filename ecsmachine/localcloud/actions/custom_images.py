@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.actions.instance_disks import device_of_request
 from ecsmachine.localcloud.actions.snapshots import (
     check_accomplished,
     check_source,
@@ -24,7 +25,6 @@ from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import (
     checked_description,
     checked_text,
-    free_device,
     valid_description,
     valid_name,
 )
@@ -206,7 +206,7 @@ def _sources_of_mappings(
             continue
         snapshot = call.find(call.state.snapshots, mapping.require("SnapshotId"))
         check_source(snapshot)
-        device = mapping.text("Device") or free_device(taken)
+        device = device_of_request(mapping, taken)
         taken.add(device)
         size = mapping.integer("Size", snapshot.size_gib, least=snapshot.size_gib, most=65536)
         data.append(ImageDisk(device, snapshot.id, size))

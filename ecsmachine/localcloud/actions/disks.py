@@ -28,7 +28,6 @@ from ecsmachine.localcloud.protocol.identifiers import new_id, new_order_id
 from ecsmachine.localcloud.protocol.names import (
     checked_description,
     checked_text,
-    free_device,
     valid_name,
 )
 from ecsmachine.localcloud.protocol.paging import page
@@ -289,14 +288,11 @@ def _attach_disk(call: Call, disk: Disk, instance: Instance) -> None:
     taken = {other.device for other in attached_disks(call.state, instance.id)}
     if len(taken) >= kind.disks:
         raise refusals.of("InstanceDiskLimitExceeded")
-    device = device_of_request(parameters, "Device")
-    if device in taken:
-        raise refusals.DEVICE_IN_USE()
     attached = call.state.disks.put(
         replace(
             disk,
             instance_id=instance.id,
-            device=device or free_device(taken),
+            device=device_of_request(parameters, taken),
             status="In_use",
             attached=timestamp(),
             delete_with_instance=parameters.boolean("DeleteWithInstance"),

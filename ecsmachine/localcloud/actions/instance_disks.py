@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import asdict, dataclass
 
 from ecsmachine.localcloud.actions.call import Call
@@ -67,7 +68,7 @@ def disks_of_request(call: Call, kind: InstanceType, image: Image) -> list[DiskR
     taken = {"/dev/xvda"}
     brought = {disk.device: disk for disk in image.data_disks}
     for request in requests:
-        own = brought.pop(device_of_request(request, "DataDevice"), None)
+        own = brought.pop(_device(request, "DataDevice"), None)
         disk = _data_disk(call, request, supported, taken | set(brought), own)
         taken.add(disk.device)
         disks.append(disk)
@@ -140,16 +141,14 @@ def _data_disk(
     size = request.integer("Size", default, least=least, most=limits.data_max, error=size_error)
     if size < smallest:
         raise size_error
-    device = device_of_request(request, "DataDevice")
-    if device in taken:
-        raise refusals.DEVICE_IN_USE()
+    device = device_of_request(request, taken, "DataDevice")
     return DiskRequest(
         kind="data",
         category=category,
         size_gib=size,
         name=_disk_name(request),
         description=_disk_description(request),
-        device=device or free_device(taken),
+        device=device,
         performance_level=level,
         **asdict(disk_options(request, category, size)),
         delete_with_instance=request.boolean("DeleteWithInstance", True),
@@ -157,8 +156,18 @@ def _data_disk(
     )
 
 
-def device_of_request(request: Parameters, called: str) -> str:
-    """Return ``Device`` as answers have it, or ""; refusals call it ``called``."""
+def device_of_request(request: Parameters, taken: Container[str], called: str = "Device") -> str:
+    """Return ``Device`` as answers have it, or the first free one.
+
+    Raises the refusals of one that is ``taken``, and of one that is no device.
+    """
+    device = _device(request, called)
+    if device in taken:
+        raise refusals.DEVICE_IN_USE()
+    return device or free_device(taken)
+
+
+def _device(request: Parameters, called: str) -> str:
     device = request.text("Device")
     if device and not valid_device(device):
         raise refusals.malformed(called)

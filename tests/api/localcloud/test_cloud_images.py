@@ -161,6 +161,33 @@ def test_an_image_of_a_snapshot(api: Api) -> None:
     assert {disk["Type"]: disk["SnapshotId"] for disk in brought} == ids
 
 
+def test_the_data_disks_of_an_image_are_at_devices_of_their_own(api: Api) -> None:
+    instance_id = api.run(api.group(), **{"DataDisk.1.Size": 20})
+    disks = api.call("DescribeDisks", InstanceId=instance_id)["Disks"]["Disk"]
+    ids = {
+        disk["Type"]: api.call("CreateSnapshot", DiskId=disk["DiskId"])["SnapshotId"]
+        for disk in disks
+    }
+    listing = {"SnapshotIds": json.dumps(list(ids.values())), "Status": "accomplished"}
+    assert until(lambda: api.call("DescribeSnapshots", listing)["TotalCount"] == 2)
+
+    def mappings(*devices: str) -> dict[str, str]:
+        values = {"DiskDeviceMapping.1.SnapshotId": ids["system"]}
+        for number, device in enumerate(devices, start=2):
+            values[f"DiskDeviceMapping.{number}.SnapshotId"] = ids["data"]
+            values[f"DiskDeviceMapping.{number}.Device"] = device
+        return values
+
+    (image,) = images(api, ImageId=made(api, **mappings("/dev/vdc", "")))
+    brought = image["DiskDeviceMappings"]["DiskDeviceMapping"]
+    assert [disk["Device"] for disk in brought] == ["/dev/xvda", "/dev/xvdc", "/dev/xvdb"]
+    for devices, refused in (
+        (("/dev/vdc", "/dev/xvdc"), "403 InvalidDevice.InUse"),
+        (("/dev/null",), "400 InvalidDevice.Malformed"),
+    ):
+        assert api.refusal("CreateImage", mappings(*devices)) == refused
+
+
 def test_what_is_refused(api: Api) -> None:
     instance_id = api.run(api.group())
     image_id = made(api, InstanceId=instance_id, ImageName="mine")

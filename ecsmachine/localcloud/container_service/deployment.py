@@ -177,10 +177,6 @@ class Deployment:
         there, answering = self._look("")
         return self._fitting(project, service, there, answering)
 
-    def engine(self, node: str) -> Engine:
-        """Return the engine of a node."""
-        return self.engines[node]
-
     def make_network(self, project: Project, network: Network) -> None:
         """Make a network of a project."""
         labels = {**network.labels, **self._labels(project.name)}

@@ -266,7 +266,7 @@ def finish(work: Future[None]) -> None:
 
 
 def _passes(deployment: Deployment, placed: Placed, probe: Probe) -> bool:
-    return deployment.engine(placed.node).passes(placed.container, probe) is not False
+    return deployment.engines[placed.node].passes(placed.container, probe) is not False
 
 
 def _is_settled(

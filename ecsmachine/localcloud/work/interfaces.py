@@ -10,7 +10,7 @@ from ecsmachine.localcloud.state.interfaces import attached_interfaces, detached
 from ecsmachine.localcloud.state.model import Instance, NetworkInterface
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.work.firewall import FirewallWork
-from ecsmachine.localcloud.work.supervisor import Supervisor, Threads, Work, unchanged
+from ecsmachine.localcloud.work.supervisor import Supervisor, Threads, unchanged
 
 
 @dataclass
@@ -28,11 +28,11 @@ class InterfaceWork:
 
     def attach(self, interface: NetworkInterface) -> None:
         """Give an ``Attaching`` interface to its guest; one that fails is free again."""
-        self._begin("attaching", interface, lambda: self._attach(interface), free=True)
+        self._begin("attaching", interface, free=False)
 
     def detach(self, interface: NetworkInterface) -> None:
         """Take a ``Detaching`` interface from its guest; one that fails stays in use."""
-        self._begin("detaching", interface, lambda: self._detach(interface), free=False)
+        self._begin("detaching", interface, free=True)
 
     def readdress(self, instance_id: str) -> None:
         """Let the guest have the addresses that the state has by then."""
@@ -54,14 +54,6 @@ class InterfaceWork:
             elif interface.instance_id and interface.instance_id not in self.state.removals:
                 self.state.network_interfaces.put(detached(interface))
 
-    async def _attach(self, interface: NetworkInterface) -> None:
-        await self._apply(interface.instance_id)
-        self._settle(interface, free=False)
-
-    async def _detach(self, interface: NetworkInterface) -> None:
-        await self._apply(interface.instance_id)
-        self._settle(interface, free=True)
-
     async def _apply(self, instance_id: str) -> None:
         """Give the guest, if it runs, the interfaces that the state has; the rules come first."""
         instance = self.state.instances.get(instance_id)
@@ -78,9 +70,15 @@ class InterfaceWork:
                 done = detached(there) if free else replace(there, status="InUse")
                 self.state.network_interfaces.put(done)
 
-    def _begin(self, what: str, interface: NetworkInterface, work: Work, *, free: bool) -> None:
-        def failed(_: str) -> None:
+    def _begin(self, what: str, interface: NetworkInterface, *, free: bool) -> None:
+        """Begin work after which an interface is free, or in use; the other one if it fails."""
+
+        async def work() -> None:
+            await self._apply(interface.instance_id)
             self._settle(interface, free=free)
+
+        def failed(_: str) -> None:
+            self._settle(interface, free=not free)
             self.readdress(interface.instance_id)
 
         self.supervisor.begin(

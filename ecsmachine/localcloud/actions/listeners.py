@@ -28,7 +28,7 @@ def create(call: Call, protocol: str) -> None:
     """CreateLoadBalancerTCPListener, or that of another protocol: it is stopped first."""
     balancer = call.required(call.state.load_balancers, "LoadBalancerId")
     parameters = call.parameters
-    port = _port_of_request(parameters)
+    port = _port_of_request(parameters, "ListenerPort")
     if any(
         item.port == port and _share_a_port(item.protocol, protocol) for item in balancer.in_order()
     ):
@@ -41,7 +41,7 @@ def create(call: Call, protocol: str) -> None:
     _check_sticky(parameters)
     values = _setting_values(parameters, protocol, {})
     group_id = _server_group_of_request(call, balancer)
-    backend_port = 0 if group_id else _backend_port(parameters)
+    backend_port = 0 if group_id else _port_of_request(parameters, "BackendServerPort")
     listener = Listener(port, protocol, "stopped", backend_port, group_id, values)
     tags = tagging.tags_of_request(parameters)
     tagging.put_tags(call.state, "listener", balancer.id_of(listener), balancer.region, tags)
@@ -163,7 +163,7 @@ def _listener_of_request(call: Call, protocol: str) -> tuple[LoadBalancer, Liste
     balancer = call.required(call.state.load_balancers, "LoadBalancerId")
     if protocol not in ("", *SETTINGS):
         raise invalid_parameter("ListenerProtocol")
-    port = _port_of_request(call.parameters)
+    port = _port_of_request(call.parameters, "ListenerPort")
     found = [
         item for item in balancer.listeners if item.port == port and protocol in ("", item.protocol)
     ]
@@ -197,14 +197,9 @@ def _replace_listener(call: Call, balancer: LoadBalancer, old: Listener, new: Li
     )
 
 
-def _port_of_request(parameters: Parameters) -> int:
-    parameters.require("ListenerPort")
-    return parameters.integer("ListenerPort", least=1, most=65535)
-
-
-def _backend_port(parameters: Parameters) -> int:
-    parameters.require("BackendServerPort")
-    return parameters.integer("BackendServerPort", least=1, most=65535)
+def _port_of_request(parameters: Parameters, name: str) -> int:
+    parameters.require(name)
+    return parameters.integer(name, least=1, most=65535)
 
 
 def _server_group_of_request(call: Call, balancer: LoadBalancer) -> str:

@@ -10,17 +10,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Literal, get_args
 
 from ecsmachine.localcloud.catalog.listener_settings import SETTINGS, Value
 from ecsmachine.localcloud.host.guests.base import Place
 from ecsmachine.localcloud.state.addresses import eips_of
 from ecsmachine.localcloud.state.balancers import Backend, Listener, LoadBalancer
 from ecsmachine.localcloud.state.state import State
-
-Protocol = Literal["tcp", "udp", "http", "https"]
-CARRIED: tuple[Protocol, ...] = get_args(Protocol)
-"""The protocols whose traffic is carried."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +62,9 @@ class Tls:
 
 @dataclass(frozen=True)
 class Carried:
-    """The traffic of a running listener, and its servers."""
+    """The traffic of a running listener (tcp, udp, http or https), and its servers."""
 
-    protocol: Protocol
+    protocol: str
     scheduler: str
     servers: tuple[Server, ...]
     check: HealthCheck | None
@@ -89,15 +84,14 @@ def carried_by(
     Traffic to a port of a balancer's servers in ``led`` goes to a port of 127.0.0.1 instead.
     """
     return {
-        place_of(listener, address): _carried(state, balancer, listener, protocol, led)
+        place_of(listener, address): _carried(state, balancer, listener, led)
         for balancer in state.load_balancers
         if balancer.status == "active"
         for address in (balancer.address, *(eip.address for eip in eips_of(state, balancer.id)))
         for listener in balancer.listeners
-        for protocol in CARRIED
-        if listener.status == "running" and listener.protocol == protocol
+        if listener.status == "running"
         # without a certificate of ours there is nothing to answer with
-        if protocol != "https" or _tls(state, listener) is not None
+        if listener.protocol != "https" or _tls(state, listener) is not None
     }
 
 
@@ -119,10 +113,10 @@ def _carried(
     state: State,
     balancer: LoadBalancer,
     listener: Listener,
-    protocol: Protocol,
     led: Mapping[tuple[str, int], int],
 ) -> Carried:
-    defaults = {item.name: item.default for item in SETTINGS[listener.protocol]}
+    protocol = listener.protocol
+    defaults = {item.name: item.default for item in SETTINGS[protocol]}
     settings = {**defaults, **listener.settings}
     servers = tuple(
         Server(backend.server_id, instance.private_ip, port, backend.weight)
@@ -159,7 +153,7 @@ def _sticky(settings: Mapping[str, Value]) -> StickySession:
     return StickySession(seconds=int(settings["CookieTimeout"]))
 
 
-def _check(settings: Mapping[str, Value], protocol: Protocol) -> HealthCheck:
+def _check(settings: Mapping[str, Value], protocol: str) -> HealthCheck:
     # HTTP listeners have the time limit under another name than those of TCP and UDP
     timeout = settings.get("HealthCheckConnectTimeout", settings.get("HealthCheckTimeout", 5))
     check = HealthCheck(

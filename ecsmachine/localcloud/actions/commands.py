@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from dataclasses import replace
 from typing import Any
 
@@ -128,7 +127,7 @@ def _content(parameters: Parameters, encoding: str, default: str) -> str:
     if encoding.lower() == "base64":
         try:
             base64.b64decode(text, validate=True)
-        except (binascii.Error, ValueError):
+        except ValueError:
             raise refusals.of("CmdContent.DecodeError") from None
     else:
         text = base64.b64encode(text.encode()).decode()

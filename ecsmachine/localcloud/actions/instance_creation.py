@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 import time
 from dataclasses import asdict, replace
@@ -309,7 +308,7 @@ def user_data_of_request(parameters: Parameters) -> str:
         return ""
     try:
         data = base64.b64decode(text, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise refusals.of("InvalidUserData.Base64FormatInvalid") from error
     if len(data) > MAX_USER_DATA_BYTES:
         raise refusals.of("InvalidUserData.SizeExceeded")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -79,6 +78,6 @@ def _offset(parameters: Parameters) -> int:
         kind, _, number = base64.b64decode(token, validate=True).decode().partition(":")
         if kind != "offset" or not number.isdigit():
             raise ValueError(token)
-    except (binascii.Error, ValueError) as error:
+        return int(number)
+    except ValueError as error:
         raise invalid_parameter("NextToken") from error
-    return int(number)

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from fnmatch import fnmatchcase
@@ -183,7 +182,7 @@ def _refused(request: Request, state: State) -> Response | None:
     expected = f"{account.access_key_id}:{account.access_key_secret}"
     try:
         given = base64.b64decode(text, validate=True).decode() if scheme == "Basic" else ""
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         given = ""
     if same_secret(expected, given):
         return None

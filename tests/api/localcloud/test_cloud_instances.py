@@ -142,6 +142,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"PrivateIpAddress": "172.16.0.0"}, "400 InvalidPrivateIpAddress"),
     ({"PrivateIpAddress": "255.255.255.255", "Amount": 2}, "400 InvalidPrivateIpAddress.Malformed"),
     ({"UserData": "not base64!"}, "400 InvalidUserData.Base64FormatInvalid"),
+    ({"UserData": "é"}, "400 InvalidUserData.Base64FormatInvalid"),
     (
         {"UserData": base64.b64encode(b"x" * 33000).decode()},
         "400 InvalidUserData.SizeExceeded",

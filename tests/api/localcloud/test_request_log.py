@@ -121,7 +121,8 @@ def test_only_who_has_the_key_sees_them(cloud: EmbeddedCloud, key: str) -> None:
     answer = own(cloud, "GET", key=key)
     assert answer.status == 401
     assert b"requests" not in answer.body
-    assert exchange(cloud, "GET", "/_ecsmachine/requests").status == 401
+    for headers in ({}, {"Authorization": "Basic é"}):
+        assert exchange(cloud, "GET", "/_ecsmachine/requests", None, headers).status == 401
 
 
 def test_health(cloud: EmbeddedCloud) -> None:

@@ -98,7 +98,7 @@ def test_pages_by_token_reach_every_item_once() -> None:
     assert seen == items
 
 
-@pytest.mark.parametrize("token", ["%%%", "b2Zmc2V0Og==", "Zm9vOjE="])
+@pytest.mark.parametrize("token", ["%%%", "é", "b2Zmc2V0Og==", "b2Zmc2V0OsKy", "Zm9vOjE="])
 def test_a_token_of_somebody_else(token: str) -> None:
     parameters = Parameters({"NextToken": token})
     assert code_of(lambda: page_by_token(parameters, [1, 2])) == "InvalidParameter"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import time
 from collections.abc import Iterable
 from dataclasses import replace
@@ -63,16 +61,6 @@ def public_address(state: State, instance: Instance) -> str:
     """Return the address that the instance has on the internet, or ""."""
     eip = bound_eip(state, instance)
     return eip.address if eip is not None else instance.public_ip
-
-
-def user_data(instance: Instance) -> bytes | None:
-    """Return the instance's user data as its guest shall see it, or None."""
-    if not instance.user_data:
-        return None
-    try:
-        return base64.b64decode(instance.user_data, validate=True)
-    except binascii.Error:
-        return None
 
 
 def forget_instance(state: State, instance: Instance) -> None:

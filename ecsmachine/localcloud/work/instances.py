@@ -7,6 +7,7 @@ next server can continue it.
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
 import time
 from collections.abc import Callable
@@ -25,7 +26,6 @@ from ecsmachine.localcloud.state.resources import (
     forget_instance,
     guest_device,
     public_address,
-    user_data,
 )
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.work.firewall import FirewallWork
@@ -296,7 +296,7 @@ class InstanceWork:
             memory_mib=int(kind.memory_gib * 1024),
             password=password,
             public_keys=_public_keys(instance),
-            user_data=user_data(instance),
+            user_data=base64.b64decode(instance.user_data) or None,
             disks=tuple(
                 GuestDisk(disk.id, guest_device(disk.device), disk.size_gib, disk.snapshot_id)
                 for disk in attached_disks(self.state, instance.id)

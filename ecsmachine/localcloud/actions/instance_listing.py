@@ -17,7 +17,6 @@ from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.model import Instance, InstanceStatus
-from ecsmachine.localcloud.state.resources import bound_eip
 
 STATUSES = get_args(InstanceStatus)
 _OPTIMIZED = {"true": "optimized", "false": "none"}
@@ -89,7 +88,7 @@ def _renewal_status(call: Call, instance: Instance) -> str:
 
 
 def _elastic_address(call: Call, instance: Instance) -> str:
-    eip = bound_eip(call.state, instance)
+    eip = call.state.eips.get(instance.eip_id)
     return eip.address if eip else ""
 
 

@@ -11,7 +11,7 @@ from ecsmachine.localcloud.protocol.wire import Rendered
 from ecsmachine.localcloud.state.interfaces import attached_interfaces, primary_interface
 from ecsmachine.localcloud.state.model import Eip, Instance, NetworkInterface
 from ecsmachine.localcloud.state.records import api_fields
-from ecsmachine.localcloud.state.resources import bound_eip, image_with_id
+from ecsmachine.localcloud.state.resources import image_with_id
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.state.tagging import ecs_tags, resource_tags
 
@@ -28,7 +28,7 @@ class InstanceViews:
     def get(self, state: State, instance: Instance) -> Rendered:
         """Return the instance as a part of an answer."""
         parts = (
-            bound_eip(state, instance),
+            state.eips.get(instance.eip_id),
             resource_tags(state, "instance", instance.id),
             attached_interfaces(state, instance.id),
         )
@@ -44,7 +44,7 @@ class InstanceViews:
 
 def attributes(state: State, instance: Instance) -> dict[str, Any]:
     """Return the answer of DescribeInstanceAttribute for an instance."""
-    common = _common(instance, bound_eip(state, instance))
+    common = _common(instance, state.eips.get(instance.eip_id))
     eip = common["EipAddress"]
     return {
         **common,

@@ -12,7 +12,7 @@ from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.addresses import unbind_eips
 from ecsmachine.localcloud.state.interfaces import leave_interfaces
-from ecsmachine.localcloud.state.model import Disk, Eip, Instance, InstanceStatus, Removal, Snapshot
+from ecsmachine.localcloud.state.model import Disk, Instance, InstanceStatus, Removal, Snapshot
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.state.tagging import drop_tags
 
@@ -52,14 +52,9 @@ def guest_device(device: str) -> str:
     return "vd" + device.removeprefix("/dev/").removeprefix("x").removeprefix("vd")
 
 
-def bound_eip(state: State, instance: Instance) -> Eip | None:
-    """Return the EIP that is bound to the instance, or None."""
-    return state.eips.get(instance.eip_id) if instance.eip_id else None
-
-
 def public_address(state: State, instance: Instance) -> str:
     """Return the address that the instance has on the internet, or ""."""
-    eip = bound_eip(state, instance)
+    eip = state.eips.get(instance.eip_id)
     return eip.address if eip is not None else instance.public_ip
 
 

@@ -63,11 +63,14 @@ class _OfOurs:
 
         That is by Go's package flag: with one dash or two, and as ``--force=true``.
         """
+        usual = self.usual_forms(ctx, args)
         try:
-            parsed: list[str] = super().parse_args(ctx, self.usual_forms(ctx, args))  # type: ignore[misc]
+            parsed: list[str] = super().parse_args(ctx, list(usual))  # type: ignore[misc]
         except Exception as error:
             if getattr(error, "ctx", ctx) is None:  # an option without its value
                 error.ctx = ctx  # type: ignore[attr-defined]
+            if type(error).__name__ == "MissingParameter":
+                _name_what_is_missing(error, self, ctx, usual)
             raise
         return parsed
 
@@ -205,6 +208,19 @@ def _refuse_too_large(parameter: Any, words: Iterable[Any]) -> None:
 
 def _name_of(parameter: Any) -> str:
     return str((flags_of(parameter) or [written_in_help(parameter)])[0])
+
+
+def _name_what_is_missing(error: Any, command: Any, ctx: Any, words: list[str]) -> None:
+    """Change an error of a list of words that is missing: the one word there is stands first.
+
+    The parser takes it for what follows the list, as that has to have one.
+    """
+    arguments = [each for each in command.get_params(ctx) if not flags_of(each)]
+    following = arguments[arguments.index(error.param) + 1 :] if error.param in arguments else []
+    if following and error.param.nargs == -1:
+        found, _, _ = command.make_parser(ctx).parse_args(list(words))
+        if found.get(following[0].name) is not None:
+            error.param = following[0]
 
 
 def _usual_forms(

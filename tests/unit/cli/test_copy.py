@@ -67,6 +67,24 @@ def test_a_file_there_and_back(
     assert (here / "back").read_bytes() == there.read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("words", "missing"),
+    [
+        ([], "SOURCE"),
+        (["-r"], "SOURCE"),
+        (["a"], "DESTINATION"),
+        (["-r", "dev1:a"], "DESTINATION"),
+        (["--", "-a"], "DESTINATION"),
+    ],
+)
+def test_what_is_missing_is_named(words: list[str], missing: str, program: Program) -> None:
+    told = program("scp", *words)
+    assert (told.code, told.err) == (
+        2,
+        f"Error: Missing argument '[[USER@]MACHINE:]{missing}'. See 'ecsmachine scp --help'.\n",
+    )
+
+
 def test_json_names_the_machine(
     client: dict[str, str], program: Program, store: Store, server: LoopbackServer, here: Path
 ) -> None:

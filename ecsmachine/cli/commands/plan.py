@@ -57,10 +57,9 @@ def plan(
     Example: ecsmachine plan --detailed-exitcode
     """
     if schema:
-        from ecsmachine.cli.display.json_text import as_text
         from ecsmachine.cli.machines_file.schema import schema as schema_of_files
 
-        show(as_text(schema_of_files()))
+        print_json(schema_of_files())
         return
     try:
         made = _plan(session(ctx), file, target or [], _before(moved_from))

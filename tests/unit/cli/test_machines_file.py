@@ -274,6 +274,7 @@ def test_what_a_file_names_must_be_there(program: Program, tmp_path: Path) -> No
 def test_the_schema_is_that_of_the_options(program: Program) -> None:
     assert json.loads(DOCUMENT.read_text()) == schema(), "run scripts/manual.py"
     assert json.loads(program("plan", "--schema").out) == schema()
+    assert json.loads(program("plan", "--schema", "--json").out) == schema()
     properties = schema()["properties"]["defaults"]["properties"]
     assert {"open-ports", "instance-type", "engine-labels", "count", "run"} <= set(properties)
     assert not {"access-key-secret", "ssh-password", "open-port"} & set(properties)

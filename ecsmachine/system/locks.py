@@ -57,6 +57,12 @@ def wait_for(descriptor: int, path: str | os.PathLike[str]) -> None:
             raise
 
 
+def give_back(descriptor: int) -> None:
+    """Give the lock of a file back, which a fork of ours would hold until it ends."""
+    if sys.platform != "win32":  # there it goes when the file is closed
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
 if sys.platform != "win32":
 
     def _locked(descriptor: int, how: int) -> bool:

@@ -17,7 +17,7 @@ from ecsmachine.localcloud.host.control_groups import guest_groups
 from ecsmachine.localcloud.host.guests.leftovers import remove_traces_of_nspawn, unmount_root_disks
 from ecsmachine.localcloud.host.mounts import detach_loops_below, remove_tree, unmount_below
 from ecsmachine.localcloud.host.network import remove_link
-from ecsmachine.localcloud.host.paths import CloudPaths
+from ecsmachine.localcloud.host.paths import CloudPaths, lock_of
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 
 
@@ -101,7 +101,8 @@ def is_foreign(paths: CloudPaths) -> bool:
     if not paths.root.is_dir():
         return paths.root.exists()
     found = set(paths.root.iterdir())
-    return bool(found) and not found & {paths.settings_file, paths.state_file, paths.log}
+    ours = {paths.settings_file, paths.state_file, paths.log, lock_of(paths.root)}
+    return bool(found) and not found & ours
 
 
 def remove_cache(cache: Path) -> None:

@@ -34,6 +34,11 @@ def cloud_id(root: Path) -> str:
     return hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:6]
 
 
+def lock_of(root: Path) -> Path:
+    """Return the file that whoever serves the cloud in a folder holds a lock on."""
+    return root / f"{STATE_FILE}.lock"
+
+
 # An environment entry of the daemon and the programs it starts; guests do not have it.
 MARK = "ECSMACHINE_LOCAL_CLOUD"
 

@@ -36,6 +36,7 @@ from ecsmachine.localcloud.host.settings import (
     read_settings,
 )
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
+from ecsmachine.localcloud.service.alone import check_not_served
 from ecsmachine.localcloud.service.listening import parse
 from ecsmachine.localcloud.service.seed import read_seed
 from ecsmachine.localcloud.state import records
@@ -189,6 +190,7 @@ def reset(root: Path, *, cache: Path | None = None) -> bool:
         with held(paths.root):
             _end_daemon(paths, at_once=True)
             remove_from_kernel(paths)
+            check_not_served(paths.root)  # by a program that has it in its own process
             remove_files(paths)
     else:
         # Its files may have been removed by hand while it ran.

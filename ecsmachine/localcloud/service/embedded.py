@@ -16,6 +16,7 @@ from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.host.guests.base import Guests
 from ecsmachine.localcloud.host.guests.none import NoGuests
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
+from ecsmachine.localcloud.service.alone import serving_alone
 from ecsmachine.localcloud.service.fault_reach import reach_of
 from ecsmachine.localcloud.service.http_server import Connections, HttpServer
 from ecsmachine.localcloud.service.request_log import RequestLog
@@ -83,10 +84,10 @@ def embedded_cloud(
     page; without one there is no page. Raises
     :class:`~ecsmachine.localcloud.protocol.errors.LocalCloudError` where that is refused.
     """
-    state = open_state(root, settings)
     guests = guests or NoGuests()
     with (
-        contextlib.closing(state),
+        serving_alone(root),
+        contextlib.closing(open_state(root, settings)) as state,
         contextlib.closing(
             FaultBook(root, reach_of(root, guests=not isinstance(guests, NoGuests)))
         ) as faults,

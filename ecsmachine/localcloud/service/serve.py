@@ -42,6 +42,7 @@ from ecsmachine.localcloud.host.settings import (
     read_settings,
 )
 from ecsmachine.localcloud.protocol.errors import LocalCloudError, refused_by_system
+from ecsmachine.localcloud.service.alone import serving_alone
 from ecsmachine.localcloud.service.fault_reach import reach_of
 from ecsmachine.localcloud.service.listening import listen_at, parse
 from ecsmachine.localcloud.service.page.admission import new_token
@@ -118,10 +119,11 @@ def _serve(paths: CloudPaths, order: Order, seed: Seed | None, ready: Callable[[
     from ecsmachine.localcloud.service.server import create_app
 
     kind, serving, downloads = order.guests, order.serving, order.downloads
-    kept = read_settings(paths.settings_file)
     # Not for the programs that are started from here.
     access_key = [os.environ.pop(name, "") for name in KEY_VARIABLES]
     with ExitStack() as stack:
+        stack.enter_context(serving_alone(paths.root))
+        kept = read_settings(paths.settings_file)
         others_wait = stack.enter_context(ExitStack())
         if kind == "nspawn":
             others_wait.enter_context(alone_in_choosing())

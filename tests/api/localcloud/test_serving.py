@@ -6,9 +6,11 @@ import asyncio
 import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
@@ -23,7 +25,8 @@ from ecsmachine.cli.app import run
 from ecsmachine.localcloud.host.paths import CloudPaths
 from ecsmachine.localcloud.host.settings import read_settings
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
-from ecsmachine.localcloud.service import daemon
+from ecsmachine.localcloud.service import alone, daemon
+from ecsmachine.localcloud.service.alone import check_not_served, serving_alone
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud
 from ecsmachine.localcloud.service.gate import Gate
 from ecsmachine.localcloud.service.http_server import Connections, HttpServer
@@ -51,6 +54,67 @@ def test_without_guests_there_are_images_of_all_systems(root: Path) -> None:
         found = Api(cloud).call("DescribeImages", PageSize=100)["Images"]["Image"]  # type: ignore[arg-type]
         assert {"Ubuntu", "Debian", "Aliyun"} <= {image["Platform"] for image in found}
         assert cloud.image_id in {image["ImageId"] for image in found}
+
+
+def test_a_folder_is_served_once(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alone, "_PATIENCE_S", 0.1)
+    refused = f"Another process already serves the local cloud in {root}."
+    with local_cloud(root) as cloud:
+        with pytest.raises(LocalCloudError, match=re.escape(refused)), local_cloud(root):
+            pass
+        assert up(root) == 1
+        assert refused in capsys.readouterr().err
+        with pytest.raises(LocalCloudError, match=re.escape(refused)):
+            daemon.reset(root)
+        assert "Regions" in Api(cloud).call("DescribeRegions")  # type: ignore[arg-type]
+    assert up(root) == 0
+    with pytest.raises(LocalCloudError, match=re.escape(refused)), local_cloud(root):
+        pass
+    daemon.down(root)
+    with local_cloud(root):
+        pass
+    assert daemon.reset(root)
+    assert not root.exists()
+
+
+SERVING = """
+import sys, time
+from pathlib import Path
+from ecsmachine.localcloud.service.alone import serving_alone
+with serving_alone(Path(sys.argv[1])):
+    print("serving", flush=True)
+    time.sleep(float(sys.argv[2]))
+"""
+
+
+def test_one_that_is_about_to_end_is_waited_for(root: Path) -> None:
+    """As a daemon is that was killed: its files are closed after it has gone."""
+    words = [sys.executable, "-c", SERVING, str(root), "1"]
+    for ours in (False, True):
+        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as serving:
+            assert serving.stdout
+            assert serving.stdout.readline() == "serving\n"
+            if ours:
+                with serving_alone(root):
+                    assert serving.wait(60) == 0
+            else:
+                check_not_served(root)
+
+
+def test_a_fork_does_not_serve(root: Path) -> None:
+    with local_cloud(root):
+        fork = os.fork()
+        if not fork:
+            time.sleep(60)
+            os._exit(0)
+    try:
+        with local_cloud(root):
+            pass
+    finally:
+        os.kill(fork, signal.SIGKILL)
+        os.waitpid(fork, 0)
 
 
 def health(address: str, port: int, host: str) -> int:

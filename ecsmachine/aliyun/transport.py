@@ -32,6 +32,9 @@ _UNREACHABLE_TRIES = 4
 _THROTTLED_TIMEOUT_S = 180.0
 """How long throttling is waited out: many machines at once share one quota."""
 
+_SILENT_S = 5.0
+"""How long a call is tried again without a word of it."""
+
 T = TypeVar("T")
 
 
@@ -178,7 +181,7 @@ def with_retries(
     Throttling is waited out, at the ``pace`` of all that share one if it is given. A server's own
     fault, and a connection that breaks after the request was sent, are tried again only if the
     call is ``idempotent``. All tries together take ``total_timeout_s`` and the last try; three
-    minutes if the last was throttled.
+    minutes if the last was throttled. A warning is logged once that takes longer than five seconds.
     """
 
     def paced() -> T:
@@ -242,6 +245,17 @@ def with_retries(
             return 0.0
         return float(back_off(state))
 
+    told = False
+
+    def tell(state: tenacity.RetryCallState) -> None:
+        nonlocal told
+        error = state.outcome.exception() if state.outcome else None
+        pause_s = state.next_action.sleep if state.next_action else 0.0
+        _log.debug("%s: try %d failed, waiting %.1f s", what, state.attempt_number, pause_s)
+        if not told and error and time.monotonic() - begun + pause_s >= _SILENT_S:
+            told = True
+            _log.warning("%s", _being_repeated(what, error, total_timeout_s))
+
     def is_enough(state: tenacity.RetryCallState) -> bool:
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, ApiError) and error.is_throttling:
@@ -255,12 +269,7 @@ def with_retries(
         wait=pause_s,  # none where the pace is to be waited for
         stop=is_enough,
         sleep=lambda seconds: sleep(seconds) if seconds else None,
-        before_sleep=lambda state: _log.debug(
-            "%s: try %d failed, waiting %.1f s",
-            what,
-            state.attempt_number,
-            state.next_action.sleep if state.next_action else 0.0,
-        ),
+        before_sleep=tell,
         reraise=True,
     )
 
@@ -270,6 +279,18 @@ def with_retries(
         return once()
 
     return tries(first_as_it_was)
+
+
+def _being_repeated(what: str, error: BaseException, total_timeout_s: float) -> str:
+    """Return what a person is told of a call that is tried again: why, and for how long."""
+    if not isinstance(error, ApiError):
+        return f"{error}. It is tried again, for up to {total_timeout_s:.0f} s in all"
+    if not error.is_throttling:
+        reason = f"failed: {error.code}"
+    else:
+        reason = f"has to wait: {error.code}"
+        total_timeout_s = max(total_timeout_s, _THROTTLED_TIMEOUT_S)
+    return f"{what} {reason}. It is tried again, for up to {total_timeout_s:.0f} s in all"
 
 
 def clock_offset_s(date: str) -> float | None:

@@ -1,4 +1,4 @@
-"""What libraries print of themselves is not shown, and with ``--debug`` what is logged is."""
+"""What libraries print of themselves is not shown; our warnings are, and all with ``--debug``."""
 
 from __future__ import annotations
 
@@ -11,16 +11,41 @@ from collections.abc import Iterator
 
 from ecsmachine.cli.display import printer
 
+_LOGGER = logging.getLogger("ecsmachine")
+_PAUSE_S = 60.0
+
 
 def silence_libraries() -> None:
     """Keep the warnings of libraries from standard error, and the ends of threads to a line."""
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     threading.excepthook = _warn_of_ended_thread
+    _show_warnings()
 
 
 def _warn_of_ended_thread(ended: threading.ExceptHookArgs) -> None:
     printer.warn(f"A thread has ended: {ended.exc_type.__name__}: {ended.exc_value}")
+
+
+class _Warnings(logging.Handler):
+    """Shows a warning, and none of the next minute: requests of a moment have the same trouble."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._not_before = 0.0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # with --debug it is shown among all that is logged
+        if record.created >= self._not_before and not _LOGGER.isEnabledFor(logging.DEBUG):
+            self._not_before = record.created + _PAUSE_S
+            printer.warn(f"{record.getMessage()}.")
+
+
+def _show_warnings() -> None:
+    logger = logging.getLogger("ecsmachine.aliyun")
+    for handler in [each for each in logger.handlers if isinstance(each, _Warnings)]:
+        logger.removeHandler(handler)  # of a command before this one
+    logger.addHandler(_Warnings())
 
 
 @contextlib.contextmanager
@@ -36,12 +61,11 @@ def logged_on_standard_error() -> Iterator[None]:
 
     handler = StandardError()
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
-    logger = logging.getLogger("ecsmachine")
-    level = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG)
+    level = _LOGGER.level
+    _LOGGER.addHandler(handler)
+    _LOGGER.setLevel(logging.DEBUG)
     try:
         yield
     finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
+        _LOGGER.removeHandler(handler)
+        _LOGGER.setLevel(level)

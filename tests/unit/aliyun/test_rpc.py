@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ecsmachine.aliyun import transport
 from ecsmachine.aliyun.access_key import Credentials, FixedCredentials, RenewedCredentials
 from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError, ConnectionLostError, Wording
@@ -130,6 +131,44 @@ def test_a_cut_connection_is_tried_again_where_twice_does_no_harm(
     answers(peer, make_answer(cut=True), make_answer(content={"RequestId": "R", "X": 2}))
     assert client.call("RunInstances", {"ClientToken": "t"}).number("X") == 2
     assert [asked.body["ClientToken"] for asked in peer.asked] == ["t", "t"]
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("", "failed: the connection to HOST broke. It is tried again, for up to 60 s in all"),
+        (
+            "ServiceUnavailable",
+            "failed: ServiceUnavailable. It is tried again, for up to 60 s in all",
+        ),
+        (
+            "Throttling.User",
+            "has to wait: Throttling.User. It is tried again, for up to 180 s in all",
+        ),
+    ],
+)
+def test_what_is_tried_again_for_long_is_told_once(
+    code: str,
+    told: str,
+    client: RpcClient,
+    peer: Any,
+    make_answer: Callable[..., Any],
+    refusal: Callable[..., Any],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trouble = refusal(code, 503) if code else make_answer(cut=True)
+    monkeypatch.setattr(transport, "_SILENT_S", 100.0)
+    answers(peer, trouble, make_answer())
+    client.call("DescribeRegions", {})
+    assert not caplog.records
+    monkeypatch.setattr(transport, "_SILENT_S", 0.0)
+    answers(peer, trouble, trouble, trouble, make_answer())
+    client.call("DescribeRegions", {})
+    host = peer.address.removeprefix("http://")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"DescribeRegions {told.replace('HOST', host)}"
+    ]
 
 
 def test_a_cut_connection_elsewhere_says_that_it_may_be_done(

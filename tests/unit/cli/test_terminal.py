@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from ecsmachine.cli.display.libraries import logged_on_standard_error, silence_libraries
 from ecsmachine.cli.display.progress import _Rows, duration, for_each, steps
 from ecsmachine.drivers.base import Report
 from ecsmachine.errors import MachineError
@@ -101,6 +103,20 @@ def test_what_debug_says_stands_between_the_steps(environment: dict[str, str]) -
     assert asked.endswith("ecsmachine.test: asked")
     assert step.startswith("✓ Waiting...")
     assert total.startswith("  Done in")
+
+
+def test_one_warning_of_a_minute_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    log = logging.getLogger("ecsmachine.aliyun.transport")
+    silence_libraries()
+    for line in ("DescribeVpcs failed", "DescribeImages failed"):
+        log.warning(line)
+    assert capsys.readouterr().err == "Warning: DescribeVpcs failed.\n"
+    silence_libraries()
+    with logged_on_standard_error():
+        log.warning("DescribeZones failed")
+    assert capsys.readouterr().err.count("DescribeZones failed") == 1
+    log.warning("DescribeDisks failed")
+    assert capsys.readouterr().err == "Warning: DescribeDisks failed.\n"
 
 
 def test_what_a_pipe_shall_not_get_it_does_not(capsys: pytest.CaptureFixture[str]) -> None:

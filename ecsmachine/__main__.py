@@ -19,6 +19,8 @@ def main() -> None:
                 stream.flush()
             except (OSError, ValueError, AttributeError):  # there is none, if it could not begin
                 pass
+        if code == 130:
+            _end_as_interrupted(code)
         os._exit(code)
 
     atexit.register(leave)  # the first is called last, when threads and all others have ended
@@ -32,7 +34,7 @@ def main() -> None:
             os.write(2, line.encode("unicode_escape") + b"\n")
         except OSError:
             pass
-        code = 130 if interrupted else 1
+        code = _interrupted() if interrupted else 1
     if "typer" not in sys.modules:
         leave()  # a short command has neither threads nor functions for the end
     sys.exit(code)
@@ -51,6 +53,21 @@ def _run() -> int:
     called = os.path.basename(sys.argv[0]).removesuffix(".exe")
     name = called if called == docker_machine.NAME else "ecsmachine"
     return run(sys.argv[1:], os.environ, name=name)
+
+
+def _interrupted() -> int:
+    from ecsmachine.errors import INTERRUPTED
+
+    return INTERRUPTED
+
+
+def _end_as_interrupted(code: int) -> None:
+    """End as Ctrl-C ends a program, if that was pressed."""
+    from ecsmachine.errors import Interrupted
+    from ecsmachine.system import signals
+
+    if isinstance(code, Interrupted):
+        signals.end_as_interrupted()
 
 
 def _open_missing_descriptors() -> None:

@@ -11,6 +11,14 @@ _SHORTEST_REPEATED = 8
 """What is shorter may stand in both by chance."""
 
 
+class Interrupted(int):
+    """The exit code of this program if it was interrupted, not another that leaves with 130."""
+
+
+INTERRUPTED = Interrupted(130)
+"""What a shell says of a program that was interrupted."""
+
+
 class MachineError(Exception):
     """Something went wrong that the user can act on.
 

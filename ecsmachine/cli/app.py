@@ -15,7 +15,7 @@ from ecsmachine.cli.everyday import plain
 from ecsmachine.cli.settings.layers import Settings
 from ecsmachine.cli.table import COMMANDS
 from ecsmachine.documents import TRUE_WORDS
-from ecsmachine.errors import MachineError, ReaderGoneError, of_anything
+from ecsmachine.errors import INTERRUPTED, MachineError, ReaderGoneError, of_anything
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
@@ -133,15 +133,16 @@ def _told(error: BaseException, session: Session) -> int:
         if not session.until_interrupted:
             _record("Interrupted", "Interrupted")
             printer.complain_of("Interrupted")
-        return 130
+        return INTERRUPTED
     if name == "WorkInterrupted":
         left = getattr(error, "left", "")
         line = session.as_called(f"Interrupted. {left}" if left else "Interrupted")
         _record("Interrupted", line)
         printer.complain_of(line)
-        return 130
+        return INTERRUPTED
     if name == "Exit":  # typer's, which need not have been imported
-        return int(getattr(error, "exit_code", 1))
+        status: int = getattr(error, "exit_code", 1)
+        return status
     if name == "NoArgsIsHelpError":
         _record("Usage", "A command is missing")
         from ecsmachine.cli.arguments.help import help_of
@@ -201,6 +202,8 @@ def _interrupt(session: Session) -> Callable[[int, FrameType | None], None]:
     """
     import time
 
+    from ecsmachine.system import signals
+
     first: tuple[int, float] | None = None
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
@@ -228,7 +231,8 @@ def _interrupt(session: Session) -> Callable[[int, FrameType | None], None]:
             )
         show_cursor = "\x1b[?25h" if os.isatty(2) else ""
         _write_error(f"{show_cursor}{session.as_called(line)}\n")
-        os._exit(130)
+        signals.end_as_interrupted()
+        os._exit(INTERRUPTED)
 
     return interrupt
 

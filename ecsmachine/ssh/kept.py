@@ -12,7 +12,7 @@ import signal
 import stat
 import sys
 
-from ecsmachine.errors import ReaderGoneError, UsageError
+from ecsmachine.errors import INTERRUPTED, ReaderGoneError, UsageError
 from ecsmachine.system import files, masters, signals, streams, tethers
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
@@ -32,9 +32,6 @@ MOST_SESSIONS = 8
 
 CONNECTION_FAILED = 255
 """What the ssh program leaves with when it cannot connect, or is interrupted."""
-
-INTERRUPTED = 130
-"""What a shell says of a program that was interrupted."""
 
 DENIED = b"Permission denied"
 """What ssh says of a key that it would have to ask the passphrase of, too."""

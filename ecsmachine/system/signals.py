@@ -34,6 +34,26 @@ def pass_on(number: int, process: int) -> None:
             pass
 
 
+def end_as_interrupted() -> None:
+    """End by SIGINT if we are in the foreground of a terminal, where Ctrl-C is pressed.
+
+    A shell ends its script, or its loop, if the program it waits for was ended by that: one that
+    leaves with a number has made another use of Ctrl-C. Returns elsewhere; as process 1, which no
+    signal ends; and on Windows, where a batch file asks its user however a program ends.
+    """
+    if sys.platform == "win32":
+        return
+    for descriptor in range(3):
+        try:
+            in_front = os.tcgetpgrp(descriptor) == os.getpgrp()
+        except OSError:  # no terminal, or not ours
+            continue
+        if in_front:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGINT)
+            return
+
+
 def heed_the_end_of_the_window() -> object:
     """Have Ctrl-Break's handler called, and give it time, when a window of Windows is closed.
 

@@ -116,6 +116,32 @@ def begin_on_terminal(
     return process
 
 
+_AS_ITS_OWN = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
+
+def begin_in_front(
+    stream: TextIO, *words: str, environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    """Begin any program in the foreground of a terminal, whose keys send it signals.
+
+    The stream is closed here.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", _AS_ITS_OWN, *words],
+        stdin=stream,
+        stdout=stream,
+        stderr=stream,
+        env=bare(environment),
+        start_new_session=True,
+    )
+    stream.close()
+    return process
+
+
 def run_in_pipe(
     *arguments: str, environment: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:

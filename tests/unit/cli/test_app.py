@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +17,7 @@ from ecsmachine.cli.arguments.create_options import SSH
 from ecsmachine.cli.arguments.engine_options import ENGINE
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.store import Store
-from tests.unit.terminals import Typed
+from tests.unit.terminals import Typed, begin_in_front, terminal
 
 
 @pytest.fixture
@@ -490,6 +492,55 @@ def test_a_second_interrupt_leaves_at_once_and_says_how_to_go_on(
     )
     assert done.returncode == 0, done.stderr
     assert len(names) == 1 or done.stdout.splitlines()[-1].startswith("2 made, in ")
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="no bash")
+@pytest.mark.parametrize(
+    ("begins", "words"),
+    [
+        ("(y/n)", ["rm", "waiting"]),
+        ("NAME", ["ls", "--watch"]),
+        ("here", ["ssh", "waiting", "echo here; sleep 60"]),
+    ],
+)
+def test_ctrl_c_ends_the_loop_of_a_shell(begins: str, words: list[str], tmp_path: Path) -> None:
+    (tmp_path / "machines" / "waiting").mkdir(parents=True)
+    command = shlex.join([sys.executable, "-m", "ecsmachine", "-s", str(tmp_path), *words])
+    if words[0] == "ssh":  # the ssh program leaves with 255 when it is interrupted
+        command = shlex.join([sys.executable, "-c", SSH_INTERRUPTED])
+    script = f"for each in 1 2; do {command}; echo then $?; done"
+    with terminal() as (stream, written):
+        shell = begin_in_front(stream, "bash", "-c", script, environment={})
+        written.until(begins)
+        written.press("\x03")
+        assert shell.wait(60) == -signal.SIGINT
+        assert "then" not in written.whole()
+
+
+SSH_INTERRUPTED = """
+import sys
+from ecsmachine import __main__
+from ecsmachine.cli.everyday import login
+from ecsmachine.ssh import kept, tethered
+def ssh(this, *, name, command):
+    interrupts = []
+    shell = "trap 'exit 255' INT; echo here; while :; do sleep 0.05; done"
+    status = tethered.run(["sh", "-c", shell], interrupts=interrupts)
+    return kept.told_status(status, interrupted=bool(interrupts))
+login.ssh = ssh
+sys.argv = ["ecsmachine", "ssh", "waiting"]
+__main__.main()
+"""
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="no bash")
+def test_a_command_on_a_host_that_leaves_with_130_ends_no_loop(tmp_path: Path) -> None:
+    program = SSH_INTERRUPTED.replace("echo here; while :; do sleep 0.05; done", "exit 130")
+    script = f"{shlex.join([sys.executable, '-c', program])}; echo then $?"
+    with terminal() as (stream, written):
+        shell = begin_in_front(stream, "bash", "-c", script, environment={})
+        assert shell.wait(60) == 0
+        assert written.whole() == "then 130\r\n"
 
 
 FAILING = """

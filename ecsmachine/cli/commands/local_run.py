@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import subprocess
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
@@ -12,7 +11,8 @@ import typer
 
 from ecsmachine.cli.arguments.context import session
 from ecsmachine.cli.commands import local_cloud
-from ecsmachine.errors import MachineError
+from ecsmachine.errors import INTERRUPTED, MachineError
+from ecsmachine.system import stand_in_program
 
 if TYPE_CHECKING:
     from ecsmachine.localcloud.host.settings import Running
@@ -44,35 +44,15 @@ def run(
     with local_cloud.as_machine_errors(), stand_in(port) as place:
         spared = local_cloud.no_proxy_variables(running, environment, ".aliyuncs.com")
         variables = {**environment, **spared, **_credentials(running), **place.variables}
-        # Ctrl-C is the program's to answer, which is in the foreground with us
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
-            process = subprocess.Popen(
-                place.command(program), env=variables, preexec_fn=_heed_interrupts
-            )
-            status = _wait(process)
-        finally:
-            signal.signal(signal.SIGINT, before)
+        status = stand_in_program.run(place.command(program), variables)
+    if status == -signal.SIGINT:
+        raise typer.Exit(INTERRUPTED)
     raise typer.Exit(status if status >= 0 else 128 - status)
 
 
 run.context_settings = {  # type: ignore[attr-defined]
     "allow_interspersed_args": False
 }
-
-
-def _heed_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def _wait(process: subprocess.Popen[bytes]) -> int:
-    """Wait for a program; what ends us ends it first."""
-    try:
-        return process.wait()
-    except BaseException:
-        process.terminate()
-        process.wait()
-        raise
 
 
 def _credentials(running: Running) -> dict[str, str]:

@@ -21,6 +21,7 @@ from ecsmachine.localcloud.catalog.regions import regions
 from ecsmachine.localcloud.container_service.certificates import make_server_certificate
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.protocol.relays import join
+from ecsmachine.system import stand_in_program
 from ecsmachine.system.files import user_id
 
 _DOMAIN = "aliyuncs.com"
@@ -107,7 +108,7 @@ class _Relay:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(certificates / "server.pem", certificates / "server-key.pem")
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         self.address = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()
 
@@ -117,6 +118,10 @@ class _Relay:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    def _run(self) -> None:
+        stand_in_program.hear_no_signals()
+        self._loop.run_forever()
 
     async def _listen(self) -> str:
         """Listen on the first loopback address whose ports are free; return it."""

@@ -44,8 +44,9 @@ def _run() -> int:
     _open_missing_descriptors()
     gc.set_threshold(100_000)  # what is imported stays, and is not looked through again and again
     from ecsmachine.cli.display import docker_machine, streams
-    from ecsmachine.system import files
+    from ecsmachine.system import files, folders
 
+    folders.name_home(os.environ)
     files.spare_ourselves_the_umask()
     streams.take_over()
     from ecsmachine.cli.app import run

@@ -7,7 +7,7 @@ import sys
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, MutableMapping
 
 
 def with_home(path: str | os.PathLike[str]) -> str:
@@ -29,6 +29,23 @@ def home(environment: Mapping[str, str]) -> str | None:
         drive, path = environment.get("HOMEDRIVE", ""), environment.get("HOMEPATH", "")
         return environment.get("USERPROFILE") or (drive + path if path else None)
     return environment.get("HOME") or None
+
+
+def name_home(environment: MutableMapping[str, str]) -> None:
+    """Set HOME where it is missing, as a login does: units of systemd have none.
+
+    It stays so if the system does not know the user. Windows names the folder for every program.
+    """
+    if sys.platform == "win32" or environment.get("HOME"):
+        return
+    import pwd
+
+    try:
+        found = pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return
+    if found:
+        environment["HOME"] = found
 
 
 def caches(environment: Mapping[str, str]) -> str | None:

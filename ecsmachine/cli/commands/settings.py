@@ -188,5 +188,7 @@ def _tell_of_files(this: Session) -> None:
     path = files.user_path(this.environment)
     if this.settings.user is None and path:
         say(f"There is no {path}: docs/settings.md describes what it can hold", sys.stderr)
-    elif not path:
+    elif not path and this.environment.get(files.VARIABLE):
         say(f"Settings files are switched off ({files.VARIABLE}=off)", sys.stderr)
+    elif not path:
+        say("Your home folder is unknown (HOME): no settings file of yours is read", sys.stderr)

@@ -102,7 +102,8 @@ def run_session(
         interrupts: list[int] = []
         try:
             with ssh_command(target, pin_path, command, keep=keep) as words:
-                status = tethered.run(words, interrupts=interrupts)
+                shared = any(word.startswith("-oControlPath=") for word in words)
+                status = tethered.run(words, interrupts=interrupts, may_outlive_us=shared)
         except NotConnectedError as error:
             _write(streams.writer(sys.stderr.fileno()), error.said)
             status = CONNECTION_FAILED

@@ -13,7 +13,7 @@ import stat
 import sys
 
 from ecsmachine.errors import INTERRUPTED, ReaderGoneError, UsageError
-from ecsmachine.system import files, masters, signals, streams, tethers
+from ecsmachine.system import between, files, masters, signals, streams, tethers
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
@@ -248,13 +248,18 @@ def _run(
             signals.pass_on(number, child)
 
     before = {number: signal.signal(number, end) for number in signals.that_end()}
+    readers = between.Between()
     try:
         try:
-            child = masters.start(words, environment)
+            child = masters.start(words, environment, streams=readers.streams)
         except OSError:
             return None
+        finally:
+            readers.begun()
         with tethers.Tether(child):
             status = masters.wait(child, connection)
+        child = 0  # its number may be another's soon
+        readers.over(status, ended)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

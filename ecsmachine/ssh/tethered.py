@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from ecsmachine.system import signals, tethers
+from ecsmachine.system import between, signals, tethers
 
 _TIME_TO_END_S = 5.0
 
@@ -32,34 +32,51 @@ def run(
     quiet: bool = False,
     interrupts: list[int] | None = None,
     environment: Mapping[str, str] | None = None,
+    may_outlive_us: bool = False,
 ) -> int:
     """Run a program that shares our terminal, ``quiet`` if nobody reads it; return its status.
 
     It has our variables, or those of ``environment``. With ``interrupts``, an interrupt is not
     ours: it is noted there, and passed on to the program. What else ends us has time to leave
     the terminal as it was. On Windows the program goes on if we are killed outright.
+    ``may_outlive_us``: what is given its standard streams does, but their readers shall not wait
+    for it.
     """
-    with (
-        _passing_interrupts_on(interrupts) as pass_on_to,
-        subprocess.Popen(
-            command, stdout=subprocess.DEVNULL if quiet else None, env=environment
-        ) as process,
-    ):
+    with _passing_interrupts_on(interrupts) as pass_on_to:
+        readers = between.Between() if may_outlive_us else None
+        streams = readers.streams if readers else {}
+        try:
+            process = subprocess.Popen(
+                command,
+                stdout=subprocess.DEVNULL if quiet else streams.get(1),
+                stderr=streams.get(2),
+                env=environment,
+            )
+        finally:
+            if readers:
+                readers.begun()
         try:
             pass_on_to(process.pid)
             with tethers.Tether(process.pid):
-                return process.wait()
+                status = process.wait()
+            pass_on_to(None)  # its number may be another's soon
+            if readers:
+                readers.over(status, interrupts or ())
+            return status
         except BaseException:
             process.terminate()
             try:
                 process.wait(_TIME_TO_END_S)
             except subprocess.TimeoutExpired:
                 process.kill()
+                process.wait()
             raise
 
 
 @contextmanager
-def _passing_interrupts_on(interrupts: list[int] | None) -> Iterator[Callable[[int], None]]:
+def _passing_interrupts_on(
+    interrupts: list[int] | None,
+) -> Iterator[Callable[[int | None], None]]:
     """Note interrupts for a block; gives what is told of the program that they are passed on to.
 
     It shares our terminal, whose Ctrl-C asks it twice, which is as once.
@@ -74,9 +91,9 @@ def _passing_interrupts_on(interrupts: list[int] | None) -> Iterator[Callable[[i
         for process in programs:
             signals.pass_on(number, process)
 
-    def pass_on_to(process: int) -> None:
-        programs.append(process)
-        if interrupts:
+    def pass_on_to(process: int | None) -> None:
+        programs[:] = [] if process is None else [process]
+        if interrupts and process is not None:
             signals.pass_on(signal.SIGINT, process)
 
     # not SIG_IGN: the program would inherit that

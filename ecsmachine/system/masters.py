@@ -57,14 +57,22 @@ else:
         """Give the lock of one byte back."""
         fcntl.lockf(descriptor, fcntl.LOCK_UN, 1, byte)
 
-    def start(words: Sequence[str], environment: Mapping[str, str], said: str | None = None) -> int:
+    def start(
+        words: Sequence[str],
+        environment: Mapping[str, str],
+        said: str | None = None,
+        streams: Mapping[int, int] | None = None,
+    ) -> int:
         """Begin a program, and return its process id. Raises :class:`OSError`.
 
-        It has our standard streams; or none, and what it says goes to a new file ``said``.
+        It has our standard streams, or others, by their numbers; or none, and what it says goes to
+        a new file ``said``.
         """
         import signal
 
-        actions: list[tuple[int, int, str, int, int]] = []
+        actions: list[tuple[int, int, str, int, int] | tuple[int, int, int]] = [
+            (os.POSIX_SPAWN_DUP2, given, number) for number, given in (streams or {}).items()
+        ]
         if said is not None:
             actions = [
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),

@@ -34,6 +34,15 @@ def pass_on(number: int, process: int) -> None:
             pass
 
 
+def leave_to_the_others() -> None:
+    """Have this thread hear no signals, so that the one that waits is woken by them.
+
+    On Windows the first thread alone is told of Ctrl-C.
+    """
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+
+
 def end_as_interrupted() -> None:
     """End by SIGINT if we are in the foreground of a terminal, where Ctrl-C is pressed.
 

@@ -16,10 +16,6 @@ if sys.platform == "linux":
     _BY_THE_TERMINAL = 128
     """The code of a signal that the kernel sends (SI_KERNEL), as for Ctrl-C: to us and to it."""
 
-    def hear_no_signals() -> None:
-        """Leave all signals to the other threads, for the life of this one."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-
     def run(words: Sequence[str], environment: Mapping[str, str]) -> int:
         """Run a program and return its status; what we are sent meanwhile is passed on to it.
 
@@ -47,9 +43,6 @@ if sys.platform == "linux":
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 else:
-
-    def hear_no_signals() -> None:
-        """Do nothing: no program runs in our place here."""
 
     def run(words: Sequence[str], environment: Mapping[str, str]) -> int:
         """Raise an error: the one command that needs it runs on Linux alone."""

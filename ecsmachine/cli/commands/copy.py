@@ -255,7 +255,10 @@ def _run_with_configuration(
         log_step("running %s", " ".join([*command, flag, value, *named, *others]))
         quiet = quiet or document() is not None
         status = tethered.run(
-            [*command, flag, value, *named, *others], quiet=quiet, environment=environment
+            [*command, flag, value, *named, *others],
+            quiet=quiet,
+            environment=environment,
+            may_outlive_us=keep is not None,
         )
     if status:
         for host in hosts.values():

@@ -21,7 +21,7 @@ from ecsmachine.localcloud.catalog.regions import regions
 from ecsmachine.localcloud.container_service.certificates import make_server_certificate
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.protocol.relays import join
-from ecsmachine.system import stand_in_program
+from ecsmachine.system import signals
 from ecsmachine.system.files import user_id
 
 _DOMAIN = "aliyuncs.com"
@@ -120,7 +120,7 @@ class _Relay:
         self._loop.close()
 
     def _run(self) -> None:
-        stand_in_program.hear_no_signals()
+        signals.leave_to_the_others()
         self._loop.run_forever()
 
     async def _listen(self) -> str:

@@ -473,3 +473,65 @@ def test_a_command_that_is_told_to_end_ends_what_it_runs(
     while not trace.exists():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("weight", ["quick", "whole"])
+def test_who_reads_does_not_wait_for_the_master(
+    weight: str, number: signal.Signals, begun: OpenSSHServer, key: Path, base: Path
+) -> None:
+    """As in ``$(timeout 60 ecsmachine ssh … 2>&1)``: the master has standard error as well."""
+    script = "echo there; exec sleep 600"
+    words = [sys.executable, "-S", "-c", QUICK, str(base), str(begun.pin_path), script]
+    if weight == "whole":
+        place = [str(begun.port), begun.target().user, str(key), str(begun.pin_path)]
+        words = [sys.executable, "-c", PROGRAM, str(base), *place, str(SECONDS), script]
+    process = subprocess.Popen(
+        words,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(kept.__file__).parents[2])},
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "there\n"
+    process.send_signal(number)
+    process.communicate(timeout=PATIENCE_S)  # until nobody has the pipe any more
+    assert process.returncode != 0
+
+
+def test_what_goes_into_one_pipe_keeps_its_order(
+    begun: OpenSSHServer, base: Path, tmp_path: Path
+) -> None:
+    script = "for i in 1 2 3; do echo out $i; sleep 0.2; echo error $i >&2; sleep 0.2; done; exit 7"
+    words = [sys.executable, "-S", "-c", QUICK, str(base), str(begun.pin_path), script]
+    done = subprocess.run(
+        words,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=PATIENCE_S,
+        env={**os.environ, "PYTHONPATH": str(Path(kept.__file__).parents[2])},
+    )
+    lines = [f"{stream} {number}" for number in (1, 2, 3) for stream in ("out", "error")]
+    assert (done.stdout.splitlines(), done.returncode) == (lines, 7)
+
+
+def test_who_reads_slowly_gets_all(begun: OpenSSHServer, base: Path) -> None:
+    script = "head -c 150000 /dev/zero; exit 7"
+    words = [sys.executable, "-S", "-c", QUICK, str(base), str(begun.pin_path), script]
+    process = subprocess.Popen(
+        words,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "PYTHONPATH": str(Path(kept.__file__).parents[2])},
+    )
+    assert process.stdout is not None
+    first = process.stdout.read(1)
+    time.sleep(2)  # all is in pipes by then
+    assert len(first + process.stdout.read()) == 150_000
+    process.stdout.close()
+    assert process.wait(PATIENCE_S) == 7

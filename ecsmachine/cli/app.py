@@ -310,7 +310,9 @@ def _hint_of_last_resort(error: MachineError, machine: str, session: Session) ->
         except MachineError as unread:
             return f"{unread.message}. {unread.hint or ''}".rstrip()
     is_lost = type(error).__name__ in ("SSHError", "EngineConnectionError")
-    if not is_lost or not machine or not os.path.isdir(f"{session.storage}/machines/{machine}"):
+    if not is_lost or not machine or '"ecsmachine ' in error.message:
+        return None
+    if not os.path.isdir(f"{session.storage}/machines/{machine}"):
         return None
     return f'"ecsmachine doctor {machine}" finds out why.'
 

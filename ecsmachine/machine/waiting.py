@@ -58,9 +58,10 @@ def wait_for(store: Store, name: str, wanted: Wanted, timeout_s: float, report: 
                 return
         elif state is State.RUNNING and not (look and look.error):
             return
+    look_at = "doctor" if wanted == "ready" else "status"  # a silent engine's machine may well run
     raise TimedOutError(
         f'Machine "{name}" is not {wanted} after {timeout_s:g} s: {seen}',
-        hint=f'Wait longer with --timeout, or see "ecsmachine status {name}".',
+        hint=f'Wait longer with --timeout, or see "ecsmachine {look_at} {name}".',
     )
 
 

@@ -193,6 +193,7 @@ def _checked_url(
     """
     from ecsmachine.drivers.base import State
     from ecsmachine.machine.address import saving_new_addresses
+    from ecsmachine.machine.engine_look import EngineConnectionError
     from ecsmachine.machine.probe import NotRunningError, probe
 
     if swarm and not machine.swarm.master:
@@ -206,7 +207,7 @@ def _checked_url(
     if seen.error:
         is_over = seen.state is State.NOT_FOUND and "ecsmachine" not in seen.error
         hint = NotRunningError(machine, seen.state, "").hint if is_over else seen.hint
-        raise MachineError(f"{failure}: {seen.error}", hint=hint)
+        raise EngineConnectionError(f"{failure}: {seen.error}", hint=hint)
     if seen.state is not State.RUNNING or not seen.url:
         raise NotRunningError(machine, seen.state, f"{failure}: Host is not running")
     if not swarm:

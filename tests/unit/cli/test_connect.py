@@ -173,6 +173,7 @@ def test_the_connection_is_checked_first(
     assert "It runs, but has no address" in said["nowhere"]
     assert "ecsmachine rm" not in said["nowhere"]
     assert "does not answer at host" in said["refusing"]
+    assert said["refusing"].endswith('. "ecsmachine doctor refusing" finds out why.\n')
     assert "does not answer at host" in said["denied"]
     assert "the token has expired" in said["denied"]
 

@@ -59,6 +59,9 @@ def test_one_that_does_not(
     (error,) = json.loads(result.out)["Errors"]
     assert (result.code, error["Code"], error["Machine"]) == (1, code, "dev1")
     assert words in error["Message"]
+    if code == "TimedOut":  # that the machine runs says nothing of its engine
+        look = "doctor" if wanted == "ready" else "status"
+        assert f'"ecsmachine {look} dev1"' in error["Hint"]
 
 
 def test_what_can_never_be_is_not_waited_for(program: Program, store: Store) -> None:

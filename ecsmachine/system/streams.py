@@ -112,3 +112,24 @@ def show_colours() -> None:
         handle, mode = kernel.GetStdHandle(number), ctypes.c_uint()
         if kernel.GetConsoleMode(handle, ctypes.byref(mode)):
             kernel.SetConsoleMode(handle, mode.value | 0x4)
+
+
+class KeptFromOthers:
+    """Keeps output that is read by a program from those that are begun in a block.
+
+    They might write into it, and keep it open for long after we have ended. A terminal is theirs.
+    """
+
+    def __enter__(self) -> None:
+        self._kept: dict[int, int] = {}
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (1, 2):
+            if not os.isatty(stream):
+                self._kept[stream] = os.dup(stream)
+                os.dup2(nowhere, stream)
+        os.close(nowhere)
+
+    def __exit__(self, *_error: object) -> None:
+        for stream, kept in self._kept.items():
+            os.dup2(kept, stream)
+            os.close(kept)

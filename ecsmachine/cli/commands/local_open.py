@@ -12,8 +12,9 @@ from ecsmachine.cli.arguments.context import session
 from ecsmachine.cli.arguments.options import AsJson
 from ecsmachine.cli.commands import local_cloud
 from ecsmachine.cli.display.output import print_json
-from ecsmachine.cli.display.printer import show
+from ecsmachine.cli.display.printer import finish, show
 from ecsmachine.errors import MachineError
+from ecsmachine.system.streams import KeptFromOthers
 
 if TYPE_CHECKING:
     from ecsmachine.localcloud.host.settings import Running
@@ -33,13 +34,13 @@ def open_page(ctx: typer.Context, root: local_cloud.Root = None, as_json: AsJson
             "The local cloud has no page: it was started with --no-page.",
             hint="Restart it: ecsmachine local down && ecsmachine local up",
         )
-    with local_cloud.as_machine_errors():
-        if not as_json:
-            _open(running, session(ctx).environment)
     if as_json:
         print_json({"Page": page_of(running)})
         return
     show(page_of(running))
+    finish()  # a browser may last as long as it is looked at
+    with local_cloud.as_machine_errors():
+        _open(running, session(ctx).environment)
 
 
 def page_of(running: Running) -> str:
@@ -63,5 +64,5 @@ def _open(running: Running, environment: Mapping[str, str]) -> None:
     key = (running.access_key_id, running.access_key_secret)
     # All users can read the browser's command line: what stands there opens the page only once.
     once = address(running.endpoint, RemoteCloud(running.endpoint, *key).ticket())
-    with suppress(webbrowser.Error):
+    with suppress(webbrowser.Error), KeptFromOthers():
         webbrowser.open(once)

@@ -8,6 +8,7 @@ import hashlib
 import http.client
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -423,6 +424,27 @@ def test_it_is_opened_from_the_command_line(
     assert token not in (root / "daemon.log").read_text()
     readable = [file for file in root.rglob("*") if file.is_file() and file.stat().st_mode & 0o077]
     assert not [file for file in readable if token.encode() in file.read_bytes()]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the browser is a script")
+def test_who_reads_the_address_does_not_wait_for_the_browser(root: Path, tmp_path: Path) -> None:
+    assert program(root, "up", "--guests", "none") == 0
+    browser = tmp_path / "browser"
+    browser.write_text(
+        f"#!/bin/sh\necho noise; echo noise >&2\nsleep 90 & echo $! >{browser}.pid\n"
+    )
+    browser.chmod(0o700)
+    done = subprocess.run(
+        [sys.executable, "-m", "ecsmachine", "local", "open"],
+        env={**os.environ, "ECSMACHINE_LOCAL_ROOT": str(root), "BROWSER": str(browser)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    os.kill(int(Path(f"{browser}.pid").read_text()), signal.SIGKILL)
+    assert (done.returncode, done.stderr) == (0, "")
+    (line,) = done.stdout.splitlines()
+    assert f"{PAGE}?token=" in line
 
 
 def test_no_page(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ import typer
 from ecsmachine.cli.arguments.context import Session, existing_machine_names, session
 from ecsmachine.cli.arguments.options import MachineNames
 from ecsmachine.cli.display.printer import say, warn
+from ecsmachine.cli.display.progress import about
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.machine.several import for_each
 
@@ -144,10 +145,11 @@ def _remove(this: Session, names: list[str] | None) -> None:
     docker = docker_of(this)
 
     def remove(name: str) -> None:
-        if not docker_context.remove(docker, name, this.store.path):
-            raise MachineError(
-                f'Machine "{name}" has no docker context in this store',
-                hint='"docker context ls" lists all of them.',
-            )
+        with about(name):
+            if not docker_context.remove(docker, name, this.store.path):
+                raise MachineError(
+                    f'Machine "{name}" has no docker context in this store',
+                    hint='"docker context ls" lists all of them.',
+                )
 
     for_each(names or existing_machine_names(this, None), remove, at_once=1)

@@ -144,6 +144,10 @@ def test_rm_takes_the_context_alone(docker: Docker, running: Machine, store: Sto
     assert store.exists("dev1")
     assert docker.context("--rm", "dev1").code == 1
     assert docker.context("--rm", "--use", "dev1").code == 2
+    docker.context("dev1")
+    told = json.loads(docker.context("--rm", "--json", "dev1", "nosuch").out)
+    assert [each["Name"] for each in told["Machines"]] == ["dev1"]
+    assert [each["Machine"] for each in told["Errors"]] == ["nosuch"]
 
 
 def test_a_context_of_somebody_else_is_left_alone(docker: Docker, running: Machine) -> None:

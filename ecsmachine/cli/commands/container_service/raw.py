@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated
 from urllib.parse import parse_qsl, unquote
 
@@ -10,9 +11,10 @@ import typer
 from ecsmachine.aliyun.container_service.client import ClusterClient
 from ecsmachine.cli.commands.container_service.options import cluster_client, connected, pairs
 from ecsmachine.cli.display.confirmation import read_input
-from ecsmachine.cli.display.printer import show
-from ecsmachine.documents.text import read_named
-from ecsmachine.errors import UsageError
+from ecsmachine.cli.display.output import print_json
+from ecsmachine.cli.display.printer import document, show
+from ecsmachine.documents.text import parse_json, read_named
+from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.suggestions import instead_of
 
 _METHODS = ("GET", "POST", "PUT", "DELETE")
@@ -47,8 +49,13 @@ def cs(
         body=_body(body),
         headers=pairs(header, "--header"),
     )
-    if answer.text.strip():
-        show(answer.text.rstrip())
+    if not answer.text.strip():
+        return
+    if document() is not None:
+        with suppress(MachineError):  # what is no JSON is text in the document
+            print_json(parse_json(answer.content, MachineError))
+            return
+    show(answer.text.rstrip())
 
 
 def _body(given: str) -> bytes:

@@ -256,6 +256,7 @@ def test_every_row_of_the_guides_table(
 
     assert json.loads(call("GET", f"/clusters/{cluster}"))["name"] == "raw"
     assert len(json.loads(call("GET", "/clusters"))) == len(client.clusters())
+    assert json.loads(call("GET", "/clusters", "--json")) == json.loads(call("GET", "/clusters"))
     image = json.loads(call("GET", "/images"))[cloud.region]["items"][0]["value"]
     assert set(json.loads(call("GET", f"/clusters/{cluster}/certs"))) == {"ca", "cert", "key"}
     scale = ScaleRequest(3, "ecs.g6.large", PASSWORD, "cloud_ssd", 40).body()

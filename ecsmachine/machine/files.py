@@ -20,6 +20,9 @@ from ecsmachine.system import locks
 from ecsmachine.system.names import is_too_long
 from ecsmachine.system.os_errors import FULL
 
+_SILENT_S = 3.0
+"""How long a lock is waited for without a word of it."""
+
 _UNFINISHED_S = 60.0
 _WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 """How a file system says that it has no locks."""
@@ -167,7 +170,8 @@ def locked(
     The file is removed at the end unless it is ``needed``: whoever waits for it begins anew.
 
     On a file system without locks, and on a disk that is too full for the file, ``warn`` is told
-    and nobody is kept out: who holds a lock has its file. Raises
+    and nobody is kept out: who holds a lock has its file. It is told as well who is waited for, if
+    that takes long. Raises
     :class:`MachineError` naming ``what`` if another process holds it for longer than ``wait_s``
     seconds.
     """
@@ -226,6 +230,7 @@ def is_locked(path: Path) -> bool:
 def _wait_for_lock(
     descriptor: int, path: Path, what: str, wait_s: float, warn: Callable[[str], None]
 ) -> None:
+    begun, is_told = time.monotonic(), False
     for _ in polls(wait_s, first_pause_s=0.01, longest_pause_s=0.25):
         try:
             if locks.take(descriptor):
@@ -238,9 +243,17 @@ def _wait_for_lock(
                 "change something there at once"
             )
             return
-    owner = os.read(descriptor, 32).decode("ascii", errors="replace").strip()
+        if not is_told and time.monotonic() >= begun + _SILENT_S:
+            is_told = True
+            warn(f"{_in_use(descriptor, what)}: waiting for up to {wait_s:g} s")
     raise MachineError(
-        f"{what} is in use by another process"
-        + (f" (process {owner})" if owner.isdecimal() else ""),
-        hint="Wait until it has finished, then try again.",
+        _in_use(descriptor, what), hint="Wait until it has finished, then try again."
     )
+
+
+def _in_use(descriptor: int, what: str) -> str:
+    """Say who holds a lock file."""
+    owner = os.read(descriptor, 32).decode("ascii", errors="replace").strip()
+    os.lseek(descriptor, 0, os.SEEK_SET)  # where whoever gets the lock writes
+    named = f" (process {owner})" if owner.isdecimal() else ""
+    return f"{what} is in use by another process{named}"

@@ -190,12 +190,13 @@ class Store:
         return self.machines_path / f".{name}.{os.urandom(4).hex()}"
 
     @contextlib.contextmanager
-    def shared_lock(self, what: str, *, stays: bool = True) -> Iterator[None]:
+    def shared_lock(self, what: str, *, file: str = "", stays: bool = True) -> Iterator[None]:
         """Keep other creates out while something is made that machines of this store share.
 
-        Threads of this process wait in line; processes are kept out by a file, which ``stays``.
+        Threads of this process wait in line; processes are kept out by a ``file``, which ``stays``
+        and has the name of ``what`` it is about unless given.
         """
-        file = f".{re.sub('[^A-Za-z0-9.-]', '_', what)}"
+        file = f".{re.sub('[^A-Za-z0-9.-]', '_', file or what)}"
         kept_out = self._locked(file, what=what, wait_s=_SHARED_LOCK_S, needed=lambda: stays)
         with self._shared_locks[what], kept_out:
             yield

@@ -159,7 +159,7 @@ def destroy(
 def _locked(this: Session, path: Path) -> AbstractContextManager[None]:
     """Keep other commands out that work on the machines of the file."""
     digest = hashlib.sha256(str(path).encode()).hexdigest()[:16]
-    return this.store.shared_lock(f"plan-{digest}")
+    return this.store.shared_lock(str(path), file=f"plan-{digest}")
 
 
 def _plan(this: Session, file: Path, targets: Sequence[str], moved_from: Path | None) -> Plan:

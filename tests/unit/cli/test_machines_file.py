@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from ecsmachine.cli.arguments.context import Session
+from ecsmachine.cli.commands import plan
 from ecsmachine.cli.machines_file.reading import Declared, read_text
 from ecsmachine.cli.machines_file.schema import schema
 from ecsmachine.cli.machines_file.wanting import in_keys, wanted_by
 from ecsmachine.documents.yaml_text import Problems
 from ecsmachine.errors import MachineError
+from ecsmachine.machine import store as stores
+from ecsmachine.machine.store import Store
 from tests.unit.cli.conftest import Program
 
 KEYS = {"ECS_ACCESS_KEY_ID": "LTAI5tStranger", "ECS_ACCESS_KEY_SECRET": "a-secret"}
@@ -309,3 +313,15 @@ def test_what_stands_at_a_machine_replaces_what_it_cannot_be_with(tmp_path: Path
     path.write_text("machines:\n  a:\n    image-family: web\n    image-id: m-1\n")
     with pytest.raises(MachineError, match="image-id: it cannot be used with image-family"):
         wanted_by(session, path)
+
+
+def test_a_file_that_another_apply_works_on_is_named(
+    tmp_path: Path, program: Program, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "_SHARED_LOCK_S", 0.0)
+    file = tmp_path.resolve() / "ecsmachine.yaml"
+    file.write_text("machines: {}\n")
+    with plan._locked(cast(Session, SimpleNamespace(store=store)), file):
+        told = program("apply", "-y", "-f", str(file))
+    assert told.code == 1
+    assert f"{file} is in use by another process" in told.err

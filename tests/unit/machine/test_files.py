@@ -160,6 +160,27 @@ def test_a_lock_keeps_another_process_out(tmp_path: Path) -> None:
             pass
 
 
+def test_who_is_waited_for_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_SILENT_S", 0.0)
+    path = tmp_path / "dev1"
+    told: list[str] = []
+    with other_process(HOLDER, path) as holder:
+        assert holder.stdout
+        assert holder.stdin
+        assert holder.stdout.readline() == "held\n"
+
+        def heard(line: str) -> None:
+            told.append(line)
+            assert holder.stdin
+            holder.stdin.write("\n")
+            holder.stdin.flush()
+
+        with files.locked(path, what="It", wait_s=60, warn=heard):
+            assert path.read_text() == f"{os.getpid()}\n"
+        named = f"It is in use by another process (process {holder.pid})"
+        assert told == [f"{named}: waiting for up to 60 s"]
+
+
 def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
     path = tmp_path / "dev1"
     with other_process(HOLDER, path) as holder:

@@ -22,6 +22,7 @@ from ecsmachine.aliyun.access_key import (
 from ecsmachine.aliyun.errors import MissingCredentialsError
 from ecsmachine.documents.rules import CREDENTIAL_SOURCE
 from ecsmachine.errors import UsageError
+from ecsmachine.system.files import path_exists
 
 _CONFIGURE = 'run "aliyun configure"'
 _DMI_VENDOR = Path("/sys/class/dmi/id/sys_vendor")
@@ -155,7 +156,7 @@ def source_name(reference: str) -> str:
 def _current_profile(environment: Mapping[str, str], sts: StsAddress) -> CredentialProvider | None:
     named = environment.get("ALIBABA_CLOUD_PROFILE") or environment.get("ALICLOUD_PROFILE") or ""
     path = _profiles_path(environment)
-    if not named and not path.exists():
+    if not named and not path_exists(path):
         return None
     from ecsmachine.aliyun import profiles
 

@@ -27,6 +27,7 @@ from ecsmachine.documents.rules import KEY, LINE, REGION, WEB_URL
 from ecsmachine.documents.text import read_file
 from ecsmachine.errors import MachineError
 from ecsmachine.suggestions import instead_of
+from ecsmachine.system.files import file_exists
 
 MODES = (
     *("AK", "StsToken", "RamRoleArn", "ChainableRamRoleArn", "EcsRamRole"),
@@ -193,7 +194,7 @@ class _Reading:
 
     def _from_login(self, profile: Fields, name: str) -> tuple[Credentials, float]:
         """Return the temporary key that the aliyun command has stored after a login."""
-        if self.path.is_file():  # not a pipe: another key may be stored there meanwhile
+        if file_exists(self.path):  # not a pipe: another key may be stored there meanwhile
             profile = _by_name(self.path, _read(self.path)).get(name, profile)
         key, ends = _key(profile, name), profile.number("sts_expiration")
         if key is None or ends <= time.time():

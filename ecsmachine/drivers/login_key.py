@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ecsmachine.errors import MachineError, PreCreateCheckError
 from ecsmachine.ssh.private_files import NotWrittenError, write_private
+from ecsmachine.system.files import file_exists
 
 
 def check_login_key(path: Path, flag: str, passphrases: Mapping[Path, str]) -> str:
@@ -19,7 +20,7 @@ def check_login_key(path: Path, flag: str, passphrases: Mapping[Path, str]) -> s
     """
     from ecsmachine.ssh import private_keys
 
-    if not path.is_file():
+    if not file_exists(path):
         raise PreCreateCheckError(
             f"There is no private key at {path}", hint=f"Correct {flag}, or leave it out."
         )

@@ -21,6 +21,7 @@ from ecsmachine.drivers.base_fields import from_config
 from ecsmachine.drivers.existing_host import PARTICIPLES, ExistingHost
 from ecsmachine.errors import MachineError
 from ecsmachine.ssh.target import SSHTarget
+from ecsmachine.system.files import file_exists
 
 _FORWARDED_SSH = frozenset(("virtualbox",))
 """Drivers whose guests are logged in to by a port of this machine."""
@@ -36,7 +37,7 @@ class UnavailableDriver(ExistingHost):
         self.name = name
         self._config = dict(config)
         key = context.directory / "id_rsa"
-        if self._fields.ssh_key_path is None and key.is_file():
+        if self._fields.ssh_key_path is None and file_exists(key):
             self._fields.ssh_key_path = key
 
     def config(self) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import socket
 from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -26,6 +25,7 @@ from urllib3.exceptions import (
 
 from ecsmachine.errors import MachineError
 from ecsmachine.http_client.answer import TimedResponse
+from ecsmachine.system.files import file_exists, folder_exists
 
 _LONGEST_ANSWER = 8 << 20
 """How long an answer may be, in bytes: ten times what any has."""
@@ -113,7 +113,7 @@ class BoundedSession(requests.Session):
         settings = self._settings(url, proxies, stream, verify, cert)
         place = settings["verify"]
         is_named = isinstance(place, str) and str(url).startswith("https:")
-        if is_named and not (Path(place).is_file() or Path(place).is_dir()):
+        if is_named and not (file_exists(place) or folder_exists(place)):
             raise requests.exceptions.SSLError(f"{place} has no certificates")
         return settings
 

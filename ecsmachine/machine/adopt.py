@@ -14,6 +14,7 @@ from ecsmachine.machine import files, host, renewal
 from ecsmachine.machine.model import Machine, auth_options, validate_name
 from ecsmachine.machine.store import Store
 from ecsmachine.machine.sweep import Found, Standing
+from ecsmachine.system.files import path_exists
 
 _LOGIN_TIMEOUT_S = 5.0
 """How long a refused login is tried again: the host has long booted."""
@@ -150,7 +151,7 @@ def is_imported(store: Store, name: str) -> bool:
     if not store.exists(name) or _is_adopting(store, name):
         return False
     auth = store.load(name).auth
-    return auth.ca_key_path.parent == auth.machine_dir and not auth.ca_key_path.exists()
+    return auth.ca_key_path.parent == auth.machine_dir and not path_exists(auth.ca_key_path)
 
 
 def take_over(

@@ -11,6 +11,7 @@ from ecsmachine.documents.text import read_file
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.model import AuthOptions
 from ecsmachine.machine.stored import SOON_S
+from ecsmachine.system.files import path_exists
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -49,7 +50,7 @@ def how_to_renew(auth: AuthOptions, source: Path | None) -> str:
     ``source`` is the file that the machine's copy is of; None for the engine's own.
     """
     name = auth.machine_dir.name
-    if not auth.ca_key_path.exists() and auth.ca_key_path.parent == auth.machine_dir:
+    if not path_exists(auth.ca_key_path) and auth.ca_key_path.parent == auth.machine_dir:
         return (
             f'ask for a new export of the machine, or make it your own: "ecsmachine adopt {name}"'
         )

@@ -24,6 +24,7 @@ from ecsmachine.machine.certificate_ends import SOON
 from ecsmachine.machine.issuing import Pair, Usage, issue, key_type_of, new_key
 from ecsmachine.machine.model import AuthOptions
 from ecsmachine.ssh.private_files import check_private
+from ecsmachine.system.files import file_exists, folder_exists, path_exists
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -75,7 +76,7 @@ def rotate_client_certificates(auth: AuthOptions, report: Report) -> None:
             *(auth.client_cert_path, auth.ca_cert_path),
             *(auth.client_key_path, auth.ca_key_path),
         ):
-            if path.is_dir():
+            if folder_exists(path):
                 report(
                     f"{path} is a folder; it was moved aside: {files.set_aside(path, path.parent)}"
                 )
@@ -167,7 +168,7 @@ def server_certificate_covers(auth: AuthOptions, addresses: Iterable[str]) -> bo
     now = datetime.now(timezone.utc)
     wanted = set(filter(None, [*auth.server_cert_sans, *addresses]))
     return (
-        auth.server_key_path.exists()
+        path_exists(auth.server_key_path)
         and is_issued_by(certificate, ca)
         and certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc
         and wanted <= names_in(certificate)
@@ -206,7 +207,7 @@ def _no_report(line: str) -> None:
 def _needs_ca(auth: AuthOptions) -> bool:
     """Whether the CA is to be made. One that was brought (``--tls-ca-cert``) is not touched."""
     path = auth.ca_cert_path
-    if not path.exists():
+    if not path_exists(path):
         return True
     ca = load_certificate(path)
     if path.parent == auth.cert_dir:
@@ -230,7 +231,7 @@ def _has_client(auth: AuthOptions, ca: x509.Certificate) -> bool:
     try:
         pair = _load_pair(path, auth.client_key_path)
     except _DamagedError:
-        if brought and path.exists():
+        if brought and path_exists(path):
             raise
         return False
     if brought:
@@ -258,7 +259,7 @@ def _check_client_is_of(auth: AuthOptions, ca: x509.Certificate) -> None:
     trusted = [ca]
     try:
         client = load_pem_x509_certificates(_read(auth.client_cert_path))
-        if auth.ca_cert_path.exists():
+        if path_exists(auth.ca_cert_path):
             trusted += load_pem_x509_certificates(_read(auth.ca_cert_path))
     except ValueError:  # something in the chain that we do not read; engines may
         return
@@ -281,7 +282,7 @@ def is_issued_by(certificate: x509.Certificate, ca: x509.Certificate) -> bool:
 
 
 def _new_ca(auth: AuthOptions, key_type: str) -> Pair:
-    if not auth.ca_cert_path.exists():
+    if not path_exists(auth.ca_cert_path):
         return _self_signed(auth, _key_or_new(auth.ca_key_path, key_type))
     # it ends: what it signed names it as the issuer, and its key is known to hosts
     there = _load_ca(auth)
@@ -321,7 +322,7 @@ def _key_or_new(path: Path, key_type: str) -> CertificateIssuerPrivateKeyTypes:
 
 
 def _load_ca(auth: AuthOptions) -> Pair:
-    if not auth.ca_key_path.exists() and auth.ca_key_path.parent == auth.machine_dir:
+    if not path_exists(auth.ca_key_path) and auth.ca_key_path.parent == auth.machine_dir:
         name = auth.machine_dir.name
         raise MachineError(
             f'The certificate of "{name}" cannot be renewed: the machine was imported without the '
@@ -369,7 +370,7 @@ def _write(pairs: Sequence[Pair]) -> None:
                 Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()
             )
             stack.enter_context(files.prepared(pair.key_path, key))
-            if not (pair.key_path.is_file() and _read(pair.key_path) == key):
+            if not (file_exists(pair.key_path) and _read(pair.key_path) == key):
                 stack.callback(pair.certificate_path.unlink, missing_ok=True)
 
 

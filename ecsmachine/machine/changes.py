@@ -27,6 +27,7 @@ from ecsmachine.machine.model import Machine
 from ecsmachine.machine.probe import is_without_engine
 from ecsmachine.machine.store import Store
 from ecsmachine.ssh import sharing
+from ecsmachine.system.files import path_exists
 
 _MARK = "stopped-for-change"
 """The file in a machine's folder while it is stopped to be changed."""
@@ -76,7 +77,7 @@ def is_unfinished(machine: Machine) -> bool:
 
     :func:`change_machine` goes on with it, and starts the machine again, whatever it is given.
     """
-    return (machine.directory / _MARK).exists()
+    return path_exists(machine.directory / _MARK)
 
 
 def change_machine(
@@ -161,7 +162,7 @@ def _change_stopped(
         for option, value in changes.items():
             _change(store, machine, option, value, report, others)
     finally:
-        if mark.exists():
+        if path_exists(mark):
             operations.start_machine(store, machine, report, machine.driver.state(), before)
             mark.unlink()
 

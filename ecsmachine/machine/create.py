@@ -27,6 +27,7 @@ from ecsmachine.machine.model import Machine, auth_options, validate_name
 from ecsmachine.machine.store import AdoptionCutOffError, Store
 from ecsmachine.machine.watch import EndedError
 from ecsmachine.provision.engine import validate_engine_options
+from ecsmachine.system.files import path_exists
 
 
 class MachineExistsError(MachineError):
@@ -239,8 +240,8 @@ def _check_unfinished(store: Store, name: str, journal: FileJournal) -> None:
     """Raise :class:`MachineError` unless the machine in the store is a half-made one of ours."""
     if journal.adopting:
         raise AdoptionCutOffError(name)
-    begun = (store.directory(name) / "journal.json").exists()
-    if journal.complete or (not begun and (store.directory(name) / "config.json").exists()):
+    begun = path_exists(store.directory(name) / "journal.json")
+    if journal.complete or (not begun and path_exists(store.directory(name) / "config.json")):
         raise MachineExistsError(name)
 
 
@@ -259,7 +260,7 @@ def _check_and_resume(
             hint=f'"ecsmachine create --resume {name}" continues with those, "ecsmachine rm '
             f'{name}" removes what exists.',
         )
-    if not (store.directory(name) / "config.json").exists():
+    if not path_exists(store.directory(name) / "config.json"):
         return
     report(f'Continuing "{name}" where its create stopped...')
     if isinstance(machine.driver, Resuming):

@@ -13,6 +13,7 @@ from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.machine.model import SwarmOptions
 from ecsmachine.machine.store import AdoptionCutOffError, Store
 from ecsmachine.provision.base import EngineOptions
+from ecsmachine.system.files import path_exists
 
 _ENGINE_FLAGS = {
     "arbitrary_flags": "engine-opt",
@@ -129,7 +130,7 @@ def begun_with(store: Store, name: str) -> Mapping[str, Any]:
             f'Machine "{name}" is complete: there is nothing to continue',
             hint=f'"ecsmachine provision {name}" provisions it again.',
         )
-    if not journal.request or not (store.directory(name) / "config.json").exists():
+    if not journal.request or not path_exists(store.directory(name) / "config.json"):
         raise MachineError(
             f'The options that machine "{name}" was started with are unknown',
             hint=f'Give them again with "ecsmachine create {name}".',

@@ -28,6 +28,7 @@ from ecsmachine.errors import MachineError
 from ecsmachine.machine import files
 from ecsmachine.machine.model import Machine
 from ecsmachine.system import os_errors
+from ecsmachine.system.files import path_exists
 
 _OURS = "EcsmachineStore"
 """The field of a context's metadata that says which store its machine is in."""
@@ -81,7 +82,7 @@ def write(docker: DockerConfig, machine: Machine, url: str, *, over_ssh: bool = 
     name = context_name(machine.name)
     store = _store_of(machine)
     meta_path = docker.meta_path(name)
-    if meta_path.exists() and _own_description(meta_path, store) is None:
+    if path_exists(meta_path) and _own_description(meta_path, store) is None:
         raise MachineError(
             f'Another docker context "{name}" exists, and was not changed',
             hint=f'Remove it with "docker context rm {name}", then try again.',
@@ -180,7 +181,7 @@ def _change_current(docker: DockerConfig, name: str | None) -> None:
         settings.pop("currentContext", None)
     else:
         settings["currentContext"] = name
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
+    mode = path.stat().st_mode & 0o777 if path_exists(path) else 0o600
     # a link to a file elsewhere stays one
     real = Path(os.path.realpath(path))
     real.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

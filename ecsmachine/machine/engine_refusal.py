@@ -13,6 +13,7 @@ from ecsmachine.machine.certificate_ends import certificate_or_none, how_to_rene
 from ecsmachine.machine.certificates import is_issued_by
 from ecsmachine.machine.model import AuthOptions
 from ecsmachine.ssh.stream import open_stream
+from ecsmachine.system.files import path_exists
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -120,7 +121,7 @@ def served_fault(host: str, auth: AuthOptions, served: x509.Certificate) -> Refu
 
 def _of_alert(auth: AuthOptions, said: str) -> Refusal:
     name = auth.machine_dir.name
-    ours = auth.server_cert_path.exists()
+    ours = path_exists(auth.server_cert_path)
     provision = f'"ecsmachine provision {name}" '
     former = certificate_or_none(auth.former_ca_path)
     if "ALERT" not in said:

@@ -17,6 +17,7 @@ from ecsmachine.polling import polls
 from ecsmachine.ssh.private_files import NotWrittenError, replacing
 from ecsmachine.system import files as system_files
 from ecsmachine.system import locks
+from ecsmachine.system.files import folder_exists, path_exists
 from ecsmachine.system.names import is_too_long
 from ecsmachine.system.os_errors import FULL
 
@@ -100,7 +101,7 @@ def set_aside(path: Path, folder: Path) -> Path:
 
 def remove_tree(path: Path) -> None:
     """Remove a folder with all that is in it, be it read-only; of a link or a file, that alone."""
-    if path.is_symlink() or not path.is_dir():
+    if path.is_symlink() or not folder_exists(path):
         path.unlink()
         return
     path.chmod(0o700)
@@ -121,15 +122,15 @@ def make_private_directory(path: Path) -> None:
     What was made is on disk when this returns.
     """
     try:
-        if path.is_dir():
+        if folder_exists(path):
             return
-        missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+        missing = [folder for folder in (path, *path.parents) if not path_exists(folder)]
         # mkdir(parents=True) would leave the parents open to all
         for folder in reversed(missing):
             with contextlib.suppress(FileExistsError):  # another command has made it meanwhile
                 system_files.make_folder(folder)
             system_files.sync_folder(folder.parent)
-        if not path.is_dir():
+        if not folder_exists(path):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
     except OSError as error:
         raise not_writable(path, error) from error

@@ -23,6 +23,7 @@ from ecsmachine.machine.interruption import Interruption
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.watch import watching
 from ecsmachine.polling import polls
+from ecsmachine.system.files import path_exists
 
 if TYPE_CHECKING:
     from ecsmachine.provision.base import HostConnection, ProvisionRequest
@@ -196,7 +197,7 @@ def provision_request(machine: Machine, report: Report) -> ProvisionRequest:
 
 def has_fitting_certificate(machine: Machine) -> bool:
     """Whether the server certificate names the machine's addresses, or none was ever made."""
-    return not machine.auth.server_cert_path.exists() or (
+    return not path_exists(machine.auth.server_cert_path) or (
         machine_certificates.server_certificate_covers(machine.auth, machine.driver.addresses())
     )
 

@@ -16,6 +16,7 @@ from ecsmachine.drivers.base import Checkpoint, Resource, no_checkpoint
 from ecsmachine.drivers.options import OptionValue
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.files import write_json
+from ecsmachine.system.files import path_exists
 
 _VERSION = 1
 
@@ -75,7 +76,7 @@ class FileJournal:
 
         On a full disk that is left out: the removal matters more.
         """
-        if not self._path.exists():
+        if not path_exists(self._path):
             return
         self.removing = True
         with contextlib.suppress(MachineError):

@@ -19,6 +19,7 @@ from ecsmachine.documents.fields import Fields
 from ecsmachine.documents.paths import recorded_path
 from ecsmachine.documents.rules import ID, PATH
 from ecsmachine.machine.stored import CONFIG_VERSION
+from ecsmachine.system.files import file_exists
 
 _INSTALL_URL = "https://get.docker.com"
 _SWARM_DEFAULTS = {"Host": "tcp://0.0.0.0:3376", "Image": "swarm:latest", "Strategy": "spread"}
@@ -70,7 +71,7 @@ def migrate(config: Fields, name: str, directory: Path) -> dict[str, Any]:
     if store is not None:
         new_auth["CertDir"] = auth.text("CertDir", PATH) or str(store / "certs")
         driver["StorePath"] = str(store)
-    if not found.text("SSHKeyPath", PATH) and (directory / "id_rsa").is_file():
+    if not found.text("SSHKeyPath", PATH) and file_exists(directory / "id_rsa"):
         driver["SSHKeyPath"] = str(
             (store or directory.parent.parent) / "machines" / name / "id_rsa"
         )

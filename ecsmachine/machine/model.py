@@ -22,6 +22,7 @@ from ecsmachine.machine.stored import (
 from ecsmachine.provision.base import AUTO, EngineOptions
 from ecsmachine.ssh.host_keys import alias
 from ecsmachine.ssh.target import Jump, SSHTarget
+from ecsmachine.system.files import path_exists
 from ecsmachine.system.names import why_no_folder
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-.]*")
@@ -106,7 +107,9 @@ class AuthOptions:
         Docker Machine copies none into the folder of a machine without a host (driver none).
         """
         own = (self.machine_ca_path, self.machine_cert_path, self.machine_key_path)
-        is_bare = not any(path.exists() for path in own) and (self.cert_dir / "key.pem").exists()
+        is_bare = not any(path_exists(path) for path in own) and path_exists(
+            self.cert_dir / "key.pem"
+        )
         return self.cert_dir if is_bare else self.machine_dir
 
     @property

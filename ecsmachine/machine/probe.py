@@ -19,6 +19,7 @@ from ecsmachine.machine.engine_api import EngineVersion, ask_version
 from ecsmachine.machine.engine_look import PATIENCE_S
 from ecsmachine.machine.journal import FileJournal
 from ecsmachine.machine.model import Machine
+from ecsmachine.system.files import path_exists
 
 _ENGINE, _PROVIDER = "engine", "provider"
 
@@ -174,7 +175,7 @@ def is_half_removed(machine: Machine) -> bool:
 def _journal(machine: Machine) -> FileJournal | None:
     path = machine.directory / "journal.json"
     with contextlib.suppress(MachineError):
-        return FileJournal(path) if path.exists() else None
+        return FileJournal(path) if path_exists(path) else None
     return None
 
 
@@ -189,7 +190,7 @@ def _reason(machine: Machine, state: State = State.ERROR) -> str:
 
 def is_without_engine(machine: Machine) -> bool:
     """Whether the machine was never provisioned: it has no certificate for an engine."""
-    return machine.driver.provisions and not machine.auth.server_cert_path.exists()
+    return machine.driver.provisions and not path_exists(machine.auth.server_cert_path)
 
 
 def _without_engine(machine: Machine, url: str, begun: float) -> Probe:

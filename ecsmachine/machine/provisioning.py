@@ -17,6 +17,7 @@ from ecsmachine.machine.address import refresh_address, state_or_none
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.store import Store
 from ecsmachine.provision.base import EngineOptions
+from ecsmachine.system.files import path_exists
 
 
 def provision(
@@ -31,7 +32,7 @@ def provision(
         check_provisions(machine)
         machine.engine = engine or machine.engine
         refresh_address(machine)
-        if machine.auth.ca_key_path.exists():
+        if path_exists(machine.auth.ca_key_path):
             renewal.renew_due(store, machine.auth, report, among=[name])
         with _naming_the_next_command("provision", name):
             host.make_docker_host(machine, report)

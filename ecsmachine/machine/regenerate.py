@@ -15,6 +15,7 @@ from ecsmachine.machine.probe import NotRunningError
 from ecsmachine.machine.provisioning import check_provisions
 from ecsmachine.machine.store import Store
 from ecsmachine.ssh import sharing
+from ecsmachine.system.files import file_exists
 
 _ANSWER_TIMEOUT_S = 10.0
 
@@ -143,7 +144,7 @@ def _read_contents(auth: AuthOptions) -> dict[str, bytes]:
         *(auth.machine_ca_path, auth.machine_cert_path, auth.machine_key_path),
         *(auth.server_cert_path, auth.server_key_path),
     )
-    return {path.name: path.read_bytes() for path in paths if path.is_file()}
+    return {path.name: path.read_bytes() for path in paths if file_exists(path)}
 
 
 def _write_contents(auth: AuthOptions, contents: dict[str, bytes]) -> None:

@@ -19,6 +19,7 @@ from ecsmachine.machine.probe import is_without_engine
 from ecsmachine.machine.store import Store
 from ecsmachine.machine.stored import MachineNotFoundError
 from ecsmachine.ssh import sharing
+from ecsmachine.system.files import folder_exists, path_exists
 
 
 class Removal:
@@ -68,7 +69,7 @@ class Removal:
             sharing.close(directory / "known_hosts", at_once=True)
             if self._force:
                 with contextlib.suppress(OSError):
-                    if directory.is_dir():
+                    if folder_exists(directory):
                         directory.chmod(0o700)
             try:
                 store.check_place(name)
@@ -92,7 +93,7 @@ class Removal:
     def _remove_own(self, name: str, report: Report) -> None:
         store = self._store
         journal = store.journal(name)
-        if not journal.resources() or not (store.directory(name) / "config.json").exists():
+        if not journal.resources() or not path_exists(store.directory(name) / "config.json"):
             return
         _leave_swarm(store, name, report)
         self._begun[name] = journal.create_id
@@ -110,7 +111,7 @@ class Removal:
                 f'"{name}" is a different machine now: it was created again in the meantime',
                 hint=f'"ecsmachine rm {name}" removes that one.',
             )
-        if not (store.directory(name) / "config.json").exists():
+        if not path_exists(store.directory(name) / "config.json"):
             if not journal.resources():
                 return
             if journal.adopting:

@@ -14,6 +14,7 @@ from ecsmachine.machine import certificates, docker_context, files
 from ecsmachine.machine.certificate_ends import certificate_or_none
 from ecsmachine.machine.model import AuthOptions, Machine
 from ecsmachine.machine.store import Store
+from ecsmachine.system.files import path_exists
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -74,8 +75,8 @@ def _machines_of(store: Store, auth: AuthOptions, ca: x509.Certificate) -> list[
 def _hand_out(machine: Machine) -> None:
     """Give the machine's folder what is new, and write down which CA its engine still has."""
     auth = machine.auth
-    has_engine = auth.server_cert_path.exists()
-    if has_engine and not auth.former_ca_path.exists():
+    has_engine = path_exists(auth.server_cert_path)
+    if has_engine and not path_exists(auth.former_ca_path):
         former = auth.machine_ca_path.read_bytes()
         if former != auth.ca_cert_path.read_bytes():
             files.write_atomically(auth.former_ca_path, former, mode=0o644)

@@ -16,7 +16,7 @@ from ecsmachine.machine.model import Machine
 from ecsmachine.machine.store import Store
 from ecsmachine.ssh.openssh import KnownHost, configuration
 from ecsmachine.ssh.private_files import NotWrittenError
-from ecsmachine.system.files import read_bytes
+from ecsmachine.system.files import path_exists, read_bytes
 
 _FILE = "ssh_config"
 
@@ -49,7 +49,7 @@ def refresh_entry(machine: Machine) -> None:
 
 def has_entry(machine: Machine) -> bool:
     """Whether the machine has an entry."""
-    return (machine.directory / _FILE).exists()
+    return path_exists(machine.directory / _FILE)
 
 
 def remove_entry(machine: Machine) -> None:
@@ -74,7 +74,7 @@ def leave_out_entries(store: Store) -> None:
     lines = _lines(own)
     if include not in [line.strip() for line in lines]:
         return
-    if any((store.directory(name) / _FILE).exists() for name in store.names()):
+    if any(path_exists(store.directory(name) / _FILE) for name in store.names()):
         return
     kept = [line for line in lines if line.strip() != include]
     if lines[0].strip() == include and kept[:1] == ["\n"]:
@@ -88,8 +88,9 @@ def own_path() -> Path:
 
 
 def _include(machines: Path) -> str:
-    # a folder's own wildcards are none, a backslash is any character, what ends a word is quoted
-    folder = re.sub(r"[*?[]", r"[\g<0>]", machines.as_posix()).replace("\\", "?")
+    # a folder's own wildcards are none, what ssh would replace is any character, what ends a word
+    # is quoted
+    folder = re.sub(r"[\\%$]", "?", re.sub(r"[*?[]", r"[\g<0>]", machines.as_posix()))
     pattern = f"{folder}/*/{_FILE}"
     is_plain = re.fullmatch(r"[\w./:@+,=*?\[\]-]+", pattern)
     return f"Include {pattern}" if is_plain else f'Include "{pattern}"'
@@ -106,9 +107,9 @@ def _lines(own: Path) -> list[str]:
 
 def _write(own: Path, lines: list[str]) -> None:
     real = Path(os.path.realpath(own))  # a link to a file elsewhere stays one
-    mode = real.stat().st_mode & 0o777 if real.exists() else 0o600
+    mode = real.stat().st_mode & 0o777 if path_exists(real) else 0o600
     try:
-        if not real.parent.exists():
+        if not path_exists(real.parent):
             files.make_private_directory(real.parent)
         files.write_atomically(real, os.fsencode("".join(lines)), mode=mode)
     except NotWrittenError as error:

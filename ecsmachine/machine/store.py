@@ -55,7 +55,7 @@ from ecsmachine.machine.stored import (
     without_secrets,
 )
 from ecsmachine.ssh.target import Jump
-from ecsmachine.system.files import move, sync_folder
+from ecsmachine.system.files import file_exists, folder_exists, move, path_exists, sync_folder
 
 _SHARED_LOCK_S = 120.0
 """How long another create may take to make what machines share, in seconds."""
@@ -117,7 +117,7 @@ class Store:
     def check_place(self, name: str) -> None:
         """Raise :class:`MachineError` if what is in the place of a machine's folder is none."""
         directory = self.directory(name)
-        if self.is_taken(name) and not directory.is_dir():
+        if self.is_taken(name) and not folder_exists(directory):
             raise MachineError(
                 f"{directory} is not a folder, so not a machine",
                 hint=f'"ecsmachine rm -f {name}" moves it aside.',
@@ -381,14 +381,14 @@ class Store:
         Returns where it is then.
         """
         there = self.abandoned_path
-        if os.path.lexists(there) and not there.is_dir():
+        if os.path.lexists(there) and not folder_exists(there):
             files.set_aside(there, self.path)
         return files.set_aside(path, there)
 
     def set_aside_unreadable(self, name: str) -> list[Path]:
         """Set aside what cannot be read of a machine, and return where it is then."""
         directory = self.directory(name)
-        if not directory.is_dir():
+        if not folder_exists(directory):
             return [self.set_aside(directory)] if self.is_taken(name) else []
         kept = []
         for read, file in ((self.journal, "journal.json"), (self.config, "config.json")):
@@ -407,7 +407,7 @@ class Store:
         journal lists nothing.
         """
         journal = self.directory(name) / "journal.json"
-        if not journal.exists() or not self.journal(name).resources():
+        if not path_exists(journal) or not self.journal(name).resources():
             return None
         content = {**self.journal(name).content(), "Machine": name}
         with contextlib.suppress(MachineError):
@@ -460,7 +460,7 @@ class Store:
 
 
 def _is_lock_file(path: Path) -> bool:
-    return path.is_file() and not path.is_symlink()
+    return file_exists(path) and not path.is_symlink()
 
 
 def _keep_older_version(path: Path) -> None:

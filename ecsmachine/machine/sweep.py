@@ -23,6 +23,7 @@ from ecsmachine.errors import MachineError
 from ecsmachine.machine import files
 from ecsmachine.machine.journal import FileJournal
 from ecsmachine.machine.store import Store
+from ecsmachine.system.files import path_exists
 
 UNKNOWN_STORE = "unknown"
 """What stands for the store of something whose tags did not come to be written."""
@@ -225,7 +226,7 @@ def _claims(store: Store, cloud: TaggedResources) -> _Claims:
                 config = store.config(name)["Driver"]
             for key in cloud.named_in(config):
                 claims.by_key[key] = name
-            if not path.exists():
+            if not path_exists(path):
                 continue
             journal = store.journal(name)
         except MachineError:

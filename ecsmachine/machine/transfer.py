@@ -28,7 +28,7 @@ from ecsmachine.machine.model import AuthOptions, auth_to_config, validate_name
 from ecsmachine.machine.store import AdoptionCutOffError, Store
 from ecsmachine.machine.stored import MachineNotFoundError, without_secrets
 from ecsmachine.ssh import host_keys
-from ecsmachine.system.files import move, sync_folder
+from ecsmachine.system.files import file_exists, move, path_exists, sync_folder
 
 SHORTEST_PASSPHRASE = 8
 """How many characters a passphrase has at least."""
@@ -78,7 +78,7 @@ def export_machine(store: Store, name: str, passphrase: str) -> bytes:
         journal = store.journal(name)
         if journal.adopting:
             raise AdoptionCutOffError(name)
-        if (machine.directory / "journal.json").exists() and not journal.complete:
+        if path_exists(machine.directory / "journal.json") and not journal.complete:
             raise MachineError(
                 f'Machine "{name}" is incomplete: its create was interrupted',
                 hint=f'Finish it with "ecsmachine create --resume {name}" first.',
@@ -87,13 +87,13 @@ def export_machine(store: Store, name: str, passphrase: str) -> bytes:
             entry: (machine.auth.client_dir if entry in _CLIENT else machine.directory) / entry
             for entry in _ENTRIES
         }
-        contents = {entry: path.read_bytes() for entry, path in paths.items() if path.is_file()}
+        contents = {entry: path.read_bytes() for entry, path in paths.items() if file_exists(path)}
         contents["config.json"] = json.dumps(without_secrets(store.config(name))).encode()
         if "id_rsa" not in contents:
             key_path = None
             with contextlib.suppress(MachineError):  # no login is known, or no address
                 key_path = machine.ssh_target().key_path
-            if key_path is not None and key_path.is_file():
+            if key_path is not None and file_exists(key_path):
                 contents["id_rsa"] = key_path.read_bytes()
     missing = _CLIENT - set(contents)
     if missing:

@@ -24,6 +24,7 @@ from ecsmachine.ssh.connection import connect
 from ecsmachine.ssh.openssh import KnownHost
 from ecsmachine.ssh.sftp import Attributes, BadAnswerError
 from ecsmachine.system import files, os_errors
+from ecsmachine.system.files import file_exists, folder_exists
 from ecsmachine.system.names import why_no_folder
 
 _BLOCK = 256 * 1024
@@ -291,7 +292,7 @@ class _LocalFiles:
         Path(path).mkdir(mode)
 
     def chmod(self, path: str, mode: int) -> None:
-        if Path(path).is_file() or Path(path).is_dir():
+        if file_exists(path) or folder_exists(path):
             Path(path).chmod(mode & ~self._umask)
 
 

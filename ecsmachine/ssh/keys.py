@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ecsmachine.errors import MachineError
 from ecsmachine.ssh.private_files import NotWrittenError, write_private
+from ecsmachine.system.files import path_exists
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ def ensure_key_pair(path: Path, comment: str, new: Callable[[str], KeyPair] | No
     ``new`` is what makes it of the comment, where that is not :func:`new_key_pair`. Both files are
     0600, whole or not there. The public key is one line in OpenSSH's format.
     """
-    if not path.exists():
+    if not path_exists(path):
         key = (new or new_key_pair)(comment)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _write(path.with_name(f"{path.name}.pub"), f"{key.public}\n".encode())

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ecsmachine.ssh.host_keys import HostKeyChangedError
 from ecsmachine.ssh.private_files import NotWrittenError
+from ecsmachine.system.files import path_exists
 
 if TYPE_CHECKING:
     from ecsmachine.ssh.library import PKey
@@ -64,7 +65,7 @@ class KnownHosts:
         if any((marker, known) == ("", kind) for marker, known, _ in entries):
             raise HostKeyChangedError(
                 f"The host key of {host} has changed: it shows {key.fingerprint}, which is not "
-                f"the one in {' or '.join(str(file) for file in self.files if file.exists())}",
+                f"the one in {' or '.join(str(file) for file in self.files if path_exists(file))}",
                 hint="Somebody may be intercepting the connection, or the host was reinstalled. "
                 f'If you know that it was, run: ssh-keygen -R "{self.name}" -f FILE',
             )

@@ -21,6 +21,7 @@ from ecsmachine.errors import MachineError
 from ecsmachine.ssh import host_keys, kept
 from ecsmachine.ssh.private_files import NotWrittenError
 from ecsmachine.ssh.target import Jump, SSHTarget
+from ecsmachine.system.files import path_exists
 from ecsmachine.system.programs import executable
 
 _PREFIX = "ecsmachine-"
@@ -47,7 +48,7 @@ def options(host: KnownHost) -> dict[str, str]:
     :class:`MachineError` for a value that cannot be written.
     """
     # an unpinned host (made by Docker Machine) is pinned at this first contact
-    strict = "yes" if host.pin_path.exists() else "accept-new"
+    strict = "yes" if path_exists(host.pin_path) else "accept-new"
     wanted = {
         "ConnectTimeout": "10",
         "HostKeyAlias": _checked("HostKeyAlias", host.alias, _ALIAS),

@@ -19,6 +19,7 @@ from ecsmachine.documents.text import Fault
 from ecsmachine.errors import MachineError
 from ecsmachine.ssh import openssh_key
 from ecsmachine.ssh.private_files import KeyFileError, check_private
+from ecsmachine.system.files import file_exists
 
 if TYPE_CHECKING:
     from ecsmachine.ssh.library import PKey
@@ -55,7 +56,7 @@ def load(path: Path, passphrase: str | None = None) -> PrivateKey:
         try:
             check_private(path)
         except KeyFileError:
-            if path.is_file():
+            if file_exists(path):
                 _block(path)  # that it is no key says more than that others can read it
             raise
         status = path.stat()

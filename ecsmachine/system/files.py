@@ -228,3 +228,38 @@ def _open_by(
     import shlex
 
     return f"{mode:04o}", f"chmod {mending} {shlex.quote(os.fspath(path))}"
+
+
+_NO_PLACE = (21, 123, 1921)
+"""How Windows says that nothing can be there: no disk, no name, a link to itself (winerror)."""
+
+
+def path_exists(path: Place) -> bool:
+    """Whether something is at a place. Raises :class:`OSError` if the system does not tell.
+
+    Since Python 3.14, ``Path.exists`` and its like say no instead.
+    """
+    return bool(_mode(path))
+
+
+def folder_exists(path: Place) -> bool:
+    """Whether a folder is at a place, or a link to one; as :func:`path_exists`."""
+    return stat.S_ISDIR(_mode(path))
+
+
+def file_exists(path: Place) -> bool:
+    """Whether a plain file is at a place, or a link to one; as :func:`path_exists`."""
+    return stat.S_ISREG(_mode(path))
+
+
+def _mode(path: Place) -> int:
+    """Return the mode of what is at a place; 0 if nothing is, or nothing can be there."""
+    try:
+        return os.stat(path).st_mode
+    except ValueError:  # a null character
+        return 0
+    except OSError as error:
+        nothing = error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+        if nothing or getattr(error, "winerror", None) in _NO_PLACE:
+            return 0
+        raise

@@ -34,7 +34,7 @@ MAY_IMPORT = {
         *("aliyun", "http_client", "documents", "errors", "polling", "suggestions", "system"),
     },
     "container_registry": {"container_registry", "http_client", "documents", "errors"},
-    "http_client": {"http_client", "errors"},
+    "http_client": {"http_client", "errors", "system"},
     "ssh": {"ssh", "documents", "errors", "system"},
     "documents": {"documents", "errors", "system"},
     "localcloud": {"localcloud", "compose", "polling", "suggestions", "system"},

@@ -26,6 +26,7 @@ from ecsmachine.aliyun.roa import RoaAnswer, refused, texts_of
 from ecsmachine.aliyun.transport import Transport, with_retries
 from ecsmachine.documents.reading import read
 from ecsmachine.errors import MachineError
+from ecsmachine.system.files import file_exists
 
 if TYPE_CHECKING:
     import requests
@@ -56,7 +57,7 @@ class ApplicationClient:
             )
         files = {name: folder / f"{name}.pem" for name in ("ca", "cert", "key")}
         for file in files.values():
-            if not file.is_file():
+            if not file_exists(file):
                 raise rules.ClusterError("CertificatesMissing", f"There is no {file}", folder.name)
         if insecure:
             warnings.filterwarnings("ignore", message="Unverified HTTPS request")

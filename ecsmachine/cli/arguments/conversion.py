@@ -11,6 +11,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from ecsmachine.system.files import folder_exists
+
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,9}", re.ASCII)
 
 
@@ -50,5 +52,5 @@ def _path(rules: Any, word: str) -> Path | None:
     path = Path(word)
     if not os.path.lexists(path):
         return path
-    kind_fits = rules.dir_okay if path.is_dir() else rules.file_okay
+    kind_fits = rules.dir_okay if folder_exists(path) else rules.file_okay
     return path if kind_fits and os.access(path, os.R_OK) else None

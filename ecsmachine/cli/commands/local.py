@@ -30,6 +30,7 @@ from ecsmachine.cli.display.printer import document, say, show, warn
 from ecsmachine.cli.display.progress import steps
 from ecsmachine.cli.display.shells import lines as shell_lines
 from ecsmachine.errors import MachineError, UsageError
+from ecsmachine.system.files import file_exists, folder_exists
 
 if TYPE_CHECKING:
     from ecsmachine.localcloud.host.settings import Running
@@ -278,7 +279,7 @@ def packages(
 
     cache = default_cache()
     folder = packages_path(cache, image_path(cache))
-    if not folder.is_dir():
+    if not folder_exists(folder):
         raise MachineError(
             "The engine's packages are not downloaded yet.", hint=local_cloud.START_HINT
         )
@@ -349,7 +350,7 @@ def reset(
         say(session(ctx).as_called(line))
     if cache:
         say(f"Removed the base image and the packages in {default_cache()}")
-    elif default_cache().is_dir():
+    elif folder_exists(default_cache()):
         say(f"The base image and the packages stay in {default_cache()} (--cache removes them)")
 
 
@@ -361,7 +362,7 @@ def _usual_shell(environment: Mapping[str, str]) -> str:
 def _instances(folder: Path) -> list[dict[str, Any]]:
     from ecsmachine.localcloud.state import FILE_NAME
 
-    if not (folder / FILE_NAME).is_file():
+    if not file_exists(folder / FILE_NAME):
         return []
     from ecsmachine.localcloud.state.state import open_state
 
@@ -385,7 +386,7 @@ def _faults(folder: Path) -> int:
     from ecsmachine.localcloud.faults.book import FaultBook
     from ecsmachine.localcloud.host.paths import CloudPaths
 
-    if not CloudPaths.of(folder).faults_file.is_file():
+    if not file_exists(CloudPaths.of(folder).faults_file):
         return 0
     book = FaultBook(folder)
     try:

@@ -15,7 +15,7 @@ from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.output import print_json, with_our_keys
 from ecsmachine.cli.display.printer import document, finish, show
 from ecsmachine.errors import MachineError, UsageError
-from ecsmachine.system.files import is_open_at
+from ecsmachine.system.files import file_exists, is_open_at, path_exists
 
 if TYPE_CHECKING:
     from ecsmachine.localcloud.service.request_log import RecordedRequest
@@ -70,12 +70,12 @@ def _file(ctx: typer.Context, root: Path | None, instance: str | None) -> Path:
 
     paths = CloudPaths.of(local_cloud.root_of(ctx, root))
     file = paths.log if instance is None else paths.instances / instance / "console.log"
-    if instance is not None and (os.sep in instance or not file.is_file()):
+    if instance is not None and (os.sep in instance or not file_exists(file)):
         raise MachineError(
             f"There is no instance {instance}, and no console of it.",
             hint='"ecsmachine local status" lists the instances.',
         )
-    if not file.is_file():
+    if not file_exists(file):
         raise MachineError(f"There is no local cloud in {paths.root}.", hint=local_cloud.START_HINT)
     return file
 
@@ -94,9 +94,9 @@ def _show_file(file: Path, *, follow: bool, lines: int | None) -> None:
                 time.sleep(_FOLLOW_S)
                 show(legible(stream.read()), end="")
         # A guest that starts anew has a new console; one that is removed has none any more.
-        while follow and not file.exists() and file.parent.exists():
+        while follow and not path_exists(file) and path_exists(file.parent):
             time.sleep(_FOLLOW_S)
-        if not follow or not file.exists():
+        if not follow or not path_exists(file):
             return
         lines = None
 

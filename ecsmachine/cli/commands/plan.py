@@ -24,6 +24,7 @@ from ecsmachine.cli.machines_file.reading import FILE
 from ecsmachine.drivers.base import Report
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.machine.several import several_failures
+from ecsmachine.system.files import path_exists
 
 if TYPE_CHECKING:
     from ecsmachine.machine.plan.plan import Plan, Step
@@ -141,7 +142,7 @@ def destroy(
     with _locked(this, path):
         before = _before(moved_from)
         made = plan_of_removal(this.store, path, target or [], moved_from=before)
-        if not made.steps and not path.exists():
+        if not made.steps and not path_exists(path):
             raise MachineError(
                 f"There is no {file}, and no machine that was made from it",
                 hint="Name the file with -f, as it was when it made its machines.",
@@ -192,7 +193,7 @@ def _before(moved_from: Path | None) -> Path | None:
     """Return where a file was. Raises :class:`UsageError` if there is one still."""
     if moved_from is None:
         return None
-    if moved_from.exists():
+    if path_exists(moved_from):
         raise UsageError(
             f"--moved-from: {moved_from} is still there", hint="Its machines are its own."
         )

@@ -14,7 +14,7 @@ from ecsmachine.cli.display.printer import say, show_bytes, warn
 from ecsmachine.cli.display.progress import about
 from ecsmachine.documents.text import read_named
 from ecsmachine.errors import MachineError, UsageError
-from ecsmachine.system.files import open_file
+from ecsmachine.system.files import open_file, path_exists
 
 _PassphraseFile = Annotated[
     Path | None,
@@ -46,7 +46,7 @@ def export(
     name = one_machine_name(this, [name])
     target = file or Path(f"{name}.ecsmachine")
     to_output = str(target) == "-"
-    if not to_output and target.exists():
+    if not to_output and path_exists(target):
         raise MachineError(f"{target} exists already", hint="Remove it, or name another file.")
     this.store.config(name)  # nobody types a passphrase for a machine that is not there
     passphrase = _passphrase(this, passphrase_file, check=transfer.check_passphrase)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecsmachine.drivers.capabilities import Priced
 from ecsmachine.errors import MachineError
+from ecsmachine.system.files import file_exists
 
 if TYPE_CHECKING:
     from ecsmachine.machine.model import Machine
@@ -82,7 +83,7 @@ def stored_facts(store: Store, name: str) -> dict[str, Any]:
 def _created(machine: Machine) -> str | None:
     """Return the time of the oldest file of a machine: its configuration is written anew often."""
     try:
-        times = [file.stat().st_mtime for file in machine.directory.iterdir() if file.is_file()]
+        times = [file.stat().st_mtime for file in machine.directory.iterdir() if file_exists(file)]
     except OSError:
         return None
     if not times:

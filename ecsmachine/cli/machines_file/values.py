@@ -10,6 +10,7 @@ from ecsmachine.cli.machines_file.variables import Variables
 from ecsmachine.documents.yaml_text import Problems, entries_in, is_null, items_in, line_of, text_in
 from ecsmachine.drivers.options import Option, OptionValue
 from ecsmachine.suggestions import instead_of
+from ecsmachine.system.files import file_exists, folder_exists, path_exists
 from ecsmachine.system.folders import with_home
 
 if TYPE_CHECKING:
@@ -123,9 +124,9 @@ class Values:
                 self._problems.add(
                     line, f'copy: "{source}" has no target on the host', "Write from: /to/there."
                 )
-            elif not path.exists():
+            elif not path_exists(path):
                 self._problems.add(line, f"copy: there is no {path}")
-            elif not (path.is_file() or path.is_dir()):
+            elif not (file_exists(path) or folder_exists(path)):
                 self._problems.add(line, f"copy: {path} is neither a file nor a folder")
             else:
                 copies.append((path, there))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecsmachine.localcloud.state.records import write_private
+from ecsmachine.system.files import file_exists
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -31,7 +32,7 @@ def make_certificates(folder: Path, name: str, addresses: Sequence[str]) -> None
     key in PEM's old form (BEGIN RSA PRIVATE KEY), as the guide shows it: its sample for Java reads
     nothing else.
     """
-    if (folder / "server-key.pem").is_file():
+    if file_exists(folder / "server-key.pem"):
         return
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     ca_key, client_key, server_key = _new_key(), _new_key(_RSA_BITS), _new_key()
@@ -157,7 +158,7 @@ def make_login_key(folder: Path) -> tuple[Path, str]:
     from cryptography.hazmat.primitives import serialization
 
     file = folder / "login_key"
-    if file.is_file():
+    if file_exists(file):
         key = serialization.load_pem_private_key(file.read_bytes(), None)
     else:
         key = _new_key(2048)

@@ -25,6 +25,7 @@ from ecsmachine.localcloud.container_service.engines import CHOSEN_PORTS, Engine
 from ecsmachine.localcloud.container_service.nodes import GuestlessNodes, NodeError
 from ecsmachine.localcloud.state.clusters import Cluster, Node
 from ecsmachine.localcloud.work.supervisor import Pause
+from ecsmachine.system.files import folder_exists
 from ecsmachine.system.os_errors import reason
 
 _log = logging.getLogger("ecsmachine.localcloud.container_service")
@@ -156,7 +157,7 @@ class ProvisionedNodes:
 
     def forget(self, folder: Path, node: Node, *, release: bool) -> None:
         """Remove the machine; with ``release`` its instance is deleted by that."""
-        if not _machine(folder, node.name).is_dir():
+        if not folder_exists(_machine(folder, node.name)):
             return
         if release or node.attached:
             # the driver of an attached node is generic, and does not change the host

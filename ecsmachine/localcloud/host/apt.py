@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ecsmachine.localcloud.host.programs import run
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
+from ecsmachine.system.files import file_exists
 
 _DEBIAN_KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _POCKETS = ("", "-updates", "-security")
@@ -87,7 +88,7 @@ def copy_keys(sources: Sequence[Source], folder: Path) -> None:
         with suppress(OSError):
             keys += [Path(name) for name in signed_by(file.read_text())]
     for number, key in enumerate(keys):
-        if key.suffix in (".gpg", ".asc") and key.is_file():
+        if key.suffix in (".gpg", ".asc") and file_exists(key):
             shutil.copyfile(key, folder / f"{number:02}-{key.name}")
 
 

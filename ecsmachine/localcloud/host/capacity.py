@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecsmachine.localcloud.host import limits
+from ecsmachine.system.files import path_exists
 
 _MIB = 2**20
 _IN_UNMOUNT = 0x2000  # an event that hardly ever comes
@@ -144,7 +145,7 @@ def _memory(proc: Path, groups: tuple[Path, ...]) -> int:
 
 
 def _disk(folder: Path) -> int:
-    while not folder.exists():
+    while not path_exists(folder):
         folder = folder.parent
     room = os.statvfs(folder)
     return room.f_bavail * room.f_frsize // _MIB

@@ -19,6 +19,7 @@ from ecsmachine.localcloud.host.mounts import detach_loops_below, remove_tree, u
 from ecsmachine.localcloud.host.network import remove_link
 from ecsmachine.localcloud.host.paths import CloudPaths, lock_of
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
+from ecsmachine.system.files import folder_exists, path_exists
 
 
 def marked_processes(paths: CloudPaths) -> list[int]:
@@ -82,13 +83,13 @@ def remove_files(paths: CloudPaths) -> None:
         paths.registry,
         paths.clusters,
     ):
-        if folder.is_dir():
+        if folder_exists(folder):
             remove_tree(folder)
     files = [paths.daemon_file, paths.settings_file, paths.mirror_key]
     for file in (paths.log, paths.state_file, paths.faults_file):
         files += paths.root.glob(f"{file.name}*")
     for file in files:
-        if file.is_dir() and not file.is_symlink():  # somebody else's, in the place of ours
+        if folder_exists(file) and not file.is_symlink():  # somebody else's, in the place of ours
             remove_tree(file)
         else:
             file.unlink(missing_ok=True)
@@ -98,8 +99,8 @@ def remove_files(paths: CloudPaths) -> None:
 
 def is_foreign(paths: CloudPaths) -> bool:
     """Return whether a cloud's folder holds things, but no cloud: it is not ours to use."""
-    if not paths.root.is_dir():
-        return paths.root.exists()
+    if not folder_exists(paths.root):
+        return path_exists(paths.root)
     found = set(paths.root.iterdir())
     ours = {paths.settings_file, paths.state_file, paths.log, lock_of(paths.root)}
     return bool(found) and not found & ours

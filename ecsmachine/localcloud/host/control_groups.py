@@ -24,6 +24,7 @@ from pathlib import Path
 from ecsmachine.localcloud.host.paths import MARK
 from ecsmachine.localcloud.host.programs import run
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
+from ecsmachine.system.files import folder_exists, path_exists
 
 _KILL_TIMEOUT_S = 15.0
 
@@ -114,7 +115,7 @@ def _remove_tree(folder: Path) -> None:
         for path, _, _ in os.walk(folder, topdown=False):
             with suppress(OSError):
                 Path(path).rmdir()
-        if not folder.exists():
+        if not path_exists(folder):
             return
         time.sleep(0.02)  # processes that were just killed are still being buried
     raise LocalCloudError(f"The control group {folder} is still in use.")
@@ -280,7 +281,7 @@ GuestGroups = DirectGroups | SystemdGroups
 def guest_groups(cloud_group: str) -> GuestGroups:
     """Return the groups of a cloud in the way this host needs it."""
     hierarchies = mounted_hierarchies(Path("/proc/self/mountinfo").read_text())
-    if Path("/run/systemd/system").is_dir():  # sd_booted(3)
+    if folder_exists("/run/systemd/system"):  # sd_booted(3)
         return SystemdGroups(cloud_group, hierarchies)
     return DirectGroups(cloud_group, hierarchies)
 
@@ -326,7 +327,7 @@ def _inherit_cpuset(folder: Path) -> None:
     # A new cpuset of version 1 holds no processors: nothing can enter it before it does.
     for name in ("cpuset.cpus", "cpuset.mems"):
         file = folder / name
-        if file.exists() and not file.read_text().strip():
+        if path_exists(file) and not file.read_text().strip():
             file.write_text((folder.parent / name).read_text())
 
 
@@ -348,6 +349,6 @@ def _write_limits(folders: Iterable[Path], limits: Limits) -> None:
     }
     for folder in folders:
         for name, value in values.items():
-            if (folder / name).exists():
+            if path_exists(folder / name):
                 with suppress(OSError):  # more than a parent group allows
                     (folder / name).write_text(value)

@@ -27,6 +27,7 @@ from ecsmachine.localcloud.host.packages import (
 )
 from ecsmachine.localcloud.host.programs import run
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
+from ecsmachine.system.files import folder_exists
 
 HOST = "mirrors.cloud.aliyuncs.com"
 """The mirror's name, which hosts on ECS reach inside their VPC."""
@@ -88,11 +89,11 @@ def docker_ce_packages(cache: Path, image: Path, older: Path, report: Report) ->
     made_of = [_FORM, *NEWER.names, *(package.sha256 for package in read_manifest(older))]
     digest = hashlib.sha256(" ".join(made_of).encode()).hexdigest()[:8]
     target = cache / "packages" / f"docker-ce-{SUITE}-{digest}"
-    if target.is_dir() and not damaged(target):
+    if folder_exists(target) and not damaged(target):
         return target
     newer = fetch_packages(cache, image, report, NEWER)
     with exclusive(target.parent, report):
-        if not target.is_dir() or damaged(target):
+        if not folder_exists(target) or damaged(target):
             report("making packages of two versions")
             _build_all(older, newer, target)
         shutil.rmtree(newer, ignore_errors=True)
@@ -123,7 +124,7 @@ def _build(recipe: _Recipe, folders: Sequence[Path], work: Path, files: Path) ->
     run(["dpkg-deb", "--raw-extract", str(first), str(tree)])
     for part in others:
         run(["dpkg-deb", "--extract", str(part), str(tree)])
-    if (tree / "lib").is_dir():  # the file system is merged: in one place, whatever the version
+    if folder_exists(tree / "lib"):  # the file system is merged: in one place, whatever the version
         shutil.copytree(tree / "lib", tree / "usr/lib", dirs_exist_ok=True, symlinks=True)
         shutil.rmtree(tree / "lib")
     _leave(tree, recipe)
@@ -165,7 +166,7 @@ def _leave(tree: Path, recipe: _Recipe) -> None:
             for tops in (recipe.only, recipe.without)
         ]
         if (recipe.only and not inside[0]) or inside[1]:
-            if entry.is_dir() and not entry.is_symlink():
+            if folder_exists(entry) and not entry.is_symlink():
                 if not any(entry.iterdir()):
                     entry.rmdir()
             else:

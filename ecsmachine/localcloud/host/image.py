@@ -21,6 +21,7 @@ from ecsmachine.localcloud.host.apt import apt_settings, copy_keys, host_sources
 from ecsmachine.localcloud.host.mounts import unmount_below
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.system import locks, os_errors
+from ecsmachine.system.files import folder_exists
 
 if TYPE_CHECKING:
     from importlib.abc import Traversable
@@ -95,13 +96,13 @@ def build_image(cache: Path, report: Report, release: str = USUAL) -> Path:
     mmdebstrap.
     """
     target = image_path(cache, release)
-    if target.is_dir():
+    if folder_exists(target):
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     # It will hold a whole system with set-user-id programs: nobody else may enter.
     target.parent.chmod(0o700)
     with exclusive(target.parent, report):
-        if target.is_dir():
+        if folder_exists(target):
             return target
         temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         try:
@@ -187,7 +188,7 @@ def _bootstrap(root: Path, work: Path, suite: str, report: Report) -> None:
 def _finish(root: Path) -> None:
     for pattern in _REMOVED:
         for found in root.glob(pattern):
-            shutil.rmtree(found) if found.is_dir() else found.unlink()
+            shutil.rmtree(found) if folder_exists(found) else found.unlink()
     for name, mode, data in _own_files():
         file = root / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -243,7 +244,7 @@ def is_in_use(image: Path) -> bool:
 def remove_images(cache: Path) -> None:
     """Remove all images. Raises ``LocalCloudError`` while a guest runs over one."""
     folder = cache / "images"
-    for image in sorted(folder.iterdir()) if folder.is_dir() else []:
+    for image in sorted(folder.iterdir()) if folder_exists(folder) else []:
         if is_in_use(image):
             raise LocalCloudError(
                 f"The image {image} is in use by another local cloud.",

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 import ecsmachine
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
+from ecsmachine.system.files import file_exists, path_exists
 
 if TYPE_CHECKING:
     from importlib import metadata
@@ -40,9 +41,9 @@ def install_command() -> str:
     prefix = Path(sys.prefix)
     distribution = _own_distribution()
     names = shlex.join(_requirements(distribution))
-    if (prefix / "pipx_metadata.json").is_file():
+    if file_exists(prefix / "pipx_metadata.json"):
         return f"pipx inject {prefix.name} {names}"
-    if (prefix / "uv-receipt.toml").is_file():
+    if file_exists(prefix / "uv-receipt.toml"):
         return f"uv pip install --python {shlex.quote(sys.executable)} {names}"
     if _is_debians(prefix):
         return f"apt-get install {' '.join(_OF_DEBIAN)}"
@@ -73,7 +74,7 @@ def _source(distribution: metadata.Distribution | None) -> str | None:
     """
     if distribution is None:
         checkout = Path(ecsmachine.__file__).resolve().parents[1]
-        known = (checkout / "pyproject.toml").is_file()
+        known = file_exists(checkout / "pyproject.toml")
         return shlex.join(["-e", f"{checkout}[local]"]) if known else None
     origin = _origin(distribution)
     url = origin.get("url", "")
@@ -84,7 +85,7 @@ def _source(distribution: metadata.Distribution | None) -> str | None:
     if not url.startswith("file:"):
         return shlex.quote(f"ecsmachine[local] @ {url}") if url else None
     place = Path(unquote(urlsplit(url).path))
-    if not place.exists():
+    if not path_exists(place):
         return None
     editable = origin.get("dir_info", {}).get("editable")
     return shlex.join([*(["-e"] if editable else []), f"{place}[local]"])
@@ -120,5 +121,5 @@ def _requirements(distribution: metadata.Distribution | None) -> list[str]:
 def _is_debians(prefix: Path) -> bool:
     """Whether this is the Python of Debian or Ubuntu, in which pip installs nothing (PEP 668)."""
     marker = Path(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED")
-    of_system = prefix == Path(sys.base_prefix) and marker.is_file()
+    of_system = prefix == Path(sys.base_prefix) and file_exists(marker)
     return of_system and shutil.which("apt-get") is not None

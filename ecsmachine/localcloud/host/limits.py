@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ecsmachine.localcloud.state import records
 from ecsmachine.system import locks
+from ecsmachine.system.files import folder_exists, path_exists
 
 SETTINGS = Path("/proc/sys")
 BOOK = Path("/run/ecsmachine/limits.json")
@@ -104,10 +105,10 @@ def put_back(cloud: Path, *, settings: Path = SETTINGS, book: Path = BOOK) -> li
 
     A limit that somebody else has changed stays.
     """
-    if not book.exists():
+    if not path_exists(book):
         return []
     with _held(book) as kept:
-        clouds = [name for name in kept.clouds if name != str(cloud) and Path(name).is_dir()]
+        clouds = [name for name in kept.clouds if name != str(cloud) and folder_exists(name)]
         if clouds:
             records.write(book, replace(kept, clouds=tuple(clouds)))
             return []

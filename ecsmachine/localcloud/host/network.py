@@ -22,6 +22,7 @@ from ecsmachine.localcloud.host.address_plan import AddressPlan, host_networks
 from ecsmachine.localcloud.host.mounts import mounts_below, unmount_below
 from ecsmachine.localcloud.host.programs import ProgramError, run
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
+from ecsmachine.system.files import path_exists
 
 UPLINK = "uplink"
 _TABLE = "ip ecsmachine"
@@ -231,7 +232,7 @@ def make_namespace(file: Path) -> None:
 
 def remove_link(link: str) -> None:
     """Remove an interface of the host, with all routes over it; its absence is fine."""
-    if Path("/sys/class/net", link).exists():
+    if path_exists(Path("/sys/class/net", link)):
         with suppress(ProgramError):  # its other end was removed this moment
             run(["ip", "link", "del", link])
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecsmachine.localcloud.state.records import write_private
+from ecsmachine.system.files import path_exists
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -94,7 +95,7 @@ def signing_key(file: Path, owner: str) -> SigningKey:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 
-    if file.exists():
+    if path_exists(file):
         private = serialization.load_pem_private_key(file.read_bytes(), None)
         if isinstance(private, rsa.RSAPrivateKey):
             return SigningKey(private, owner)

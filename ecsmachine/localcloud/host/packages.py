@@ -28,6 +28,7 @@ from ecsmachine.localcloud.host.image import Report, exclusive
 from ecsmachine.localcloud.host.programs import ProgramError, run
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.state import records
+from ecsmachine.system.files import folder_exists
 
 
 @dataclass(frozen=True)
@@ -88,11 +89,11 @@ def fetch_packages(cache: Path, image: Path, report: Report, wanted: PackageSet 
     image's own list of packages. Files that no longer have the right hash are fetched again.
     """
     target = packages_path(cache, image, wanted)
-    if target.is_dir() and not damaged(target):
+    if folder_exists(target) and not damaged(target):
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     with exclusive(target.parent, report):
-        if target.is_dir():
+        if folder_exists(target):
             if not damaged(target):
                 return target
             shutil.rmtree(target)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ecsmachine.localcloud.host.programs import ProgramError, run
 from ecsmachine.polling import polls
+from ecsmachine.system.files import path_exists
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ def identify(pid: int) -> ProcessId | None:
 
     A zombie process counts as gone.
     """
-    if not Path("/proc/self/stat").exists():
+    if not path_exists("/proc/self/stat"):
         return _identify_without_proc(pid)
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()

@@ -11,6 +11,7 @@ from pathlib import Path
 from ecsmachine.localcloud.host.control_groups import mounted_hierarchies
 from ecsmachine.localcloud.host.programs import ProgramError, run
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
+from ecsmachine.system.files import path_exists
 
 # Program -> the Debian package that has it.
 _PROGRAMS = {
@@ -84,4 +85,4 @@ def _check_kernel() -> None:
 def _has(module: str) -> bool:
     if module == "overlay":
         return "\toverlay\n" in Path("/proc/filesystems").read_text()
-    return Path("/dev/loop-control").exists()
+    return path_exists("/dev/loop-control")

@@ -25,6 +25,7 @@ from ecsmachine.localcloud.host.programs import run
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.registry import busybox
 from ecsmachine.localcloud.registry.push import answers, has_image, push
+from ecsmachine.system.files import folder_exists
 from ecsmachine.system.os_errors import reason
 
 PACKAGES = PackageSet("registry", ("docker-registry", "busybox-static"))
@@ -53,12 +54,12 @@ def fetch_programs(cache: Path, image: Path, report: Report) -> RegistryPrograms
     Raises :class:`~ecsmachine.localcloud.protocol.errors.LocalCloudError`.
     """
     target = cache / "registry" / packages_path(cache, image, PACKAGES).name
-    if target.is_dir():
+    if folder_exists(target):
         return RegistryPrograms(target)
     packages = fetch_packages(cache, image, report, PACKAGES)
     target.parent.mkdir(parents=True, exist_ok=True)
     with exclusive(target.parent, report):
-        if not target.is_dir():
+        if not folder_exists(target):
             temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
             try:
                 for package in read_manifest(packages):

@@ -41,6 +41,7 @@ from ecsmachine.localcloud.service.listening import parse
 from ecsmachine.localcloud.service.seed import read_seed
 from ecsmachine.localcloud.state import records
 from ecsmachine.localcloud.state.settings import check_access_key, delays_of
+from ecsmachine.system.files import folder_exists, path_exists
 from ecsmachine.system.os_errors import reason
 
 Report = Callable[[str], None]
@@ -145,7 +146,7 @@ def up(
             )
         notes = _raise_limits(paths) if kind == "nspawn" else ()
         report("Starting the daemon")
-        new = not paths.settings_file.exists()
+        new = not path_exists(paths.settings_file)
         try:
             return Started(_start(paths, order, access_key), already=False, notes=notes)
         except LocalCloudError:
@@ -168,7 +169,7 @@ def down(root: Path) -> list[str]:
     disks and addresses.
     """
     paths = CloudPaths.of(root)
-    if not paths.root.is_dir():
+    if not folder_exists(paths.root):
         return []
     with held(paths.root):
         _end_daemon(paths)
@@ -185,7 +186,7 @@ def reset(root: Path, *, cache: Path | None = None) -> bool:
     state it was in. ``cache``: remove the cached images and packages there, too.
     """
     paths = CloudPaths.of(root)
-    existed = paths.root.is_dir() and not is_foreign(paths)
+    existed = folder_exists(paths.root) and not is_foreign(paths)
     if existed:
         with held(paths.root):
             _end_daemon(paths, at_once=True)
@@ -210,7 +211,7 @@ def was_stopped(root: Path) -> bool:
     paths = CloudPaths.of(root)
     with suppress(LocalCloudError, FileNotFoundError), held(paths.root):
         pass
-    return not paths.daemon_file.exists()
+    return not path_exists(paths.daemon_file)
 
 
 def guests_running(root: Path) -> list[str]:
@@ -344,7 +345,7 @@ def _prefixed(report: Report, prefix: str) -> Report:
 def _start(paths: CloudPaths, order: Order, access_key: tuple[str, str]) -> Running:
     # One that lost its file, or died half-way.
     kill_marked(paths)
-    if paths.log.exists() and paths.log.stat().st_size > _LOG_LIMIT_BYTES:
+    if path_exists(paths.log) and paths.log.stat().st_size > _LOG_LIMIT_BYTES:
         paths.log.replace(paths.log.with_name(f"{paths.log.name}.1"))
     reader, writer = os.pipe()
     try:

@@ -17,6 +17,7 @@ from ecsmachine.localcloud.protocol.official import official_actions
 from ecsmachine.localcloud.state import FILE_NAME
 from ecsmachine.localcloud.state.state import open_state
 from ecsmachine.suggestions import did_you_mean, instead_of
+from ecsmachine.system.files import file_exists
 
 _INSTANCE_ID = re.compile(r"i-[a-z0-9]{20}")
 
@@ -48,7 +49,7 @@ def check_names(fault: Fault) -> None:
 
 
 def _instance_ids(root: Path) -> list[str]:
-    if not (root / FILE_NAME).is_file():
+    if not file_exists(root / FILE_NAME):
         return []
     with closing(open_state(root)) as state:
         return [instance.id for instance in state.instances]

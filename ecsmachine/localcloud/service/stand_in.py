@@ -22,7 +22,7 @@ from ecsmachine.localcloud.container_service.certificates import make_server_cer
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.protocol.relays import join
 from ecsmachine.system import signals
-from ecsmachine.system.files import user_id
+from ecsmachine.system.files import file_exists, user_id
 
 _DOMAIN = "aliyuncs.com"
 _PRODUCTS = ("ecs", "vpc", "slb", "sts", "cs", "location", "location-readonly")
@@ -90,7 +90,7 @@ def stand_in(port: int) -> Iterator[StandIn]:
 def _authorities(folder: Path) -> dict[str, str]:
     """Return the variables by which usual TLS libraries trust the stand-in beside the others."""
     own = (folder / "ca.pem").read_bytes()
-    others = next((Path(file) for file in _SYSTEM_AUTHORITIES if Path(file).is_file()), None)
+    others = next((Path(file) for file in _SYSTEM_AUTHORITIES if file_exists(file)), None)
     bundle = folder / "authorities.pem"
     bundle.write_bytes((others.read_bytes() if others else b"") + own)
     alone = folder / "authority.pem"

@@ -7,6 +7,7 @@ from ecsmachine.machine import docker_context
 from ecsmachine.machine.doctor import cloud
 from ecsmachine.machine.doctor.examination import Step, Warned
 from ecsmachine.machine.doctor.subject import Subject
+from ecsmachine.system.files import path_exists
 
 ENVIRONMENT, CONTEXT = "environment", "docker context"
 
@@ -29,7 +30,7 @@ def context(subject: Subject) -> str | Warned:
     name = docker_context.context_name(machine.name)
     mend = f'"ecsmachine context {machine.name}" '
     there = docker_context.endpoint(docker, machine)
-    if there is None and docker.meta_path(name).exists():
+    if there is None and path_exists(docker.meta_path(name)):
         return Warned(
             f'the context "{name}" does not belong to this machine',
             f"Remove it with: docker context rm {name}. Then {mend}makes the right one.",

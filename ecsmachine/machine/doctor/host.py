@@ -18,6 +18,7 @@ from ecsmachine.ssh import host_keys
 from ecsmachine.ssh.command_result import ending
 from ecsmachine.ssh.connection import AuthenticationError, connect, shown_host_key
 from ecsmachine.ssh.stream import open_stream
+from ecsmachine.system.files import path_exists
 
 SSH_PORT, HOST_KEY, LOGIN = "SSH port", "host key", "login"
 DISK, SERVICE = "disk space", "engine's service"
@@ -79,7 +80,7 @@ def login(subject: Subject) -> str:
     except AuthenticationError as error:
         key = target.key_path
         public = key.with_name(f"{key.name}.pub") if key else None
-        if public is not None and public.exists():
+        if public is not None and path_exists(public):
             error.hint = (
                 f"Add the key in {public} to ~/.ssh/authorized_keys of {target.user} on the host, "
                 "by its console (in the ECS console: Connect, Workbench or VNC)."

@@ -15,7 +15,7 @@ from ecsmachine.machine.doctor.examination import Step, Warned
 from ecsmachine.machine.store import Store
 from ecsmachine.ssh.private_files import check_private
 from ecsmachine.system.description import system_name
-from ecsmachine.system.files import writability
+from ecsmachine.system.files import path_exists, writability
 from ecsmachine.system.programs import find
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def docker(here: ThisComputer) -> str | Warned:
 def store(here: ThisComputer) -> str:
     """See that the store can be read and written, and its keys by nobody else."""
     path = here.store.path
-    if not path.exists():
+    if not path_exists(path):
         return f"{path} does not exist yet"
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         raise MachineError(

@@ -8,6 +8,7 @@ from pathlib import Path
 from ecsmachine.drivers.options import OptionValue
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.plan.plan import Difference, Kind
+from ecsmachine.system.files import path_exists
 
 
 def check_drift(name: str, driver_name: str, differences: Sequence[Difference]) -> None:
@@ -80,7 +81,7 @@ def check_owner(name: str, file: str, path: Path, moved_from: Path | None) -> No
     if file in (str(path), str(moved_from or path)):
         return
     hint = f'Give it another name in the file, or remove it with "ecsmachine rm {name}".'
-    if file and not Path(file).exists():
+    if file and not path_exists(file):
         raise MachineError(
             f'Machine "{name}" was made by {file}, which no longer exists',
             hint=f"If {path.name} is that file, moved, give --moved-from {file}. {hint}",

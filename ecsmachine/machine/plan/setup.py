@@ -15,6 +15,7 @@ from ecsmachine.drivers.base import Report, driver_report
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.plan.wanted import Setup
 from ecsmachine.machine.store import Store
+from ecsmachine.system.files import file_exists, folder_exists
 
 _BLOCK = 1 << 20
 _SHOWN = 60
@@ -53,7 +54,7 @@ def set_up(store: Store, name: str, wanted: Setup, report: Report) -> None:
                 store.checkpoint("before ssh copy")
                 called = source.resolve().name if source.name == ".." else source.name
                 target = Place(f"{path}{called}" if path.endswith("/") else path, there)
-                copy(Place(str(source)), target, recursive=source.is_dir(), repeated=True)
+                copy(Place(str(source)), target, recursive=folder_exists(source), repeated=True)
                 store.checkpoint("after ssh copy")
                 done.append(digest)
                 _write_down(store, name, wanted, done)
@@ -96,12 +97,12 @@ def _digest_of_copy(copy: tuple[Path, str]) -> str:
 
 
 def _files(source: Path) -> Iterator[Path]:
-    if not source.is_dir():
+    if not folder_exists(source):
         yield source
         return
     for folder, folders, names in os.walk(source):
         folders.sort()
-        yield from (Path(folder, name) for name in sorted(names) if Path(folder, name).is_file())
+        yield from (Path(folder, name) for name in sorted(names) if file_exists(Path(folder, name)))
 
 
 def _digest(kind: str, text: str) -> str:

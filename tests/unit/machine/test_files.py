@@ -71,8 +71,8 @@ def test_a_folder_that_another_command_makes_meanwhile_is_no_error(
     for made_at in range(1, 20):
         step, folder = 0, tmp_path / str(made_at) / "store" / "certs"
         with monkeypatch.context() as patch:
-            patch.setattr(Path, "is_dir", with_another(Path.is_dir))
-            patch.setattr(Path, "exists", with_another(Path.exists))
+            patch.setattr(files, "folder_exists", with_another(system_files.folder_exists))
+            patch.setattr(files, "path_exists", with_another(system_files.path_exists))
             patch.setattr(system_files, "make_folder", with_another(system_files.make_folder))
             files.make_private_directory(folder)
         assert folder.is_dir(), made_at

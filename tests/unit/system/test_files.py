@@ -33,6 +33,26 @@ def test_nothing_is_made_where_something_is(tmp_path: Path) -> None:
         files.create(tmp_path / "none" / "key", 0o600)
 
 
+def test_what_cannot_be_looked_at_is_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, none = tmp_path / "file", tmp_path / "none"
+    file.write_text("")
+    looks = (files.path_exists, files.folder_exists, files.file_exists)
+    assert [look(tmp_path) for look in looks] == [True, True, False]
+    assert [look(file) for look in looks] == [True, False, True]
+    for place in (none, none / "below", file / "below", f"{file}\0"):
+        assert [look(place) for look in looks] == [False, False, False]
+
+    def denied(path: Path) -> os.stat_result:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "stat", denied)
+    for look in looks:
+        with pytest.raises(PermissionError):
+            look(file)
+
+
 def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
     key = tmp_path / "key"
     os.close(files.create(key, 0o644))

@@ -42,6 +42,20 @@ def test_one_room_knows_the_system() -> None:
                 assert f"{node.value.id}.{node.attr}" not in ASKED, f"{path}:{node.lineno}"
 
 
+TRAVERSED = Path("localcloud", "host", "image.py")
+"""It asks a file of the package, which may be in an archive, and not one of the system."""
+
+
+def test_what_cannot_be_looked_at_is_never_taken_for_missing() -> None:
+    """Since Python 3.14 pathlib says no for a folder that may not be read, and for a bad disk."""
+    for path, tree in trees().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                asked = node.func.attr in ("exists", "is_dir", "is_file") and not node.args
+                of_an_entry = bool(node.keywords)  # os.DirEntry
+                assert not asked or of_an_entry or path == TRAVERSED, f"{path}:{node.lineno}"
+
+
 LACKING = {
     "darwin": {
         "os": (

@@ -17,6 +17,7 @@ from ecsmachine.cli.arguments.context import session
 from ecsmachine.cli.arguments.groups import inject
 from ecsmachine.cli.commands.container_service.hints import for_commands
 from ecsmachine.errors import MachineError, UsageError
+from ecsmachine.system.files import file_exists
 from ecsmachine.system.folders import home
 from ecsmachine.system.names import why_no_folder
 
@@ -206,7 +207,7 @@ def cluster_variables(ctx: typer.Context, name: str, *, unset: bool) -> dict[str
             hint="Only running Swarm clusters have one.",
         )
     folder = certificate_folder(ctx, cluster.name)
-    if not (folder / "key.pem").is_file():
+    if not file_exists(folder / "key.pem"):
         raise MachineError(
             f"There is no {folder / 'key.pem'}",
             hint=f'Fetch it with "ecsmachine cluster certs {cluster.name}".',

@@ -6,6 +6,8 @@ import os
 import re
 from pathlib import Path
 
+from ecsmachine.system.files import path_exists
+
 ENDED = "ended"
 """The file in a guest's folder with the status that its systemd-nspawn left with."""
 
@@ -54,7 +56,7 @@ def take_death(folder: Path, memory_kills: int) -> str:
         status = (folder / ENDED).read_text().strip()
     except OSError:
         status = ""
-    if status == "0" or not log.exists():
+    if status == "0" or not path_exists(log):
         return ""
     note_end(folder)
     reasons = [f"its first process exited with status {status}" if status else "it was killed"]

@@ -13,6 +13,7 @@ from ecsmachine.localcloud.host.mounts import (
     loops_below,
     show_loop_sizes,
 )
+from ecsmachine.system.files import path_exists
 
 
 class DataDisks:
@@ -30,7 +31,7 @@ class DataDisks:
         """Make the disk's file; a smaller one grows, its data stays."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with self._copying:
-            if disk.snapshot_id and not self._file(disk.disk_id).exists():
+            if disk.snapshot_id and not path_exists(self._file(disk.disk_id)):
                 self._snapshots.load_file(disk.snapshot_id, self._file(disk.disk_id))
         with self._file(disk.disk_id).open("ab") as file:
             if file.tell() < disk.size_gib * 2**30:
@@ -44,7 +45,7 @@ class DataDisks:
         Raises :class:`~ecsmachine.localcloud.host.guests.base.GuestError` if there is no file:
         an empty disk must not silently replace one with data.
         """
-        if not self._file(disk.disk_id).exists():
+        if not path_exists(self._file(disk.disk_id)):
             raise GuestError(f"The file of the disk {disk.disk_id} is gone.")
         device = attach_loop(self._file(disk.disk_id))
         show_loop_sizes(self._file(disk.disk_id))
@@ -52,7 +53,7 @@ class DataDisks:
 
     def snapshot(self, snapshot_id: str, disk_id: str) -> None:
         """Create a snapshot of the disk."""
-        if not self._file(disk_id).exists():
+        if not path_exists(self._file(disk_id)):
             raise GuestError(f"The file of the disk {disk_id} is gone.")
         self._snapshots.save_file(snapshot_id, self._file(disk_id))
 

@@ -12,6 +12,7 @@ from ecsmachine.localcloud.host.guests.base import GuestError, GuestInterface, G
 from ecsmachine.localcloud.host.guests.links import only_interface
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.state import records
+from ecsmachine.system.files import path_exists
 from ecsmachine.system.os_errors import reason
 
 
@@ -57,7 +58,7 @@ class GuestFolder:
 
     def load_disks(self) -> dict[str, str]:
         """Return the devices by their names in the guest."""
-        text = self.disks.read_text() if self.disks.exists() else ""
+        text = self.disks.read_text() if path_exists(self.disks) else ""
         return dict(line.split(" ", 1) for line in text.splitlines())
 
     @property
@@ -78,12 +79,12 @@ class GuestFolder:
     @property
     def is_made(self) -> bool:
         """Whether it was made whole: the record is written last."""
-        return self._record.exists()
+        return path_exists(self._record)
 
     @property
     def was_plugged_in(self) -> bool:
         """Whether it has ever been booted, and so may have links, rules and addresses."""
-        return self.settings.exists()
+        return path_exists(self.settings)
 
     def load(self) -> Record:
         """Return its record. Raises :class:`GuestError` if there is none."""

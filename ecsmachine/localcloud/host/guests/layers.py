@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ecsmachine.localcloud.host.guests.snapshots import Snapshots
 from ecsmachine.localcloud.host.mounts import remove_tree
+from ecsmachine.system.files import path_exists
 
 ENGINE_PARTS = ("docker", "containerd")
 """The folders of a root disk that are not layers: the engine has its own layers in there."""
@@ -34,7 +35,7 @@ class Layers:
         """Let the root disk in a guest's folder lie over the layers of a snapshot."""
         with self._lock:
             layers = self._folder / f"{snapshot_id}.layers"
-            if not layers.exists():
+            if not path_exists(layers):
                 new = self._folder / f".{snapshot_id}.layers"
                 remove_tree(new)
                 new.mkdir()
@@ -50,7 +51,7 @@ class Layers:
         """Remove the layers that no guest uses, and that no snapshot is there for."""
         with self._lock:
             layers = self._folder.glob("*.layers")
-            idle = {each.name: each for each in layers if not each.with_suffix("").exists()}
+            idle = {each.name: each for each in layers if not path_exists(each.with_suffix(""))}
             for link in self._guests.glob(f"*/{LAYERS}") if idle else ():
                 with suppress(FileNotFoundError):  # its guest is being removed
                     idle.pop(link.readlink().name, None)

@@ -59,6 +59,7 @@ from ecsmachine.localcloud.host.mounts import detach_loops_below, remove_tree
 from ecsmachine.localcloud.host.network import Network, link_name
 from ecsmachine.localcloud.host.paths import CloudPaths
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
+from ecsmachine.system.files import folder_exists, path_exists
 
 _log = logging.getLogger("ecsmachine.localcloud")
 
@@ -141,7 +142,7 @@ class NspawnGuests:
     def stop(self, instance_id: str, *, force: bool) -> None:
         """Shut the guest down, or pull the plug."""
         with self._guest(instance_id) as guest:
-            if not guest.path.exists():
+            if not path_exists(guest.path):
                 return
             self._tell_death(instance_id)
             if not force:
@@ -151,7 +152,7 @@ class NspawnGuests:
     def delete(self, instance_id: str) -> None:
         """Remove the guest with its root disk."""
         with self._guest(instance_id) as guest:
-            if not guest.path.exists():
+            if not path_exists(guest.path):
                 return
             self._tell_death(instance_id)
             self._take_down(instance_id)
@@ -316,7 +317,7 @@ class NspawnGuests:
         """Stop all guests, several at once; return the ids of those that ran."""
         ran = sorted(self.running())
         folders = self._paths.instances
-        known = sorted(p.name for p in folders.iterdir()) if folders.is_dir() else []
+        known = sorted(p.name for p in folders.iterdir()) if folder_exists(folders) else []
         with ThreadPoolExecutor(max_workers=16) as pool:
             list(pool.map(lambda name: self.stop(name, force=False), known))
         self._groups.remove_all()
@@ -359,7 +360,7 @@ class NspawnGuests:
             raise GuestError(f"There is no base image of {spec.release}.") from None
 
     def _bring_up(self, spec: GuestSpec, guest: GuestFolder, base: Path) -> None:
-        if not base.is_dir():
+        if not folder_exists(base):
             raise GuestError(f"The base image {base} that the guest was made from is gone.")
         disk = RootDisk(base, guest.path)
         disk.mount()
@@ -419,7 +420,7 @@ class NspawnGuests:
     def _take_down(self, instance_id: str) -> None:
         """Remove all that a guest has in the kernel, whether it runs or not."""
         guest = self._folder(instance_id)
-        if guest.path.exists():
+        if path_exists(guest.path):
             guest.stop_file.touch()
             if self._groups.processes(instance_id):
                 console.note_end(guest.path)

@@ -29,6 +29,7 @@ from ecsmachine.localcloud.host.mounts import (
 )
 from ecsmachine.localcloud.host.programs import run
 from ecsmachine.localcloud.state import records
+from ecsmachine.system.files import folder_exists, path_exists
 
 NON_ROOT_USER = "ecs-user"
 """The login user with ``ImageOptions.LoginAsNonRoot``."""
@@ -56,7 +57,7 @@ class RootDisk:
     @property
     def store(self) -> Path:
         """The folder with all differences to the base image."""
-        return self.folder / "disk" if self._limited.exists() else self.folder
+        return self.folder / "disk" if path_exists(self._limited) else self.folder
 
     @property
     def upper(self) -> Path:
@@ -103,7 +104,7 @@ class RootDisk:
 
     def attach(self) -> None:
         """Mount the file system of a limited disk, so that it can be written to."""
-        if self._limited.exists() and self.store not in mounts_below(self.store):
+        if path_exists(self._limited) and self.store not in mounts_below(self.store):
             self.store.mkdir(exist_ok=True)
             run(["mount", attach_loop(self._limited), str(self.store)])
 
@@ -125,7 +126,7 @@ class RootDisk:
         """Make the next boot a first boot: without user data, and none has run."""
         known = Path(USER_DATA).parents[1]
         shutil.rmtree(self.upper / known, ignore_errors=True)
-        if any((layer / known).exists() for layer in self.layers) and sys.platform == "linux":
+        if any(path_exists(layer / known) for layer in self.layers) and sys.platform == "linux":
             # overlayfs shows nothing of the layers below in a folder with this mark
             os.setxattr(self._make_folder(known), "trusted.overlay.opaque", b"y")
 
@@ -154,12 +155,12 @@ class RootDisk:
         folder = self.upper
         for part in relative.parts:
             folder = folder / part
-            if not folder.is_dir():
+            if not folder_exists(folder):
                 folder.mkdir()
                 lower = (
                     each / folder.relative_to(self.upper) for each in (*self.layers, self.base)
                 )
-                modes = (stat.S_IMODE(each.stat().st_mode) for each in lower if each.is_dir())
+                modes = (stat.S_IMODE(each.stat().st_mode) for each in lower if folder_exists(each))
                 folder.chmod(next(modes, 0o755))
         return folder
 

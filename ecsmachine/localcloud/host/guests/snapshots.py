@@ -13,6 +13,7 @@ from pathlib import Path
 from ecsmachine.localcloud.host.guests.base import GuestError
 from ecsmachine.localcloud.host.mounts import remove_tree
 from ecsmachine.localcloud.host.programs import ProgramError, run
+from ecsmachine.system.files import folder_exists, path_exists
 
 Part = tuple[Path, str]
 """A folder that belongs to a root disk: the folder above it, and its name."""
@@ -45,7 +46,7 @@ class Snapshots:
 
     def save_parts(self, snapshot_id: str, parts: Sequence[Part]) -> None:
         """Keep the folders of a root disk, as far as they are there."""
-        there = [(above, name) for above, name in parts if (above / name).is_dir()]
+        there = [(above, name) for above, name in parts if folder_exists(above / name)]
         names = [word for above, name in there for word in ("-C", str(above), name)]
         with self._new(snapshot_id) as new:
             argv = ["tar", "--create", "--sparse", "--one-file-system", *_KEEP]
@@ -84,7 +85,7 @@ class Snapshots:
 
     def _kept(self, snapshot_id: str) -> Path:
         file = self._file(snapshot_id)
-        if not file.exists():
+        if not path_exists(file):
             raise GuestError(f"The file of the snapshot {snapshot_id} is gone.")
         return file
 

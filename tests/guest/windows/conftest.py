@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -53,7 +56,33 @@ def bare_machines(
 ) -> Machines:
     """The program on Windows, with a store of its own, on the local cloud of the tests."""
     environment = environment_of(local_cloud.environment, store)
-    return Machines({**on_windows(environment, store), **python.environment}, str(program))
+    return _Machines({**on_windows(environment, store), **python.environment}, str(program))
+
+
+class _Machines(Machines):
+    """The program on Windows, and what it leaves with."""
+
+    def run(
+        self,
+        *arguments: str,
+        check: bool = True,
+        environment: Mapping[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end.
+
+        Wine kills what takes two seconds to end, as it may on a busy computer: then the code
+        counts that the program was leaving with.
+        """
+        with TemporaryDirectory() as folder:
+            left = Path(folder, "left")
+            named = {"ECSMACHINE_TESTS_LEFT": windows_path(left)}
+            done = super().run(
+                *arguments, check=False, environment={**(environment or {}), **named}
+            )
+            if done.returncode == -signal.SIGKILL and left.exists():
+                done.returncode = int(left.read_text())
+        assert not check or done.returncode == 0, done
+        return done
 
 
 def on_windows(environment: dict[str, str], store: Path) -> dict[str, str]:

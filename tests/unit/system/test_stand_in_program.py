@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -35,11 +37,21 @@ os._exit(7)
 WORDS = [sys.executable, "-c", RUNNING, sys.executable, "-c", COUNTING]
 
 
+@contextmanager
+def heard(number: signal.Signals) -> Iterator[None]:
+    """Begin programs that hear a signal: under nohup, or in the background, it may be ignored."""
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP])
 def test_what_we_are_sent_it_answers(number: signal.Signals) -> None:
-    with subprocess.Popen(
-        WORDS, stdout=subprocess.PIPE, text=True, start_new_session=True
-    ) as program:
+    with heard(number):
+        program = subprocess.Popen(WORDS, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    with program:
         assert program.stdout
         assert program.stdout.readline() == "ready\n"
         program.send_signal(number)
@@ -50,7 +62,8 @@ def test_what_we_are_sent_it_answers(number: signal.Signals) -> None:
 @pytest.mark.parametrize(("key", "number"), [("\x03", signal.SIGINT), ("\x1c", signal.SIGQUIT)])
 def test_what_a_key_sends_it_gets_once(key: str, number: signal.Signals) -> None:
     with terminal() as (stream, written):
-        program = begin_in_front(stream, *WORDS, environment={})
+        with heard(number):
+            program = begin_in_front(stream, *WORDS, environment={})
         written.until("ready")
         written.press(key)
         assert program.wait(60) == 7

@@ -9,6 +9,7 @@ from ecsmachine.aliyun.access_key import (
     temporary_key,
 )
 from ecsmachine.aliyun.regional import RegionalClient
+from ecsmachine.aliyun.rpc import Parameter
 from ecsmachine.documents.rules import ID
 
 
@@ -26,33 +27,29 @@ class StsClient(RegionalClient):
         self, role_arn: str, *, session_name: str, duration_s: int, external_id: str = ""
     ) -> tuple[Credentials, float]:
         """Return a temporary key of a role, and when it expires (AssumeRole)."""
-        answer = self.rpc.call(
+        return self._key(
             "AssumeRole",
-            {
-                "RoleArn": role_arn,
-                "RoleSessionName": session_name,
-                "DurationSeconds": duration_s,
-                "ExternalId": external_id,
-            },
-            idempotent=True,
+            RoleArn=role_arn,
+            RoleSessionName=session_name,
+            DurationSeconds=duration_s,
+            ExternalId=external_id,
         )
-        return temporary_key(answer.object("Credentials"))
 
     def assume_role_with_oidc(
         self, role_arn: str, *, provider_arn: str, token: str, session_name: str, duration_s: int
     ) -> tuple[Credentials, float]:
         """Return the same for the owner of an OIDC token (AssumeRoleWithOIDC, not signed)."""
-        answer = self.rpc.call(
+        return self._key(
             "AssumeRoleWithOIDC",
-            {
-                "RoleArn": role_arn,
-                "OIDCProviderArn": provider_arn,
-                "OIDCToken": token,
-                "RoleSessionName": session_name,
-                "DurationSeconds": duration_s,
-            },
-            idempotent=True,
+            RoleArn=role_arn,
+            OIDCProviderArn=provider_arn,
+            OIDCToken=token,
+            RoleSessionName=session_name,
+            DurationSeconds=duration_s,
         )
+
+    def _key(self, action: str, **parameters: Parameter) -> tuple[Credentials, float]:
+        answer = self.rpc.call(action, parameters, idempotent=True)
         return temporary_key(answer.object("Credentials"))
 
 

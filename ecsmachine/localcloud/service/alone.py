@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from ecsmachine.localcloud.host.paths import lock_of
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
+from ecsmachine.polling import polls
 from ecsmachine.system import files, locks
 
 _PATIENCE_S = 5.0
@@ -57,12 +57,9 @@ def _within_patience(is_so: Callable[[], bool]) -> bool:
 
     A daemon that was killed is gone when its first thread is, and its files with its last.
     """
-    deadline = time.monotonic() + _PATIENCE_S
     with suppress(OSError):
-        while not is_so():
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(0.02)
+        looks = polls(_PATIENCE_S, first_pause_s=0.02, longest_pause_s=0.02)
+        return any(is_so() for _ in looks)
     return True
 
 

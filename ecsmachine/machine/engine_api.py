@@ -30,6 +30,13 @@ _LONGEST_ANSWER = 8 << 20
 _INVALID = "There was an error validating certificates for"
 
 
+class EngineSilentError(EngineConnectionError):
+    """The engine at ``url`` did not answer in time."""
+
+    def __init__(self, url: str):
+        super().__init__(f"The Docker engine does not answer at {_where(url)}: no answer in time")
+
+
 @dataclass(frozen=True)
 class EngineVersion:
     """What ``GET /version`` of the Engine API says."""
@@ -103,7 +110,6 @@ def exchange(
     host, port = host_of(url), port_of(url)
     if not host:
         raise EngineConnectionError(f'"{url}" is not an engine URL')
-    where = _where(url)
     if not auth.jump:
         check_route(host)
     check_files(auth)
@@ -111,9 +117,7 @@ def exchange(
     try:
         stream = open_stream(host, port, jump=auth.jump, timeout_s=timeout_s)
     except OSError as error:
-        raise EngineConnectionError(
-            f"The Docker engine does not answer at {where}: {_reason(error)}"
-        ) from error
+        raise _unanswered(url, error) from error
     import http.client
 
     from ecsmachine.http_client.answer import TimedResponse
@@ -132,30 +136,36 @@ def exchange(
         answer = connection.getresponse()
         return EngineAnswer(answer.status, answer.read(_LONGEST_ANSWER))
     except ssl.SSLEOFError as error:  # an engine that is being restarted does that as well
-        raise _cut(where, auth, error) from error
+        raise _cut(url, auth, error) from error
     except ssl.SSLError as error:
         from ecsmachine.machine.engine_refusal import explain
 
         reason, hint = explain(host, port, auth, error, timeout_s=timeout_s)
-        raise EngineCertificateError(f"{_INVALID} {where}: {reason}", hint=hint) from error
+        raise EngineCertificateError(f"{_INVALID} {_where(url)}: {reason}", hint=hint) from error
     except (ConnectionResetError, ConnectionAbortedError, BrokenPipeError) as error:
-        raise _cut(where, auth, error) from error
+        raise _cut(url, auth, error) from error
     except (OSError, http.client.HTTPException) as error:
-        raise EngineConnectionError(
-            f"The Docker engine does not answer at {where}: {_reason(error)}"
-        ) from error
+        raise _unanswered(url, error) from error
     finally:
         connection.close()
 
 
-def _cut(where: str, auth: AuthOptions, error: OSError) -> EngineConnectionError:
+def _cut(url: str, auth: AuthOptions, error: OSError) -> EngineConnectionError:
     """Return the error for a connection that the engine ended: its alert may have been lost."""
     from ecsmachine.machine.engine_refusal import own_fault
 
     fault = own_fault(auth)
     if fault is not None:
-        return EngineCertificateError(f"{_INVALID} {where}: {fault.reason}", hint=fault.hint)
-    return EngineConnectionError(f"The Docker engine does not answer at {where}: {_reason(error)}")
+        return EngineCertificateError(f"{_INVALID} {_where(url)}: {fault.reason}", hint=fault.hint)
+    return _unanswered(url, error)
+
+
+def _unanswered(url: str, error: Exception) -> EngineConnectionError:
+    if isinstance(error, TimeoutError):
+        return EngineSilentError(url)
+    return EngineConnectionError(
+        f"The Docker engine does not answer at {_where(url)}: {_reason(error)}"
+    )
 
 
 def _where(url: str) -> str:
@@ -163,8 +173,6 @@ def _where(url: str) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
     if isinstance(error, ssl.SSLEOFError):
         return "it ended the connection"
     return str(getattr(error, "strerror", None) or error or type(error).__name__)

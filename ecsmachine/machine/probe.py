@@ -15,7 +15,7 @@ from ecsmachine.drivers.base import State
 from ecsmachine.drivers.capabilities import StateReason
 from ecsmachine.errors import MachineError, of_anything
 from ecsmachine.machine import engine_look
-from ecsmachine.machine.engine_api import EngineVersion, ask_version
+from ecsmachine.machine.engine_api import EngineSilentError, EngineVersion, ask_version
 from ecsmachine.machine.engine_look import PATIENCE_S
 from ecsmachine.machine.journal import FileJournal
 from ecsmachine.machine.model import Machine
@@ -77,10 +77,7 @@ def probe(machine: Machine, *, timeout_s: float, is_silent: bool = False) -> Pro
             # the provider's answer ends by itself; an engine may say something, but too slowly
             who, found = answers.get(timeout=max(0.0, timeout_s - spent()) if is_told else None)
         except Empty:
-            answer = MachineError(
-                "The Docker engine did not answer in time",
-                hint=_how_to_look(machine),
-            )
+            answer = EngineSilentError(url)
             break
         if who == _ENGINE:
             answer = found
@@ -103,11 +100,12 @@ def probe(machine: Machine, *, timeout_s: float, is_silent: bool = False) -> Pro
             response_time_s=spent(),
         )
     errors = [error for error in (answer, failure) if error is not None]
+    hint = errors[0].hint if errors else None
     return Probe(
         state=State.RUNNING if failure is None else State.ERROR,
         url=url if failure is None else "",
         error="; ".join(error.message for error in errors),
-        hint=errors[0].hint if errors else None,
+        hint=_how_to_look(machine) if isinstance(answer, EngineSilentError) else hint,
         response_time_s=spent(),
     )
 

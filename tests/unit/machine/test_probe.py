@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NoReturn
 
 import pytest
 
 from ecsmachine.drivers.base import State, UnsupportedOperationError
+from ecsmachine.machine.engine_api import ask_version
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.probe import probe, probe_all
 from ecsmachine.machine.store import Store
@@ -23,7 +25,10 @@ def _nobody_logs_in(driver: ToldDriver) -> NoReturn:
     raise UnsupportedOperationError("It is only an engine's URL")
 
 
-def test_an_engine_that_answers_spares_the_question_to_the_cloud(store: Store) -> None:
+def test_an_engine_that_answers_spares_the_question_to_the_cloud(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ecsmachine.machine.probe.PATIENCE_S", LONG_S)
     machine = add_machine(store, "dev1", Refusal="the token has expired")
     with engine(machine.auth, version="27.3.1") as url:
         machine.driver.config()["URL"] = url
@@ -61,6 +66,20 @@ def test_a_machine_that_runs_but_whose_engine_does_not(
     assert "in time" in seen.error and "in time" in bare.error
     assert '"ecsmachine ssh dev1"' in (seen.hint or "")
     assert bare.hint is None  # nobody can log in there
+
+
+def test_an_engine_is_silent_in_one_way_whoever_notices_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with silent_port() as url:
+        by_us = probe(add_machine(store, "dev1", URL=url), timeout_s=1.0, is_silent=True)
+        monkeypatch.setattr(
+            "ecsmachine.machine.probe.ask_version",
+            lambda url, auth, timeout_s: ask_version(url, auth, timeout_s=0.1),
+        )
+        by_the_connection = probe(store.load("dev1"), timeout_s=LONG_S)
+    assert replace(by_the_connection, response_time_s=0.0) == replace(by_us, response_time_s=0.0)
+    assert by_us.hint == '"ecsmachine ssh dev1" shows whether the host answers.'
 
 
 def test_a_machine_that_has_moved_is_looked_at_where_it_is(store: Store) -> None:

@@ -187,8 +187,15 @@ def _reason(machine: Machine, state: State = State.ERROR) -> str:
 
 
 def is_without_engine(machine: Machine) -> bool:
-    """Whether the machine was never provisioned: it has no certificate for an engine."""
-    return machine.driver.provisions and not path_exists(machine.auth.server_cert_path)
+    """Whether the machine was never provisioned: it has no certificate for an engine.
+
+    One of Docker Machine, handed on with the client's files alone, has an engine all the same.
+    """
+    if not machine.driver.provisions or path_exists(machine.auth.server_cert_path):
+        return False
+    return path_exists(machine.directory / "journal.json") or not path_exists(
+        machine.auth.machine_key_path
+    )
 
 
 def _without_engine(machine: Machine, url: str, begun: float) -> Probe:

@@ -77,6 +77,17 @@ def test_a_machine_without_an_engine_says_so_and_is_not_asked(
     assert seen.error.startswith(f'There is no engine yet: "ecsmachine {command}"')
 
 
+def test_a_machine_of_docker_machine_without_the_engines_certificate_is_asked(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ToldDriver, "provisions", True)
+    machine = add_machine(store, "dev1")
+    with engine(machine.auth) as url:
+        machine.driver.config()["URL"] = url
+        machine.auth.server_cert_path.unlink()  # its other files were handed on
+        assert probe(machine, timeout_s=20).docker_version == "v27.3.1"
+
+
 def test_a_certificate_of_another_address_is_told_apart(store: Store) -> None:
     machine = add_machine(store, "dev1")
     certificates.make_server_certificate(machine.auth, "dev1", ["198.18.0.7"])

@@ -213,5 +213,15 @@ def _checked_url(
     if not swarm:
         return seen.url
     from ecsmachine.cli.display.rows import swarm_url
+    from ecsmachine.machine.engine_api import exchange
 
-    return swarm_url(machine, seen.url)
+    url = swarm_url(machine, seen.url)
+    try:
+        exchange(url, machine.auth, "GET", "/version", timeout_s=_ENGINE_TIMEOUT_S)
+    except EngineConnectionError as error:
+        raise EngineConnectionError(
+            f"{failure}: Connection to Swarm cannot be checked but the certs are valid. "
+            "Maybe swarm is not started",
+            hint=f"The engine answers. {error.message}.",
+        ) from error
+    return url

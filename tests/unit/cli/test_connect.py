@@ -206,10 +206,17 @@ def test_classic_swarm(program: Program, store: Store, running: Machine) -> None
     result = program("env", "--swarm", "dev1", SHELL="/bin/sh")
     assert (result.code, result.out) == (1, "")
     assert '"dev1" is not a swarm master' in result.err
-    running.swarm = SwarmOptions(master=True, host="tcp://0.0.0.0:3376")
+    url = running.driver.url()
+    running.swarm = SwarmOptions(master=True, host=url.replace("127.0.0.1", "0.0.0.0"))
     store.save(running)
-    assert program("config", "--swarm", "dev1").lines[-1] == "-H=tcp://127.0.0.1:3376"
-    swarm = "tcp://127.0.0.1:3376"
+    assert program("config", "--swarm", "dev1").lines[-1] == f"-H={url}"
+    swarm = f"tcp://127.0.0.1:{refusing_port()}"
+    running.swarm = SwarmOptions(master=True, host=swarm)
+    store.save(running)
+    for command in ("config", "env"):
+        result = program(command, "--swarm", "dev1", SHELL="/bin/sh")
+        assert (result.code, result.out) == (1, "")
+        assert "cannot be checked but the certs are valid. Maybe swarm is not started" in result.err
     assert program("ls", "-f", "{{.Active}}", DOCKER_HOST=swarm).out == "* (swarm)\n"
     assert program("active", DOCKER_HOST=swarm).out == "dev1\n"
 

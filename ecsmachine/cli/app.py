@@ -252,7 +252,8 @@ def _show(error: MachineError, session: Session) -> None:
         for each in (error, *error.parts):
             printer.complain("".join(traceback.format_exception(each)).rstrip())
     _name_sources(error, session)
-    if error.shown_details:
+    told_apart = error.parts if session.is_docker_machine else ()
+    if error.shown_details and not told_apart:
         printer.complain(session.as_called(error.shown_details))
     machine = error.machine or (session.named[0] if len(session.named) == 1 else "")
     error.hint = error.hint or _hint_of_last_resort(error, machine, session)
@@ -265,6 +266,10 @@ def _show(error: MachineError, session: Session) -> None:
         from ecsmachine.cli.display.document import errors_of
 
         made.fail(errors_of(error, machine, session.as_called))
+    for each in told_apart:
+        _complain(session, each.message, each.hint)
+    if told_apart:
+        return
     # of several machines, one that its error does not name could be any of them
     is_named = len(session.named) < 2 or f'"{machine}"' in error.message or not machine
     where = "" if is_named or session.is_docker_machine else f"{machine}: "

@@ -12,11 +12,20 @@ NAME = "docker-machine"
 
 _NO_COMMAND = rf"{NAME}: \1 is not a {NAME} command. See '{NAME} --help'."
 
+
+def _wrong_words(commands: str) -> str:
+    """Return what matches our sentence for too many words after a command, or too few."""
+    return rf"(?:Got unexpected extra|Missing) argument.*'{NAME} (?:{commands}) --help'\."
+
+
 _SENTENCES = (
     (
         r"(No machine name|Expected |Too many arguments|Cannot run SSH command).*",
         r"Error: \g<0>",
     ),
+    (_wrong_words("active"), "Error: Too many arguments given"),
+    (_wrong_words("inspect|version"), "Error: Expected one machine name as an argument"),
+    (_wrong_words("mount|scp"), "Improper number of arguments"),
     (r"Unknown shell.*", "Error: Unknown shell"),
     (r"Host is not running: machine .*", "Host is not running"),
     (r"Unsupported filter syntax.*", "Unsupported filter syntax"),

@@ -69,6 +69,13 @@ def machines(docker_machine: Program) -> Program:
             'ls" to list machines. Use "docker-machine create" to add a new one.\n',
         ),
         (
+            "rm -y nope gone",
+            'Error removing host "nope": Docker machine "nope" does not exist. Use "docker-machine '
+            'ls" to list machines. Use "docker-machine create" to add a new one.\n'
+            'Error removing host "gone": Docker machine "gone" does not exist. Use "docker-machine '
+            'ls" to list machines. Use "docker-machine create" to add a new one.\n',
+        ),
+        (
             "inspect nope",
             'Docker machine "nope" does not exist. Use "docker-machine ls" to list machines. '
             'Use "docker-machine create" to add a new one.\n',
@@ -77,6 +84,11 @@ def machines(docker_machine: Program) -> Program:
         ("url", NO_DEFAULT),
         ("inspect", NO_DEFAULT),
         ("active", "No active host found\n"),
+        ("active test", "Error: Too many arguments given\n"),
+        ("inspect test test4", "Error: Expected one machine name as an argument\n"),
+        ("version test test4", "Error: Expected one machine name as an argument\n"),
+        ("scp a", "Improper number of arguments\n"),
+        ("mount test:/a b c", "Improper number of arguments\n"),
         ("nope", NO_COMMAND),
         ("help nope", NO_COMMAND),
         ("ls --filter x", "Unsupported filter syntax\n"),

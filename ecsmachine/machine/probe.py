@@ -55,9 +55,9 @@ def probe(machine: Machine, *, timeout_s: float, is_silent: bool = False) -> Pro
     def spent() -> float:
         return time.monotonic() - begun
 
-    url = machine.driver.url()
     if is_without_engine(machine):
-        return _without_engine(machine, url, begun)
+        return _without_engine(machine, begun)
+    url = machine.driver.url()
     answers: _Answers = SimpleQueue()
     answer: EngineVersion | MachineError | None = None
     if url:
@@ -198,7 +198,7 @@ def is_without_engine(machine: Machine) -> bool:
     )
 
 
-def _without_engine(machine: Machine, url: str, begun: float) -> Probe:
+def _without_engine(machine: Machine, begun: float) -> Probe:
     failure: MachineError | None = None
     try:
         state = machine.driver.state()
@@ -216,7 +216,7 @@ def _without_engine(machine: Machine, url: str, begun: float) -> Probe:
         reason = _reason(machine, state)
     return Probe(
         state=state,
-        url=url if running else "",
+        url=machine.driver.url() if running else "",  # the provider has told where it is
         error=reason,
         hint=failure.hint if failure else None,
         response_time_s=time.monotonic() - begun,

@@ -75,6 +75,8 @@ def test_a_machine_without_an_engine_says_so_and_is_not_asked(
     assert (seen.state, seen.url, seen.docker_version) == (State.RUNNING, OLD, "Unknown")
     command = "provision dev1" if complete else "create --resume dev1"
     assert seen.error.startswith(f'There is no engine yet: "ecsmachine {command}"')
+    machine.driver.config().update(URL="", Moved=NEW)
+    assert probe(machine, timeout_s=5).url == NEW
 
 
 def test_a_machine_of_docker_machine_without_the_engines_certificate_is_asked(

@@ -296,7 +296,7 @@ def rule_view(call: Call, rule: Rule) -> dict[str, Any]:
     return {
         **api_fields(rule),
         **fixed("Rule"),
-        "Priority": str(rule.priority),
+        "Priority": rule.priority,  # a number in the reference, whatever the SDK calls its type
         "SourceCidrIp": rule.cidr if ingress else rule.own_cidr,
         "Ipv6SourceCidrIp": rule.ipv6_cidr if ingress else rule.own_ipv6_cidr,
         "SourceGroupId": rule.group_id if ingress else "",

@@ -108,7 +108,7 @@ def test_rules_of_a_group(api: Api) -> None:
     api.call("AuthorizeSecurityGroup", ANYWHERE, SecurityGroupId=group, NicType="internet")
     (rule,) = permissions(api, group)
     assert (rule["IpProtocol"], rule["PortRange"], rule["Direction"]) == ("TCP", "22/22", "ingress")
-    assert (rule["SourceCidrIp"], rule["Policy"], rule["Priority"]) == ("0.0.0.0/0", "Accept", "1")
+    assert (rule["SourceCidrIp"], rule["Policy"], rule["Priority"]) == ("0.0.0.0/0", "Accept", 1)
     assert rule["NicType"] == "intranet"
     several = {
         "Permissions.1.IpProtocol": "udp",
@@ -123,7 +123,7 @@ def test_rules_of_a_group(api: Api) -> None:
     }
     api.call("AuthorizeSecurityGroup", several, SecurityGroupId=group)
     icmp, udp, _ = permissions(api, group)
-    assert (udp["SourceCidrIp"], udp["Policy"], udp["Priority"]) == ("10.0.0.0/8", "Drop", "50")
+    assert (udp["SourceCidrIp"], udp["Policy"], udp["Priority"]) == ("10.0.0.0/8", "Drop", 50)
     assert (icmp["SourceGroupId"], icmp["SourceGroupName"]) == (other, "other")
     out = {"IpProtocol": "all", "PortRange": "-1/-1", "DestCidrIp": "0.0.0.0/0"}
     api.call("AuthorizeSecurityGroupEgress", out, SecurityGroupId=group)

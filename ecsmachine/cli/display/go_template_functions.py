@@ -175,6 +175,9 @@ def field(value: Any, name: str) -> Any:
         return None
     if name == "String" and isinstance(value, str):  # Docker Machine's states have this method
         return str(value)
+    methods = getattr(value, "methods", {})
+    if name in methods:
+        return methods[name]
     if isinstance(value, Record) and name not in value:
         name = _GO_NAMES.get(name, name)
     if not isinstance(value, Mapping) or (isinstance(value, Record) and name not in value):

@@ -132,6 +132,19 @@ class Duration(int):
         """Return the duration of so many seconds."""
         return cls(round(seconds * 1e9))
 
+    @property
+    def methods(self) -> dict[str, int | float | str]:
+        """What templates call of Go's type, without arguments."""
+        return {
+            "Hours": self / 3.6e12,
+            "Minutes": self / 6e10,
+            "Seconds": self / 1e9,
+            "Milliseconds": self // 1_000_000,
+            "Microseconds": self // 1000,
+            "Nanoseconds": int(self),
+            "String": str(self),
+        }
+
     def __str__(self) -> str:
         if self == 0:
             return "0s"

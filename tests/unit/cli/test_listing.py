@@ -139,6 +139,10 @@ def test_ls_by_template(program: Program, store: Store) -> None:
     response = program("ls", "-f", "{{.ResponseTime}}").lines[0]
     assert response[-1] == "s"
     assert response[0].isdigit()
+    # what Go's durations have is called like a field
+    form = "{{.ResponseTime.Seconds}} {{.ResponseTime.Milliseconds}} {{.ResponseTime.String}}"
+    seconds, milliseconds, text = program("ls", "-f", form).lines[0].split()
+    assert -0.001 < float(seconds) * 1000 - int(milliseconds) < 1.001 and text.endswith("s")
 
 
 @pytest.mark.parametrize("template", ["{{.Nope}}", "{{.Name", "{{nope}}", "table {{.Name}}{{end}}"])

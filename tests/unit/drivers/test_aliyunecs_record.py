@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.aliyunecs.life.record import record_from_config
 from ecsmachine.drivers.base import DriverContext, State
+from ecsmachine.drivers.capabilities import FirstPassword
 from ecsmachine.errors import MachineError, UsageError
 
 # what Docker Machine's driver writes, shortened to what matters
@@ -86,6 +88,21 @@ def test_a_machine_of_docker_machine_loads_and_keeps_what_it_came_with(
     assert config["SomethingNew"] == {"kept": True}
     assert "their-secret" not in repr(driver)
     assert "Passw0rd!" not in repr(driver.ssh_target())
+
+
+def test_a_machine_of_docker_machine_logs_in_by_the_key_if_it_is_there(
+    context: DriverContext,
+) -> None:
+    config = {**DOCKER_MACHINE, "PublicKey": base64.b64encode(b"ssh-rsa AAAA\n").decode()}
+    driver = registry.load("aliyunecs", context, config)
+    assert driver.ssh_target().password == "Passw0rd!"
+    context.directory.mkdir(parents=True)
+    (context.directory / "id_rsa").write_text("a key")
+    assert driver.ssh_target().password is None
+    # a create that was cut off may have left the host without the key
+    assert isinstance(driver, FirstPassword)
+    assert driver.first_password() == "Passw0rd!"
+    assert driver.authorized_key() == "ssh-rsa AAAA\n"
 
 
 def test_a_store_that_was_moved_finds_its_key(context: DriverContext) -> None:

@@ -31,6 +31,7 @@ from ecsmachine.drivers.options import OptionValue
 from ecsmachine.drivers.stored import engine_url
 from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
 from ecsmachine.ssh.target import SSHTarget
+from ecsmachine.system.files import file_exists
 
 if TYPE_CHECKING:
     from ecsmachine.aliyun.ecs_values import Instance
@@ -386,12 +387,15 @@ class AliyunEcsDriver(ChangeableInstance):
                 f'IP address is not set: machine "{base.machine_name}" has none yet',
                 hint=f'"ecsmachine status {base.machine_name}" says whether it runs.',
             )
+        key_path = self._key_path()
+        # Docker Machine stores the password by which it puts the key on the host, and uses the key
+        stored = None if file_exists(key_path) else self._record.ssh_password
         return SSHTarget(
             host=base.ip_address,
             port=base.ssh_port,
             user=base.ssh_user,
-            key_path=self._key_path(),
-            password=self._password or self._record.ssh_password or None,
+            key_path=key_path,
+            password=self._password or stored or None,
         )
 
     def data_disk(self) -> DataDiskRequest | None:
@@ -413,7 +417,8 @@ class AliyunEcsDriver(ChangeableInstance):
         """Return the password of the first login, if ECS has put no key on the host."""
         if self._password or self._record.ssh_keypair:
             return self._password or None
-        return self._context.environment.get("ECS_SSH_PASSWORD") or None
+        stored = self._record.ssh_password
+        return stored or self._context.environment.get("ECS_SSH_PASSWORD") or None
 
     def host_name(self) -> str:
         """Return the host name that was asked for, or ""."""
@@ -477,7 +482,7 @@ class AliyunEcsDriver(ChangeableInstance):
             and other._record.api_endpoint == record.api_endpoint
         ]
 
-    def _key_path(self) -> Path | None:
+    def _key_path(self) -> Path:
         """Return the private key: in the machine's folder, even if the store was moved."""
         return self._record.base.ssh_key_path or self._context.directory / "id_rsa"
 

@@ -206,7 +206,9 @@ def wait(
 
 
 def _say_new_addresses(ctx: typer.Context, which: str) -> None:
+    this = session(ctx)
+    quote = "`" if this.is_docker_machine else '"'
     say(
         f"{which} machines may have new IP addresses. "
-        f'You may need to re-run the "{session(ctx).program[0]} env" command.'
+        f"You may need to re-run the {quote}{this.program[0]} env{quote} command."
     )

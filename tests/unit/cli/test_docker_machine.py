@@ -135,6 +135,13 @@ def test_a_create_that_fails_says_so_first(
     assert result.err.startswith("Error creating machine: no room")
 
 
+def test_what_may_have_changed_is_said_as_docker_machine_does(machines: Program) -> None:
+    assert machines("start", "test").lines[-1] == (
+        "Started machines may have new IP addresses. "
+        "You may need to re-run the `docker-machine env` command."
+    )
+
+
 def test_names_alone_are_sorted_as_comm_wants_them(docker_machine: Program) -> None:
     for name in ("n2", "n10", "N3"):
         docker_machine("create", "-d", "none", "--url", "tcp://192.0.2.7:2376", name)

@@ -233,11 +233,11 @@ def furnish(probe: Probe) -> Scene:
         "PrimaryIpAddress": "10.1.0.98", "VSwitchId": ids["vswitch"], "NetworkInterfaceName": "eth",
         "Description": "of a template", "InstanceType": "Primary", "DeleteOnRelease": "true",
         "NetworkInterfaceTrafficMode": "Standard", "SecurityGroupId": ids["group"],
-        "SecurityGroupIds.1": ids["group"],
     }  # fmt: skip
-    call(ECS, "CreateLaunchTemplateVersion", LaunchTemplateId=ids["template"], **{
-        "SecurityGroupIds.1": ids["group"], **{f"NetworkInterface.1.{name}": value for name, value in interface.items()},
-    })  # fmt: skip
+    groups = {"SecurityGroupIds.1": ids["group"]}
+    for version in (groups, {**interface, "SecurityGroupId": ""} | groups, interface):
+        named = version if version == groups else {f"NetworkInterface.1.{name}": value for name, value in version.items()}  # fmt: skip
+        call(ECS, "CreateLaunchTemplateVersion", LaunchTemplateId=ids["template"], **named)
     ids |= _balancers(call, ids)
     ids |= _certificates(call)
     shell = {

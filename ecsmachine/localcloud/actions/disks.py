@@ -199,9 +199,8 @@ def _check_online(call: Call, disk: Disk) -> None:
 def modify_disk_attribute(call: Call) -> None:
     """ModifyDiskAttribute: name, description, and what becomes of it with its instance."""
     parameters = call.parameters
+    parameters.only_one("DiskId", "DiskIds")
     ids = parameters.listed("DiskIds", most=MAX_DISKS_AT_ONCE)
-    if ids and parameters.given("DiskId"):
-        raise refusals.conflicting("DiskId", "DiskIds")
     name, description = _name_and_description(parameters)
     for disk_id in ids or [parameters.require("DiskId")]:
         disk = call.find(call.state.disks, disk_id)

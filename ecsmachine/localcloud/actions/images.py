@@ -82,6 +82,7 @@ def find_image(call: Call, image_id: str) -> Image:
 
 def image_of_request(call: Call) -> Image:
     """Return the image of ``ImageId`` or ``ImageFamily``; raises their refusals."""
+    call.parameters.only_one("ImageId", "ImageFamily")
     image_id, family = call.parameters.text("ImageId"), call.parameters.text("ImageFamily")
     if image_id or not family:
         return find_image(call, call.parameters.require("ImageId"))

@@ -241,11 +241,10 @@ def _names(parameters: Parameters, key: str, amount: int) -> list[str]:
 
 
 def _host_names(parameters: Parameters, amount: int) -> list[str]:
+    parameters.only_one("HostName", "HostNames")
     several = parameters.listed("HostNames")
     if not several:
         return _names(parameters, "HostName", amount)
-    if parameters.given("HostName"):
-        raise refusals.conflicting("HostName", "HostNames")
     if len(several) != amount:
         raise invalid_parameter("HostNames", f"It needs {amount} names, one for each instance.")
     return several

@@ -28,10 +28,15 @@ class Place:
 
 
 def interfaces_of_request(parameters: Parameters) -> tuple[Parameters | None, list[Parameters]]:
-    """Return what ``NetworkInterface.N`` says of the primary interface, and of secondary ones."""
+    """Return what ``NetworkInterface.N`` says of the primary interface, and of secondary ones.
+
+    Raises ``InvalidParameter.Conflict`` for what is said in two ways.
+    """
     primary: Parameters | None = None
     secondary = []
+    group_ids_of_request(parameters)
     for said in parameters.structs("NetworkInterface"):
+        group_ids_of_request(said)
         if said.choice("InstanceType", ("Primary", "Secondary"), "Secondary") == "Secondary":
             secondary.append(said)
         elif primary is not None:
@@ -40,6 +45,9 @@ def interfaces_of_request(parameters: Parameters) -> tuple[Parameters | None, li
             )
         else:
             primary = said
+    for name in ("VSwitchId", "PrivateIpAddress", "SecurityGroupId", "SecurityGroupIds.1"):
+        if primary is not None and parameters.given(name):
+            raise refusals.conflicting(name, "NetworkInterface")
     return primary, secondary
 
 
@@ -47,26 +55,19 @@ def with_primary_interface(parameters: Parameters, primary: Parameters | None) -
     """Return the parameters with what ``NetworkInterface.N`` says of the primary interface."""
     if primary is None:
         return parameters
-    groups = primary.listed("SecurityGroupIds") or [primary.require("SecurityGroupId")]
+    groups = group_ids_of_request(primary) or [primary.require("SecurityGroupId")]
     values = {
         "VSwitchId": primary.require("VSwitchId"),
         "PrivateIpAddress": primary.text("PrimaryIpAddress"),
         **{f"SecurityGroupIds.{number}": group for number, group in enumerate(groups, 1)},
     }
-    for name in ("VSwitchId", "PrivateIpAddress", "SecurityGroupId", "SecurityGroupIds.1"):
-        if parameters.given(name):
-            raise refusals.conflicting(name, "NetworkInterface")
     return parameters.with_values({**parameters.values, **values})
 
 
 def place_of_request(call: Call) -> Place:
     """Return where the instances of a request go; raises the refusals of groups and VSwitch."""
     parameters = call.parameters
-    several = parameters.listed("SecurityGroupIds")
-    one = parameters.text("SecurityGroupId")
-    if several and one:
-        raise refusals.conflicting("SecurityGroupId", "SecurityGroupIds")
-    ids = several or ([one] if one else [])
+    ids = group_ids_of_request(parameters)
     if not ids:
         raise missing_parameter("SecurityGroupId")
     if len(ids) > MAX_GROUPS_OF_INSTANCE:
@@ -81,6 +82,13 @@ def place_of_request(call: Call) -> Place:
     if status_now("Available", "Pending", vswitch.ready_at) != "Available":
         raise refusals.VSWITCH_STATUS()
     return Place(vswitch, groups_of_request(call, ids, vswitch))
+
+
+def group_ids_of_request(parameters: Parameters) -> list[str]:
+    """Return ``SecurityGroupIds.N``, or ``SecurityGroupId``, or none; raises if both are given."""
+    parameters.only_one("SecurityGroupId", "SecurityGroupIds")
+    one = parameters.text("SecurityGroupId")
+    return [one] if one else parameters.listed("SecurityGroupIds")
 
 
 def groups_of_request(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ecsmachine.localcloud.actions.call import Call
-from ecsmachine.localcloud.actions.instance_place import Place
+from ecsmachine.localcloud.actions.instance_place import Place, group_ids_of_request
 from ecsmachine.localcloud.actions.security_groups import (
     MAX_GROUPS_OF_INSTANCE,
     check_membership,
@@ -121,12 +121,11 @@ def interface_name(parameters: Parameters) -> str:
 
 def secondary_addresses(parameters: Parameters) -> tuple[list[str], int]:
     """Return ``PrivateIpAddress.N``, and how many more ``SecondaryPrivateIpAddressCount`` asks."""
+    parameters.only_one("PrivateIpAddress", "SecondaryPrivateIpAddressCount")
     given = parameters.listed("PrivateIpAddress", most=MAX_SECONDARY_ADDRESSES)
     more = parameters.integer(
         "SecondaryPrivateIpAddressCount", 0, least=1, most=MAX_SECONDARY_ADDRESSES
     )
-    if given and more:
-        raise refusals.conflicting("PrivateIpAddress", "SecondaryPrivateIpAddressCount")
     return given, more
 
 
@@ -251,7 +250,6 @@ def check_interfaces_of(call: Call, instance: Instance, kind: InstanceType) -> N
 def _new(call: Call, parameters: Parameters, place: Place) -> InterfaceRequest:
     vswitch_id = parameters.text("VSwitchId")
     vswitch = call.find(call.state.vswitches, vswitch_id) if vswitch_id else place.vswitch
-    one = parameters.text("SecurityGroupId")
-    ids = parameters.listed("SecurityGroupIds") or ([one] if one else [])
+    ids = group_ids_of_request(parameters)
     groups = groups_named(call, ids) if ids else place.groups
     return interface_request(call, parameters, vswitch, groups)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ecsmachine.localcloud.actions import listing as by
 from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.actions.instance_place import interfaces_of_request
 from ecsmachine.localcloud.actions.listing import Filter, Listing, Test
 from ecsmachine.localcloud.actions.unsupported import refuse_unsupported
 from ecsmachine.localcloud.protocol import refusals
@@ -51,7 +52,6 @@ _INSTEAD = (
     {"SecurityGroupId", "SecurityGroupIds", "NetworkInterface"},
     {"VSwitchId", "NetworkInterface"},
     {"PrivateIpAddress", "NetworkInterface"},
-    {"ImageId", "ImageFamily"},
 )
 """Parameters with the same meaning: if a request has one, the template's others are ignored."""
 
@@ -235,6 +235,7 @@ def _version_of_request(parameters: Parameters, number: int) -> TemplateVersion:
     if description and not valid_description(description):
         raise invalid_parameter("VersionDescription")
     tags_of_request(Parameters(values))
+    interfaces_of_request(Parameters(values))
     _data_view(values)  # which refuses what is no number
     return TemplateVersion(number, description, timestamp(), values)
 

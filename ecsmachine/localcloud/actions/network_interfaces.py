@@ -9,6 +9,7 @@ from typing import Any
 from ecsmachine.localcloud.actions import interface_requests
 from ecsmachine.localcloud.actions import listing as by
 from ecsmachine.localcloud.actions.call import Answer, Call
+from ecsmachine.localcloud.actions.instance_place import group_ids_of_request
 from ecsmachine.localcloud.actions.listing import Filter, Listing, Test
 from ecsmachine.localcloud.actions.security_groups import check_membership
 from ecsmachine.localcloud.catalog.instance_types import known_instance_type
@@ -144,10 +145,7 @@ def create_network_interface(call: Call) -> Answer:
     """CreateNetworkInterface: in a VSwitch, attached to nothing, with private addresses."""
     parameters = call.parameters
     vswitch = call.required(call.state.vswitches, "VSwitchId")
-    several, one = parameters.listed("SecurityGroupIds"), parameters.text("SecurityGroupId")
-    if several and one:
-        raise refusals.conflicting("SecurityGroupId", "SecurityGroupIds")
-    groups = interface_requests.groups_named(call, several or ([one] if one else []))
+    groups = interface_requests.groups_named(call, group_ids_of_request(parameters))
     parameters.choice("InstanceType", ("Secondary",), "Secondary")
     request = interface_requests.interface_request(call, parameters, vswitch, groups)
     tags = tags_of_request(parameters)

@@ -36,6 +36,7 @@ def describe_vrouters(call: Call) -> Answer:
 def describe_route_tables(call: Call) -> Answer:
     """DescribeRouteTables: a router's table with its entries."""
     parameters = call.parameters
+    parameters.only_one("VRouterId", "RouterId")
     table = parameters.text("RouteTableId")
     router = parameters.text("VRouterId") or parameters.text("RouterId")
     if not router and not table and not parameters.given("RouteTableName"):
@@ -110,6 +111,7 @@ def create_route_entry(call: Call) -> Answer:
 def delete_route_entry(call: Call) -> None:
     """DeleteRouteEntry: a custom one, by id or by its network and next hop."""
     parameters = call.parameters
+    # the texts call id and network exclusive; Terraform's provider sends both
     entry_id = parameters.text("RouteEntryId")
     if entry_id and not parameters.given("RouteTableId"):
         entry = call.find(call.state.route_entries, entry_id)

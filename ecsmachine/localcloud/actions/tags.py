@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
+from ecsmachine.localcloud.protocol.names import matches
 from ecsmachine.localcloud.protocol.paging import page_by_number, page_by_token
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.refusals import Refusal
@@ -124,11 +125,11 @@ def list_tag_resources(call: Call, kinds: tuple[str, ...]) -> Answer:
     kind = _kind_of_request(call, kinds)
     ids = call.parameters.listed("ResourceId", most=MAX_RESOURCES)
     wanted = tagging.tag_filter(call.parameters, no_key=_NO_KEY)
-    if not ids and not wanted and not call.parameters.structs("TagFilter"):
+    patterns = _tag_patterns(call.parameters)
+    if wanted and patterns:
+        raise refusals.conflicting("Tag", "TagFilter")
+    if not ids and not wanted and not patterns:
         raise missing_parameter("ResourceId")
-    for item in call.parameters.structs("TagFilter"):
-        values = item.listed("TagValues")
-        wanted.append((item.require("TagKey"), values[0] if values else None))
     # Key pairs are named in requests, and answered by their names; others have their ids.
     table = call.state.tagged_table(kind)
     named = {} if table is None else table.names_by_key()
@@ -146,10 +147,29 @@ def list_tag_resources(call: Call, kinds: tuple[str, ...]) -> Answer:
         and tag_set.region == region.id
         and (not ids or its_id in ids or named.get(its_id) in ids)
         and tagging.has_tags(tag_set.tags, wanted)
+        and all(_has_tag_like(tag_set, key, values) for key, values in patterns)
         for key, value in tag_set.tags.items()
     ]
     part, fields = page_by_token(call.parameters, entries, size=50, most=50)
     return {"NextToken": fields["NextToken"], "TagResources": {"TagResource": list(part)}}
+
+
+def _tag_patterns(parameters: Parameters) -> list[tuple[str, list[str]]]:
+    """Return ``TagFilter.N``: patterns of keys, or keys with patterns of their values."""
+    patterns = []
+    for item in parameters.structs("TagFilter"):
+        key, values = item.require("TagKey"), item.listed("TagValues", most=5)
+        if values and "*" in key:
+            raise invalid_parameter(item.name("TagKey"), "With TagValues it is no pattern.")
+        patterns.append((key, values))
+    return patterns
+
+
+def _has_tag_like(tag_set: TagSet, key: str, values: list[str]) -> bool:
+    return any(
+        matches(key, its_key) and (not values or any(matches(one, value) for one in values))
+        for its_key, value in tag_set.tags.items()
+    )
 
 
 def _tag_sets(call: Call) -> Iterator[tuple[TagSet, str, str]]:

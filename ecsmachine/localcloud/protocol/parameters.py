@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from ecsmachine.localcloud.protocol import clock
+from ecsmachine.localcloud.protocol import clock, refusals
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
 from ecsmachine.localcloud.protocol.wire import parse_json
 
@@ -77,6 +77,11 @@ class Parameters:
         full = self._prefix + name
         self.read.add(full)
         return self._values.get(full) or default
+
+    def only_one(self, name: str, other: str) -> None:
+        """Raise ``InvalidParameter.Conflict`` if both are given, each as a value or as a list."""
+        if all(self.given(each) or self.listed(each) for each in (name, other)):
+            raise refusals.conflicting(self.name(name), self.name(other))
 
     def require(self, name: str) -> str:
         """Return the value; without one, raise ``MissingParameter``."""

@@ -505,3 +505,45 @@ def test_provisioned_performance_has_a_price(api: Api) -> None:
 
     assert price(**{"DataDisk.1.ProvisionedIops": 1000}) > price()
     assert api.refusal("DescribePrice", disk, ZoneId="nowhere") == "404 InvalidZoneId.NotFound"
+
+
+def test_what_the_api_says_in_two_ways_is_said_in_one(api: Api) -> None:
+    group, vpc = api.group(), api.cloud.state.vpcs.get(api.cloud.state.default_vpc_id)
+    base = {**api.base(group), "Amount": 1}
+    free = {name: value for name, value in base.items() if name[-2:] != "Id" or name == "ImageId"}
+    place = {"VSwitchId": base["VSwitchId"], "SecurityGroupId": group}
+    family = {"ImageFamily": "acs:debian_12_8_x64"}
+
+    def card(kind: str, **values: object) -> dict[str, object]:
+        said = {"InstanceType": kind, "VSwitchId": base["VSwitchId"], **values}
+        return {f"NetworkInterface.1.{name}": value for name, value in said.items()}
+
+    both = {"SecurityGroupId": group, "SecurityGroupIds.1": group}
+    cards = (
+        {**base, **card("Secondary", **both)},
+        {**free, **card("Primary", **both)},
+        {**base, **card("Primary", SecurityGroupId=group)},
+        {**free, **card("Primary", SecurityGroupId=group), "PrivateIpAddress": "172.16.0.9"},
+        {**base, **both},
+    )
+    template = api.call(
+        "CreateLaunchTemplate", {"LaunchTemplateName": "web", "ImageId": base["ImageId"]}
+    )
+    from_template = {"LaunchTemplateId": template["LaunchTemplateId"], **family}
+    del free["ImageId"]
+    cases: list[tuple[str, dict[str, object]]] = [
+        *(("RunInstances", values) for values in cards),
+        *(("CreateLaunchTemplate", {**values, "LaunchTemplateName": "other"}) for values in cards),
+        ("RunInstances", {**base, **family}),
+        ("CreateInstance", {**base, **family}),
+        ("RunInstances", {**free, **place, **from_template}),
+        ("CreateNetworkInterface", {"VSwitchId": base["VSwitchId"], **both}),
+        ("ModifyDiskAttribute", {"DiskId": "d-1", "DiskIds.1": "d-2"}),
+        ("ListTagResources", {"ResourceType": "disk", "Tag.1.Key": "a", "TagFilter.1.TagKey": "a"}),
+    ]
+    for action, values in cases:
+        assert api.refusal(action, values) == "400 InvalidParameter.Conflict", (action, values)
+    assert vpc is not None
+    routers = {"VRouterId": vpc.vrouter_id, "RouterId": vpc.vrouter_id}
+    told = api.refusal("DescribeRouteTables", routers, version=VPC)
+    assert told == "400 InvalidParameter.Conflict"

@@ -492,6 +492,21 @@ def test_tags(api: Api) -> None:
     by_tag = {"ResourceType": "instance", "Tag.1.Key": "b"}
     told = api.call("ListTagResources", by_tag)["TagResources"]["TagResource"]
     assert {item["ResourceId"] for item in told} == {first}
+    api.call("TagResources", {**values, "ResourceId.1": "", "Tag.1.Key": "a", "Tag.1.Value": "2"})
+    like = {"ResourceType": "instance", "TagFilter.1.TagKey": "a"}
+    for found, more in (
+        ({first, second}, {}),
+        ({first}, {"TagFilter.1.TagKey": "*b*"}),
+        ({first}, {"TagFilter.2.TagKey": "b"}),
+        ({second}, {"TagFilter.1.TagValues.1": "2*"}),
+        ({first, second}, {"TagFilter.1.TagValues.1": "2", "TagFilter.1.TagValues.2": "1"}),
+        (set[str](), {"TagFilter.1.TagValues.1": "*3*"}),
+    ):
+        told = api.call("ListTagResources", {**like, **more})["TagResources"]["TagResource"]
+        assert {item["ResourceId"] for item in told} == found, more
+    pattern = {**like, "TagFilter.1.TagKey": "a*", "TagFilter.1.TagValues.1": "1"}
+    assert api.refusal("ListTagResources", pattern) == "400 InvalidParameter"
+    api.call("TagResources", {**values, "ResourceId.1": "", "Tag.1.Key": "a", "Tag.1.Value": "1"})
     counted = api.call("DescribeTags", {"Tag.1.Key": "a"})["Tags"]["Tag"]
     assert counted[0]["ResourceTypeCount"]["Instance"] == 2
     api.call("UntagResources", {**values, "TagKey.1": "a"})

@@ -43,6 +43,10 @@ def _option(help: str, *names: str) -> Any:  # noqa: A002  (the name that typer 
     return typer.Option(*names, help=help)
 
 
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
 def _pattern(help: str) -> Any:  # noqa: A002
     return typer.Option(metavar="PATTERN", help=help)
 
@@ -134,8 +138,8 @@ def add(
     from ecsmachine.localcloud.service.fault_reach import check_names
 
     with _refused():
-        fault = fault_of(given.pop("kind"), given)
-        check_names(fault)
+        fault = fault_of(given.pop("kind"), given, _flag)
+        check_names(fault, _flag)
     with _book(root_of(ctx, root), to_add=True) as book:
         number = book.add(fault)
     say(str(number))

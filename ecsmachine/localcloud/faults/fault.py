@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args
@@ -160,18 +160,23 @@ class Fault:
         )
 
 
-def fault_of(kind: FaultKind, values: Mapping[str, Any]) -> Fault:
-    """Return the fault with these values; raises :class:`FaultError` for one that none has."""
+def fault_of(
+    kind: FaultKind, values: Mapping[str, Any], spelled: Callable[[str], str] = str
+) -> Fault:
+    """Return the fault with these values; raises :class:`FaultError` for one that none has.
+
+    ``spelled`` gives an option the name that its writer knows it by.
+    """
     known = [item.name for item in fields(Fault) if item.name != "kind"]
     for name in values:
         if name not in known:
             raise FaultError(
-                f"A fault has no option {name}.",
-                hint=instead_of(name, known),
+                f"A fault has no option {spelled(name)}.",
+                hint=instead_of(spelled(name), map(spelled, known)),
             )
         if name in _NEVER_ZERO and values[name] == 0:
             # a fault that is not given it would strike without this limit
-            raise FaultError(f"{_option(name)} must be above 0.")
+            raise FaultError(f"{spelled(name)} must be above 0.")
     return Fault(kind, **values)
 
 
@@ -192,24 +197,32 @@ def takes(kind: FaultKind) -> tuple[str, ...]:
     return (*_SPECS[kind].takes, *_WHEN)
 
 
-def _check_types(fault: Fault) -> None:
+def _check_types(fault: Fault, spelled: Callable[[str], str]) -> None:
     for item in fields(Fault):
         value, plain = getattr(fault, item.name), item.default
         kind = str if plain is MISSING else type(plain)
         taken = (int, float) if kind is float else (kind,)
         if not isinstance(value, taken) or isinstance(value, bool):
             words = {str: "a string", int: "a whole number", float: "a number"}[kind]
-            raise FaultError(f"{_option(item.name)} must be {words}, not {value!r}.")
+            raise FaultError(f"{spelled(item.name)} must be {words}, not {value!r}.")
 
 
-def check(fault: Fault) -> None:
-    """Raise :class:`FaultError` unless the fault's values make sense together."""
+def check(fault: Fault, spelled: Callable[[str], str] = str) -> None:
+    """Raise :class:`FaultError` unless the fault's values make sense together.
+
+    ``spelled`` is as for :func:`fault_of`.
+    """
     if fault.kind not in KINDS:
         raise FaultError(
             f'There is no fault "{fault.kind}".',
             hint=instead_of(str(fault.kind), KINDS),
         )
-    _check_types(fault)
+    _check_types(fault, spelled)
+
+    def listed(names: Sequence[str], word: str = "or") -> str:
+        *most, last = map(spelled, names)
+        return f"{', '.join(most)} {word} {last}" if most else last
+
     spec = _SPECS[fault.kind]
     plain = Fault(fault.kind)
     given = {
@@ -219,27 +232,33 @@ def check(fault: Fault) -> None:
     }
     for name in sorted(given - {*spec.takes, *_WHEN}):
         raise FaultError(
-            f"The fault {fault.kind} has no option {_option(name)}.",
-            hint=instead_of(_option(name), map(_option, (*spec.takes, *_WHEN))),
+            f"The fault {fault.kind} has no option {spelled(name)}.",
+            hint=instead_of(spelled(name), map(spelled, (*spec.takes, *_WHEN))),
         )
     if fault.kind == "throttle" and given & {"nth", "probability", "seed"}:
-        raise FaultError("The fault throttle strikes by rate: it has no nth, probability or seed.")
+        raise FaultError(
+            f"The fault throttle strikes by {spelled('rate')}: "
+            f"it has no {listed(('nth', 'probability', 'seed'))}."
+        )
     if spec.needs and not given & {*spec.needs}:
-        names = " or ".join(_option(name) for name in spec.needs)
-        raise FaultError(f"The fault {fault.kind} needs {names}.")
+        raise FaultError(f"The fault {fault.kind} needs {listed(spec.needs)}.")
     if fault.kind == "ssh-drops" and len(given & {*spec.needs}) > 1:
-        raise FaultError("The fault ssh-drops takes only one of seconds, bytes and connection.")
+        raise FaultError(f"The fault ssh-drops takes only one of {listed(spec.needs, 'and')}.")
     for name in ("seconds", "rate"):
         value = getattr(fault, name)
         if not math.isfinite(value) or value < 0:
-            raise FaultError(f"{_option(name)} must be a positive number, not {value}.")
+            raise FaultError(f"{spelled(name)} must be a positive number, not {value}.")
     for name in ("bytes", "connection", "free_mib", "nth", "times"):
         if getattr(fault, name) < 0:
-            raise FaultError(f"{_option(name)} must not be negative.")
+            raise FaultError(f"{spelled(name)} must not be negative.")
     if not 0 < fault.probability <= 1:
-        raise FaultError(f"probability must be above 0 and at most 1, not {fault.probability:g}.")
+        raise FaultError(
+            f"{spelled('probability')} must be above 0 and at most 1, not {fault.probability:g}."
+        )
     if fault.status and not 400 <= fault.status <= 599:
-        raise FaultError(f"status must be an HTTP status from 400 to 599, not {fault.status}.")
+        raise FaultError(
+            f"{spelled('status')} must be an HTTP status from 400 to 599, not {fault.status}."
+        )
 
 
 @dataclass(frozen=True)
@@ -287,7 +306,3 @@ _SPECS: dict[str, _Spec] = {
     "mirror-404": _Spec("download", ("instance", "path")),
     "mirror-hangs": _Spec("download", ("instance", "path")),
 }
-
-
-def _option(name: str) -> str:
-    return name.replace("_", "-")

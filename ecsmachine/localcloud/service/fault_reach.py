@@ -42,9 +42,9 @@ def reach_of(root: Path, *, guests: bool) -> Callable[[Fault], None]:
     return check_reach
 
 
-def check_names(fault: Fault) -> None:
+def check_names(fault: Fault, spelled: Callable[[str], str] = str) -> None:
     """Raise :class:`FaultError` for a fault that can strike in no cloud of this version."""
-    check(fault)
+    check(fault, spelled)
     _check_known(fault)
 
 

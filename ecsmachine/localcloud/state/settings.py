@@ -157,10 +157,8 @@ def delays_of(given: Mapping[str, Any] | Iterable[str]) -> Delays:
     for name, text in given.items():
         full = name if name.endswith("_s") else f"{name}_s"
         if full not in known:
-            raise StateError(
-                f"There is no delay {name}.",
-                hint=instead_of(full, known),
-            )
+            written = [one if full == name else one.removesuffix("_s") for one in known]
+            raise StateError(f"There is no delay {name}.", hint=instead_of(name, written))
         try:
             values[full] = float(text)
         except (TypeError, ValueError):

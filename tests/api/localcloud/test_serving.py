@@ -229,7 +229,7 @@ def test_an_idle_connection_outlasts_the_pauses_of_clients() -> None:
 
 def test_delays(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert up(root, "--delay", "pendin=60") == 1
-    assert "Did you mean pending_s?" in capsys.readouterr().err
+    assert "Did you mean pending?" in capsys.readouterr().err
     assert up(root, "--delay", "pending=60", "--settled") == 1
     assert up(root, "--delay", "pending=60", "--delay", "network=60") == 0
     with running_cloud(root) as cloud:

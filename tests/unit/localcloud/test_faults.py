@@ -134,7 +134,7 @@ def test_what_is_meant() -> None:
         ("delay", {"seconds": -1.0}, "seconds must be a positive number"),
         ("delay", {"seconds": float("nan")}, "seconds must be a positive number"),
         ("throttle", {"rate": 1.0, "nth": 2}, "strikes by rate"),
-        ("ssh-drops", {}, "needs seconds or bytes or connection"),
+        ("ssh-drops", {}, "needs seconds, bytes or connection"),
         ("ssh-drops", {"seconds": 1.0, "bytes": 5}, "one of"),
         ("cut-after", {"probability": 0.0}, "probability"),
         ("cut-after", {"times": -1}, "times"),

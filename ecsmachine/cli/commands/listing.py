@@ -14,7 +14,7 @@ from ecsmachine.cli.arguments.context import Session, session
 from ecsmachine.cli.arguments.options import AsJson, MachineName, MachineNames, Quiet
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.display.printer import captured, document, finish, redraw, show
-from ecsmachine.cli.display.terminal import can_move
+from ecsmachine.cli.display.terminal import can_move, rows_of
 from ecsmachine.cli.everyday import looks
 from ecsmachine.cli.everyday import ls as everyday_ls
 from ecsmachine.errors import UsageError
@@ -125,18 +125,20 @@ def _typed(ctx: typer.Context) -> list[str]:
 def _watch(look: Callable[[], None], interval_s: float) -> NoReturn:
     """Show what a look shows, again and again: in place on a terminal, else one after the other."""
     made, drawn = document(), 0
+    in_place = made is None and can_move(sys.stdout)
     while True:
         begun = time.monotonic()
-        text = captured(look)
+        # warnings on the same terminal are drawn with the rest: they would move it
+        warnings: list[str] | None = [] if in_place and can_move(sys.stderr) else None
+        text = captured(look, warnings)
         if made is not None:
             made.pass_on()
-        elif can_move(sys.stdout):
-            lines = text.splitlines()
-            room = max(2, shutil.get_terminal_size().lines - 1)
+        elif in_place:
+            lines, below = text.splitlines(), warnings or []
+            room = max(2, shutil.get_terminal_size().lines - 1 - rows_of(below))
             if len(lines) > room:
                 lines = [*lines[: room - 1], f"… {len(lines) - room + 1} more"]
-            redraw("".join(f"{line}\n" for line in lines), drawn)
-            drawn = len(lines)
+            drawn = redraw([*lines, *below], drawn)
         else:
             show(text)
             finish()

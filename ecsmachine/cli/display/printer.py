@@ -11,7 +11,7 @@ import sys
 
 from ecsmachine.cli.display import streams
 from ecsmachine.cli.display.cleaning import clean, one_line
-from ecsmachine.cli.display.terminal import coloured, with_colour_codes
+from ecsmachine.cli.display.terminal import coloured, rows_of, with_colour_codes
 from ecsmachine.errors import UsageError
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
@@ -53,29 +53,41 @@ def show(text: str, *, end: str = "\n") -> None:
 class _Captured:
     """What stands in the place of standard output while what is shown is captured."""
 
-    def __init__(self, stream: TextIO):
+    def __init__(self, stream: TextIO, complaints: list[str] | None):
         self.captured: list[str] = []
+        self.complaints = complaints
         self._stream = stream
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
 
-def captured(work: Callable[[], object]) -> str:
-    """Return what a piece of work shows, in place of showing it; not where a document is made."""
+def captured(work: Callable[[], object], complaints: list[str] | None = None) -> str:
+    """Return what a piece of work shows, in place of showing it; not where a document is made.
+
+    ``complaints`` takes the lines for standard error, unless the work raises.
+    """
     before = sys.stdout
-    sys.stdout = stand_in = _Captured(before)
+    sys.stdout = stand_in = _Captured(before, complaints)
     try:
         work()
+    except BaseException:
+        _write("".join(f"{each}\n" for each in complaints or ()), sys.stderr)
+        raise
     finally:
         sys.stdout = before
     return "".join(stand_in.captured)
 
 
-def redraw(text: str, above: int) -> None:
-    """Show a text on a terminal in the place of so many lines above. Raises as :func:`show`."""
-    sys.stdout.write((f"\x1b[{above}A" if above else "") + "\r\x1b[J" + _fit(text))
+def redraw(lines: list[str], above: int) -> int:
+    """Show lines on a terminal in the place of so many rows above; return how many rows they take.
+
+    Raises as :func:`show`.
+    """
+    text = _fit("".join(f"{line}\n" for line in lines))
+    sys.stdout.write((f"\x1b[{above}A" if above else "") + "\r\x1b[J" + text)
     finish()
+    return rows_of(lines)
 
 
 def show_bytes(content: bytes) -> None:
@@ -120,6 +132,10 @@ def excuse_output() -> None:
 
 def complain(text: str) -> None:
     """Print on standard error, after what is on standard output; never raises."""
+    held: list[str] | None = getattr(sys.stdout, "complaints", None)
+    if held is not None:
+        held.append(text)
+        return
     try:
         sys.stdout.flush()
     except (OSError, ValueError):

@@ -107,6 +107,12 @@ def cell_width(text: str) -> int:
     return cell_len(text)
 
 
+def rows_of(lines: list[str]) -> int:
+    """Return how many rows lines take on the terminal, which breaks those that are too long."""
+    columns = screen_width() or 80
+    return sum(max(1, -(-cell_width(without_colours(line)) // columns)) for line in lines)
+
+
 def cut(line: str, columns: int | None) -> str:
     """Return a line cut to so many columns; the marks of :func:`coloured` in it stay."""
     if columns is None or cell_width(without_colours(line)) <= columns:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 
-from ecsmachine.cli.display.printer import captured, show
+from ecsmachine.cli.commands import listing
+from ecsmachine.cli.display.printer import captured, show, warn
 from tests.unit.cli.conftest import Program
 from tests.unit.terminals import begin_on_terminal, begun_in_pipe, run_in_pipe, seen, terminal
 
@@ -49,6 +52,38 @@ def test_what_is_taller_than_the_terminal_is_cut(environment: dict[str, str]) ->
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 130
         assert seen(written.whole()) == ["NAME", "dev1", "dev2", "… 4 more"]
+
+
+def test_a_warning_is_drawn_with_the_rest_and_stays_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = 0
+
+    def look() -> None:
+        nonlocal looks
+        looks += 1
+        warn(f"dev{looks} is still charged")
+        if looks == 3:
+            raise KeyboardInterrupt
+        show(f"NAME\ndev{looks}")
+
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    with terminal() as (stream, written):
+        for name in ("stdout", "stderr"):
+            monkeypatch.setattr(sys, name, stream)
+        # a warning takes two rows
+        monkeypatch.setenv("COLUMNS", "20")
+        monkeypatch.setenv("TERM", "xterm")
+        with pytest.raises(KeyboardInterrupt):
+            listing._watch(look, 1)
+        monkeypatch.undo()
+        stream.close()
+        told = written.whole()
+    up = "\x1b[4A\r\x1b[J"
+    plain = re.sub(r"\x1b\[[0-9]+m", "", told).replace("\r\n", "\n")
+    warned = "Warning: dev{} is still charged\n"
+    assert plain == (
+        f"\r\x1b[JNAME\ndev1\n{warned.format(1)}{up}NAME\ndev2\n{warned.format(2)}"
+        f"{warned.format(3)}"
+    )
 
 
 def test_in_a_pipe_block_follows_block(environment: dict[str, str]) -> None:

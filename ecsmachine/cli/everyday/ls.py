@@ -58,7 +58,7 @@ def ls(
         _show_machines(this, wanted, timeout, output, sort, as_json=json or format_ == "json")
         return
     show_rows = _as_json if json or format_ == "json" else _as_template(format_ or _DEFAULT_TABLE)
-    rows = _rows(this, wanted, timeout)
+    rows = _rows(this, _accepted(this, wanted), wanted, timeout)
     show_rows(rows)
     charged = [f"{one['Name']} ({one['Price']} an hour)" for one in rows if one["Charged"]]
     if charged and not this.is_docker_machine:
@@ -111,21 +111,21 @@ def _show_machines(
     as_json: bool,
 ) -> None:
     """Print what is known of each machine beside what it looks like, without classic Swarm."""
-    from ecsmachine.cli.display.facts import stored_facts
+    from ecsmachine.cli.display.facts import facts, no_facts
     from ecsmachine.cli.display.output import print_json, table
     from ecsmachine.cli.everyday import columns
+    from ecsmachine.machine.model import Machine
 
     headings = columns.columns_of(output or "NAME,ACTIVE,DRIVER,STATE,URL,DOCKER,ERRORS")
     columns.in_order([], sort or "NAME")  # before anybody is asked
     seen = ("State", "URL", "DockerVersion", "ResponseTime", "Error", "Charged")
-    rows = [
-        {
-            **stored_facts(this.store, one["Name"]),
-            "Active": one["ActiveHost"],
-            **{field: one[field] for field in seen},
-        }
-        for one in _rows(this, filters, timeout_s)
-    ]
+    machines = _accepted(this, filters)
+    rows = []
+    for row in _rows(this, machines, filters, timeout_s):
+        machine = machines[row["Name"]]
+        known = facts(machine) if isinstance(machine, Machine) else no_facts(row["Name"])
+        told = {field: row[field] for field in seen}
+        rows.append({**known, "Active": row["ActiveHost"], **told})
     rows = columns.in_order(rows, sort) if sort else rows
     if as_json:
         print_json(rows)
@@ -154,14 +154,18 @@ def _names(this: Session, filters: Filters | None, timeout_s: float) -> list[str
     ]
 
 
-def _rows(this: Session, filters: Filters | None, timeout_s: float) -> list[Record]:
+def _rows(
+    this: Session,
+    machines: dict[str, Machine | MachineError],
+    filters: Filters | None,
+    timeout_s: float,
+) -> list[Record]:
     from concurrent.futures import ThreadPoolExecutor
 
     from ecsmachine.cli.display.rows import damaged_row, row, swarm_masters
     from ecsmachine.drivers.base import State
     from ecsmachine.machine.model import Machine
 
-    machines = _accepted(this, filters)
     masters = swarm_masters(one for one in machines.values() if isinstance(one, Machine))
     with ThreadPoolExecutor(max_workers=1) as pool:
         # read while the engines are waited for

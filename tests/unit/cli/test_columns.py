@@ -42,6 +42,23 @@ def test_chosen_columns_in_a_chosen_order(program: Program) -> None:
 
 
 @pytest.mark.usefixtures("three")
+@pytest.mark.parametrize("words", [["-o", "wide"], ["--json"], ["--sort", "type"], []])
+def test_each_machine_is_read_once(
+    words: list[str], program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    load = Store.load
+
+    def counted(self: Store, name: str) -> Machine:
+        read.append(name)
+        return load(self, name)
+
+    monkeypatch.setattr(Store, "load", counted)
+    assert program("ls", *words).code == 0
+    assert read == ["a", "b", "c"]
+
+
+@pytest.mark.usefixtures("three")
 @pytest.mark.parametrize(
     "words", [["-o", "name,nope"], ["--sort", "nope"], ["-q", "-o", "wide"], ["-f", "x", "-o", "a"]]
 )

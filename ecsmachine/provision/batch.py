@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ecsmachine.errors import MachineError
 from ecsmachine.provision.base import HostConnection
 from ecsmachine.provision.errors import ProvisionError, output_of, reason_in
-from ecsmachine.provision.shell import as_root, as_user, command_failed, sudo_hint
+from ecsmachine.provision.shell import as_root, command_failed, sudo_hint
 from ecsmachine.provision.step import Action, Situation, Upload
 from ecsmachine.ssh.command_result import CommandResult
 from ecsmachine.ssh.connection import SSHError
@@ -58,8 +58,8 @@ def run(host: HostConnection, situation: Situation, parts: Iterable[Part]) -> li
 def script(parts: Iterable[Part], *, user: str, mark: str) -> str:
     """Return the ``sh`` script. After each part both outputs have a line: mark, position, status.
 
-    A shell that is given but a part of it runs nothing. The contents of files are in no command
-    line: ``printf`` is the shell's own.
+    A shell that is given but a part of it runs nothing. Neither scripts nor the contents of files
+    are in a command line, which every user of the host can read: ``printf`` is the shell's own.
     """
     lines = [
         "{",
@@ -69,7 +69,7 @@ def script(parts: Iterable[Part], *, user: str, mark: str) -> str:
         "}",
     ]
     for position, part in enumerate(parts):
-        lines += [_command(part.action, user), f"ended {position} $?"]
+        lines += [_command(part.action, user, mark), f"ended {position} $?"]
     return "\n".join((*lines, "exit 0", "}", ""))
 
 
@@ -102,12 +102,12 @@ def _pieces(text: str, mark: str) -> tuple[Mapping[int, tuple[int, str]], str]:
     return found, text[begin:]
 
 
-def _command(action: Action, user: str) -> str:
+def _command(action: Action, user: str, mark: str) -> str:
     if isinstance(action, Upload):
         content = base64.b64encode(action.content).decode()
         return f"printf %s {content} | {as_root(write_script(action.path, action.mode), user)}"
-    command = as_user(action.script) if action.as_user else as_root(action.script, user)
-    return f"{command} </dev/null"
+    shell = "sh -s" if action.as_user or user == "root" else "sudo -n sh -s"
+    return f"{shell} <<'{mark}'\n{{\n{action.script}\n}} </dev/null\n{mark}"
 
 
 def write_script(path: str, mode: int) -> str:

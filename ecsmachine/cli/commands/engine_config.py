@@ -17,6 +17,7 @@ from ecsmachine.cli.arguments.groups import command_group, inject
 from ecsmachine.cli.arguments.options import NamedMachine, NamedMachines
 from ecsmachine.cli.commands import connect
 from ecsmachine.cli.display import printer
+from ecsmachine.cli.display.cleaning import without_passwords
 from ecsmachine.drivers.base import Report
 from ecsmachine.errors import UsageError
 
@@ -154,10 +155,10 @@ def show(
 
     machine = session(ctx).store.load(name)
     if json:
-        print_json(to_config(machine)["HostOptions"]["EngineOptions"])
+        print_json(without_passwords(to_config(machine)["HostOptions"]["EngineOptions"]))
         return
     for line in option_lines(machine):
-        printer.show(line)
+        printer.show(without_passwords(line))
 
 
 def _change(ctx: typer.Context, names: list[str], change: EngineChange) -> None:

@@ -15,6 +15,7 @@ from ecsmachine.cli.arguments.every_command import commands_below, context_below
 from ecsmachine.cli.arguments.from_settings import options_of, settings_of, use_sets_of_create
 from ecsmachine.cli.arguments.options import AsJson
 from ecsmachine.cli.arguments.parameters import variable_of
+from ecsmachine.cli.display.cleaning import without_passwords
 from ecsmachine.cli.display.output import print_json, table
 from ecsmachine.cli.display.printer import say, show
 from ecsmachine.cli.settings import files
@@ -43,7 +44,8 @@ class _Row:
     @classmethod
     def of_variable(cls, name: str, variable: str, this: Session) -> _Row:
         hidden = is_secret(name)
-        return cls(name, None if hidden else this.environment[variable], "variable", variable)
+        value = without_passwords(this.environment[variable])
+        return cls(name, None if hidden else value, "variable", variable)
 
     def cells(self) -> tuple[str, str, str]:
         """Return the row as a table shows it."""

@@ -7,6 +7,10 @@ and do nothing, and JSON stays the same JSON.
 
 from __future__ import annotations
 
+TYPE_CHECKING = False  # typing takes longer to import than a short command
+if TYPE_CHECKING:
+    from typing import Any
+
 _OBEYED = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 """The categories of Unicode whose characters are not seen but do something: controls (C0, C1 and
 DEL), formats (bidirectional ones, joiners, tags), lone surrogates, separators of lines."""
@@ -29,6 +33,21 @@ def clean(text: str) -> str:
 def one_line(text: str) -> str:
     """Return a text made one line of, without tabs: it cannot begin a line or a column."""
     return clean(" ".join(text.splitlines()).replace("\t", " "))
+
+
+def without_passwords(value: Any) -> Any:
+    """Return a text, or all in lists and dictionaries, with ``***`` for the passwords in URLs."""
+    if isinstance(value, str):
+        if "://" not in value or "@" not in value:
+            return value
+        import re  # takes longer to load than a short command takes
+
+        return re.sub(r"(://[^/?#\s:@]*):[^/?#\s]*@", r"\1:***@", value)
+    if isinstance(value, list):
+        return [without_passwords(each) for each in value]
+    if isinstance(value, dict):
+        return {key: without_passwords(each) for key, each in value.items()}
+    return value
 
 
 def is_plain(word: str) -> bool:

@@ -14,7 +14,7 @@ import time
 from _thread import RLock
 
 from ecsmachine.cli.display import streams
-from ecsmachine.cli.display.cleaning import clean
+from ecsmachine.cli.display.cleaning import clean, without_passwords
 from ecsmachine.cli.display.json_text import as_text
 from ecsmachine.errors import MachineError
 
@@ -58,7 +58,7 @@ class Document:
     def tell(self, line: str, machine: str = "") -> None:
         """Take a line about work on a machine, which is an event of its own; never raises."""
         if self.form == "lines":
-            self._event("progress", {"Machine": machine, "Message": line})
+            self._event("progress", {"Machine": machine, "Message": without_passwords(line)})
 
     def done(self, machine: str) -> None:
         """Take the name of a machine that what was asked for has been done to; never raises."""
@@ -95,7 +95,7 @@ class Document:
 
     def fail(self, errors: list[dict[str, Any]]) -> None:
         """Take what went wrong, as :func:`ecsmachine.cli.display.failures.as_data` has it."""
-        self._errors += errors
+        self._errors += without_passwords(errors)
 
     def end(self, named: Sequence[str], describe: Callable[[str], dict[str, Any]]) -> None:
         """Print what is still to be printed.

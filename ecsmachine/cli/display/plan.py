@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ecsmachine.cli.display.cleaning import without_passwords
+
 if TYPE_CHECKING:
     from ecsmachine.drivers.options import OptionValue
     from ecsmachine.machine.plan.plan import Difference, Plan, Price, Step
@@ -88,10 +90,10 @@ def _name(difference: Difference, step: Step) -> str:
 
 def _value(value: OptionValue) -> str:
     if isinstance(value, list):
-        return ", ".join(value) or "none"
+        return ", ".join(without_passwords(value)) or "none"
     if isinstance(value, bool):
         return "true" if value else "false"
-    return "none" if value in (None, "") else str(value)
+    return "none" if value in (None, "") else without_passwords(str(value))
 
 
 def _one_line(command: str) -> str:
@@ -146,8 +148,8 @@ def _step_data(step: Step) -> dict[str, Any]:
         "Changes": [
             {
                 "Option": _name(each, step),
-                "Before": each.before,
-                "After": each.after,
+                "Before": without_passwords(each.before),
+                "After": without_passwords(each.after),
                 "Action": each.kind.value,
             }
             for each in step.differences

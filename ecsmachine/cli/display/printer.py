@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 
 from ecsmachine.cli.display import streams
-from ecsmachine.cli.display.cleaning import clean, one_line
+from ecsmachine.cli.display.cleaning import clean, one_line, without_passwords
 from ecsmachine.cli.display.terminal import coloured, rows_of, with_colour_codes
 from ecsmachine.errors import UsageError
 
@@ -114,7 +114,7 @@ def say(line: str, stream: TextIO | None = None, *, end: str = "\n") -> None:
 
     Where a document is made, that is standard error.
     """
-    _write(one_line(line) + end, stream or sys.stdout)
+    _write(one_line(without_passwords(line)) + end, stream or sys.stdout)
     excuse_output()
 
 
@@ -132,6 +132,7 @@ def excuse_output() -> None:
 
 def complain(text: str) -> None:
     """Print on standard error, after what is on standard output; never raises."""
+    text = without_passwords(text)
     held: list[str] | None = getattr(sys.stdout, "complaints", None)
     if held is not None:
         held.append(text)

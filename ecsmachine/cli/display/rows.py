@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ecsmachine.cli.display.cleaning import one_line
+from ecsmachine.cli.display.cleaning import one_line, without_passwords
 from ecsmachine.cli.display.go_template import Record
 from ecsmachine.cli.display.output import HEADINGS, Duration
 from ecsmachine.drivers.base import State
@@ -61,7 +61,7 @@ def row(
         URL=probe.url,
         SwarmOptions=Record(options["SwarmOptions"]),
         Swarm=f"{master} (master)" if master == machine.name else master,
-        EngineOptions=Record(options["EngineOptions"]),
+        EngineOptions=Record(without_passwords(options["EngineOptions"])),
         Error=_one_line("; ".join(filter(None, (probe.error, *warnings)))),
         DockerVersion=probe.docker_version,
         **_money(machine, state),

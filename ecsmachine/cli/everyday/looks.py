@@ -6,7 +6,7 @@ import os
 
 from ecsmachine import __version__
 from ecsmachine.cli.arguments.context import Session, machine_names, one_machine_name
-from ecsmachine.cli.display.cleaning import one_line
+from ecsmachine.cli.display.cleaning import one_line, without_passwords
 from ecsmachine.cli.display.printer import show, warn
 from ecsmachine.cli.display.terminal import coloured_state
 from ecsmachine.errors import MachineError, UsageError
@@ -33,7 +33,7 @@ def inspect(this: Session, *, name: str = "", format_: str = "", json: bool = Fa
     config = stored_config(this.storage, name) or this.store.config(name)
     if not certificates_last(this.storage, name):
         _warn_of_ending_certificates(this, name)
-    config = without_secrets(config)
+    config = without_passwords(without_secrets(config))
     if template:
         show(template.render(config))
         return

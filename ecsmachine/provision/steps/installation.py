@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-
 from ecsmachine.errors import MachineError
 from ecsmachine.provision.base import (
     AUTO,
@@ -109,12 +107,15 @@ def install_script(url: str, packages: PackageManager) -> str:
     """Return the ``sh`` script that fetches the install script and runs it.
 
     It is fetched whole before it is run: piped into a shell, half a script would be run and an
-    answer of 404 would pass as success.
+    answer of 404 would pass as success. The address may hold a password: it is in no command line.
     """
-    quoted = shlex.quote(url)
+    quoted = url.replace("\\", "\\\\").replace('"', '\\"')
     fetch = f"""\
 code=$(curl -sSL --retry 3 --retry-delay 1 --retry-max-time {2 * STALLED_S} \\
-    -o "$folder/install.sh" -w '%{{http_code}}' {quoted}) || exit {_CANNOT_FETCH}
+    -o "$folder/install.sh" -w '%{{http_code}}' -K - <<'address'
+url = "{quoted}"
+address
+) || exit {_CANNOT_FETCH}
 case $code in 2*) ;; *) echo "answered $code" >&2; exit {_NO_SCRIPT} ;; esac
 if ! [ -s "$folder/install.sh" ]; then echo "answered with nothing" >&2; exit {_NO_SCRIPT}; fi
 if head -c 512 "$folder/install.sh" | grep -qi '<html\\|<!doctype'; then

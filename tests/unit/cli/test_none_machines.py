@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,45 @@ def test_it_travels_though_no_login_is_known(
     assert program("url", "theirs").out == "tcp://192.0.2.7:2376\n"
     own, theirs = store.path / "certs" / "key.pem", store.directory("theirs") / "key.pem"
     assert theirs.read_bytes() == own.read_bytes()
+
+
+def test_no_password_in_a_url_of_its_engine_is_shown(program: Program, store: Store) -> None:
+    given = {
+        "--engine-install-url": "https://me:swordfish@mirror.example/install.sh",
+        "--engine-env": "HTTP_PROXY=http://me:swordfish@proxy.example:3128",
+        "--engine-registry-mirror": "https://me:swordfish@mirror.example",
+    }
+    words = [word for option in given.items() for word in option]
+    create = ["create", "-d", "none", "--url", "tcp://127.0.0.1:1"]
+    variable = {"MACHINE_DOCKER_INSTALL_URL": given["--engine-install-url"]}
+    for command, shows in (
+        ([*create, *words, "n"], ""),
+        ([*create, "--engine-install-url", "ftp://me:swordfish@mirror.example/", "o"], "ftp://me"),
+        ([*create, "--engine-registry-mirror", "ftp://me:swordfish@mirror", "o"], "ftp://me"),
+        (
+            [
+                "--debug",
+                "create",
+                "--json",
+                *create[1:],
+                "--engine-install-url",
+                "x://a:swordfish@b",
+                "o",
+            ],
+            "",
+        ),
+        (["inspect", "n"], "https://me:***@mirror.example/install.sh"),
+        (["inspect", "-f", "{{.HostOptions.EngineOptions.Env}}", "n"], "me:***@proxy"),
+        (["ls", "-f", "{{.EngineOptions}}"], "https://me:***@mirror.example/install.sh"),
+        (["config", "show", "n"], "HTTP_PROXY=http://me:***@proxy.example:3128"),
+        (["config", "show", "--json", "n"], "https://me:***@mirror.example"),
+        (["settings", "create"], "https://me:***@mirror.example/install.sh"),
+        (["settings", "create", "--json"], "https://me:***@mirror.example/install.sh"),
+    ):
+        told = program(*command, **variable)
+        assert shows in told.out + told.err, command
+        assert "swordfish" not in told.out + told.err, command
+    # the machine itself has it, in a file that only its owner reads
+    options = store.config("n")["HostOptions"]["EngineOptions"]
+    assert options["InstallURL"] == given["--engine-install-url"]
+    assert stat.S_IMODE((store.directory("n") / "config.json").stat().st_mode) == 0o600

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecsmachine.cli.display import printer
-from ecsmachine.cli.display.cleaning import clean, one_line
+from ecsmachine.cli.display.cleaning import clean, one_line, without_passwords
 from ecsmachine.cli.display.output import print_json, table
 from ecsmachine.cli.display.shells import lines, option
 from ecsmachine.cli.display.terminal import coloured, with_colour_codes
@@ -26,6 +26,18 @@ def test_every_character_that_a_terminal_obeys_is_written_as_json_writes_it() ->
             assert clean(character) == json.dumps(character)[1:-1]
         else:
             assert clean(character) == character
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("at https://me:pw@host/a?b:c@d.", "at https://me:***@host/a?b:c@d."),
+        ("http://:p@w@h and ssh://me@h:22/", "http://:***@h and ssh://me@h:22/"),
+        ("https://host:443?a:b@c me:pw@host", "https://host:443?a:b@c me:pw@host"),
+    ],
+)
+def test_the_password_in_a_url_is_not_shown(text: str, shown: str) -> None:
+    assert without_passwords({"a": [text, 1, None]}) == {"a": [shown, 1, None]}
 
 
 @pytest.mark.parametrize(

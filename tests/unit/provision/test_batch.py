@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import stat
 import subprocess
@@ -113,16 +114,19 @@ def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["taken"]
 
 
-def test_the_contents_of_files_are_in_no_command_line(tmp_path: Path) -> None:
+def test_neither_scripts_nor_the_contents_of_files_are_in_a_command_line(tmp_path: Path) -> None:
     sudo = tmp_path / "sudo"
     sudo.write_text(f'#!/bin/sh\nprintf "%s " "$@" >> {tmp_path}/words\nshift\nexec "$@"\n')
     sudo.chmod(0o755)
     host = ThisHost(user="admin", path=f"{tmp_path}:/usr/bin:/bin")
-    done(host, Upload(b"swordfish" * 9, f"{tmp_path}/key", 0o600), Run("id -u", as_user=True))
+    seen = f"tr '\\0' ' ' </proc/$$/cmdline >>{tmp_path}/words; : swordfish"
+    upload = Upload(b"swordfish" * 9, f"{tmp_path}/key", 0o600)
+    done(host, upload, Run(seen, as_user=True), Run(seen))
     words = (tmp_path / "words").read_text()
     assert words.startswith("-n sh -c ")
-    assert words.count("sh -c") == 1  # what the user does is done without sudo
-    assert "c3dvcmRmaXNo" not in words
+    # what the user does is done without sudo
+    assert words.endswith("sh -s -n sh -s sh -s ")
+    assert not re.search("c3dvcmRmaXNo|swordfish", words)
     assert (tmp_path / "key").read_bytes() == b"swordfish" * 9
 
 

@@ -66,8 +66,9 @@ class ThisHost:
 
     user = "root"
 
-    def __init__(self, tmp_path: Path):
+    def __init__(self, tmp_path: Path, path: str = "/usr/bin:/bin"):
         self.tmp_path = tmp_path
+        self.path = path
 
     def run(
         self, command: str, *, stdin: bytes | None = None, timeout_s: float | None = None
@@ -83,7 +84,7 @@ class ThisHost:
             capture_output=True,
             text=True,
             timeout=timeout_s,
-            env={"PATH": "/usr/bin:/bin", "TMPDIR": str(self.tmp_path)},
+            env={"PATH": self.path, "TMPDIR": str(self.tmp_path)},
         )
         return CommandResult(done.returncode, done.stdout, done.stderr)
 
@@ -103,6 +104,17 @@ def test_a_script_is_run(mirror: str, tmp_path: Path) -> None:
 def test_the_url_is_quoted(mirror: str, tmp_path: Path) -> None:
     install(ThisHost(tmp_path), f"{mirror}/good?a=1&b=$(touch${{IFS}}{tmp_path}/hit)&c='")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_password_in_it_is_in_no_command_line(mirror: str, tmp_path: Path) -> None:
+    programs, words = tmp_path / "bin", tmp_path / "words"
+    programs.mkdir()
+    (programs / "curl").write_text(f'#!/bin/sh\necho "$@" >>{words}\nexec /usr/bin/curl "$@"\n')
+    (programs / "curl").chmod(0o755)
+    url = mirror.replace("//", '//me:sword"fish@')
+    install(ThisHost(tmp_path, f"{programs}:/usr/bin:/bin"), f"{url}/good")
+    assert "install.sh" in words.read_text()
+    assert "fish" not in words.read_text()
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from ecsmachine.localcloud.protocol.paging import page_by_token
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state import tagging
 from ecsmachine.localcloud.state.balancers import Backend, Listener, ListenerStatus, LoadBalancer
+from ecsmachine.localcloud.state.servers import address_of, instance_of
 from ecsmachine.localcloud.work.balancing import backends_of, place_of
 
 MAX_LISTENERS = 50
@@ -135,14 +136,14 @@ def describe_health_status(call: Call) -> Answer:
 def _health_view(
     call: Call, balancer: LoadBalancer, listener: Listener, backend: Backend, port: int
 ) -> dict[str, Any]:
-    instance = call.state.instances.get(backend.server_id)
+    instance = instance_of(call.state, backend)
     place = place_of(listener, balancer.address)
-    well = call.lifecycle.balancers.is_well(place, backend.server_id, port)
+    well = call.lifecycle.balancers.is_well(place, backend.key, port)
     if well is None:
         well = instance is not None and instance.status == "Running"
     return {
         "ServerId": backend.server_id,
-        "ServerIp": instance.private_ip if instance else "",
+        "ServerIp": address_of(call.state, backend),
         "ListenerPort": listener.port,
         "Protocol": listener.protocol,
         "Port": port,

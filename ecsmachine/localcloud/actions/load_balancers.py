@@ -32,8 +32,10 @@ from ecsmachine.localcloud.state.balancers import (
     LoadBalancer,
     LoadBalancerCharge,
 )
-from ecsmachine.localcloud.state.model import Switch
+from ecsmachine.localcloud.state.interfaces import interfaces_in_region
+from ecsmachine.localcloud.state.model import Instance, NetworkInterface, Switch
 from ecsmachine.localcloud.state.records import api_fields
+from ecsmachine.localcloud.state.servers import address_of
 
 CHARGES: tuple[LoadBalancerCharge, ...] = ("paybytraffic", "paybybandwidth")
 MAX_BACKENDS = 200
@@ -136,7 +138,7 @@ def describe_load_balancer_attribute(call: Call) -> Answer:
         "RenewalCycUnit": "Month" if balancer.expires else "",
         "BackendServers": {
             "BackendServer": [
-                {**api_fields(backend), "ServerIp": address_in_answer(call, backend)}
+                {**api_fields(backend), "ServerIp": backend.address}
                 for backend in balancer.backends
             ]
         },
@@ -161,10 +163,10 @@ def delete_load_balancer(call: Call) -> None:
 def add_backend_servers(call: Call) -> Answer:
     """AddBackendServers: those that are there already get the new weight."""
     balancer = call.required(call.state.load_balancers, "LoadBalancerId")
-    backends = {backend.server_id: backend for backend in balancer.backends}
-    for backend in backends_of_request(call):
-        check_server(call, balancer, backend)
-        backends[backend.server_id] = backend
+    backends = {backend.key: backend for backend in balancer.backends}
+    for named in backends_of_request(call):
+        backend = server_of_request(call, balancer, named)
+        backends[backend.key] = backend
     if len(backends) > MAX_BACKENDS:
         raise refusals.QUOTA_OF_BACKENDS()
     return _keep_backends(call, balancer, tuple(backends.values()))
@@ -173,19 +175,21 @@ def add_backend_servers(call: Call) -> Answer:
 def set_backend_servers(call: Call) -> Answer:
     """SetBackendServers: weights of those that are there."""
     balancer = call.required(call.state.load_balancers, "LoadBalancerId")
-    backends = {backend.server_id: backend for backend in balancer.backends}
-    for backend in backends_of_request(call):
-        if backend.server_id not in backends:
+    backends = {backend.key: backend for backend in balancer.backends}
+    for named in backends_of_request(call):
+        meant = [backend for backend in balancer.backends if backend.is_named_by(named)]
+        if not meant:
             raise refusals.BACKENDS()
-        backends[backend.server_id] = backend
+        for old in meant:
+            backends[old.key] = replace(named, kind=old.kind, address=old.address)
     return _keep_backends(call, balancer, tuple(backends.values()))
 
 
 def remove_backend_servers(call: Call) -> Answer:
     """RemoveBackendServers: those that are not there are passed over."""
     balancer = call.required(call.state.load_balancers, "LoadBalancerId")
-    gone = {backend.server_id for backend in backends_of_request(call)}
-    rest = tuple(backend for backend in balancer.backends if backend.server_id not in gone)
+    gone = backends_of_request(call)
+    rest = tuple(each for each in balancer.backends if not any(map(each.is_named_by, gone)))
     return _keep_backends(call, balancer, rest, int)
 
 
@@ -237,25 +241,41 @@ def backends_of_request(call: Call, name: str = "BackendServers") -> list[Backen
             raise error from None
         if not 0 <= weight <= 100:
             raise error
+        kind = str(item.get("Type") or "ecs")
+        if kind not in ("ecs", "eni"):
+            raise error
         backends.append(
             Backend(
                 server_id=item["ServerId"],
                 weight=weight,
-                kind=str(item.get("Type") or "ecs"),
+                kind=kind,
                 port=port,
                 description=str(item.get("Description") or ""),
+                # that of an instance is known
+                address=str(item.get("ServerIp") or "") if kind == "eni" else "",
             )
         )
     return backends
 
 
-def check_server(call: Call, balancer: LoadBalancer, backend: Backend) -> None:
-    """Refuse a server that is not there, or not in the balancer's VPC."""
-    instance = call.state.instances.find(
-        backend.server_id, region=balancer.region, missing=_NO_SERVER
-    )
-    if balancer.vpc_id not in ("", instance.vpc_id):
+def server_of_request(call: Call, balancer: LoadBalancer, named: Backend) -> Backend:
+    """Return a server with its address; raises if it is not there, or not in the VPC."""
+    place: Instance | NetworkInterface
+    if named.kind == "ecs":
+        place = call.state.instances.find(
+            named.server_id, region=balancer.region, missing=_NO_SERVER
+        )
+    else:
+        known = {one.id: one for one in interfaces_in_region(call.state, balancer.region)}
+        if named.server_id not in known:
+            raise _NO_SERVER()
+        place = known[named.server_id]
+        named = replace(named, address=named.address or place.private_ip)
+        if named.address not in place.addresses:
+            raise invalid_parameter("BackendServers", "The interface has no such ServerIp.")
+    if balancer.vpc_id not in ("", place.vpc_id):
         raise refusals.of("VpcNotMatched")
+    return named
 
 
 def _keep_backends(
@@ -284,17 +304,6 @@ def checked_name(parameters: Parameters, name: str) -> str:
         lambda text: valid_description(text, least=1, most=80),
         invalid_parameter(name),
     )
-
-
-def server_ip(call: Call, backend: Backend) -> str:
-    """Return the private address of a server, or ""; answers tell it of other kinds than ecs."""
-    instance = call.state.instances.get(backend.server_id)
-    return instance.private_ip if instance else ""
-
-
-def address_in_answer(call: Call, backend: Backend) -> str:
-    """Return the address of a server as answers tell it: an instance (ecs) is told by its id."""
-    return "" if backend.kind == "ecs" else server_ip(call, backend)
 
 
 def _listeners_view(balancer: LoadBalancer) -> dict[str, Any]:
@@ -337,7 +346,9 @@ def _with_address(call: Call) -> Test[LoadBalancer] | None:
     wanted = set(call.parameters.separated("ServerIntranetAddress"))
     if not wanted:
         return None
-    return lambda balancer: any(server_ip(call, each) in wanted for each in balancer.backends)
+    return lambda balancer: any(
+        address_of(call.state, each) in wanted for each in balancer.backends
+    )
 
 
 def _with_tags(call: Call) -> Test[LoadBalancer] | None:

@@ -9,10 +9,9 @@ from typing import Any
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.load_balancers import (
     MAX_BACKENDS,
-    address_in_answer,
     backends_of_request,
-    check_server,
     checked_name,
+    server_of_request,
 )
 from ecsmachine.localcloud.protocol import clock, refusals
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
@@ -87,7 +86,8 @@ def describe_server_group_attribute(call: Call) -> Answer:
         "LoadBalancerId": group.balancer_id,
         "BackendServers": {
             "BackendServer": [
-                {**_server_view(backend), "ServerIp": address_in_answer(call, backend)}
+                # an instance (ecs) is told by its id alone
+                {**_server_view(backend), "ServerIp": backend.address}
                 for backend in group.backends
             ]
         },
@@ -102,7 +102,8 @@ def set_server_group_attribute(call: Call) -> Answer:
     servers = _by_key(group.backends)
     if call.parameters.given("BackendServers"):
         changes = _servers_of_request(call, group)
-        _check_members(servers, changes)
+        if not changes.keys() <= servers.keys():
+            raise refusals.BACKENDS()
         servers |= changes
     return {**_keep_servers(call, group, servers), "VServerGroupName": group.name}
 
@@ -116,7 +117,7 @@ def add_server_group_backends(call: Call) -> Answer:
 def remove_server_group_backends(call: Call) -> Answer:
     """RemoveVServerGroupBackendServers: those that are not there are passed over."""
     group = call.required(call.state.server_groups, "VServerGroupId")
-    gone = _by_key(backends_of_request(call))
+    gone = _named(_by_key(group.backends), backends_of_request(call))
     rest = {key: item for key, item in _by_key(group.backends).items() if key not in gone}
     return _keep_servers(call, group, rest)
 
@@ -124,9 +125,11 @@ def remove_server_group_backends(call: Call) -> Answer:
 def modify_server_group_backends(call: Call) -> Answer:
     """ModifyVServerGroupBackendServers: replace some servers by others."""
     group = call.required(call.state.server_groups, "VServerGroupId")
-    old = _by_key(_servers_with_ports(call, "OldBackendServers"))
     servers = _by_key(group.backends)
-    _check_members(servers, old)
+    named = _servers_with_ports(call, "OldBackendServers")
+    old = _named(servers, named)
+    if any(not _named(servers, [each]) for each in named):
+        raise refusals.BACKENDS()
     rest = {key: item for key, item in servers.items() if key not in old}
     return _keep_servers(call, group, rest | _servers_of_request(call, group, "NewBackendServers"))
 
@@ -154,21 +157,22 @@ def _servers_with_ports(call: Call, name: str) -> list[Backend]:
 def _servers_of_request(
     call: Call, group: ServerGroup, name: str = "BackendServers"
 ) -> dict[Key, Backend]:
-    balancer = call.state.load_balancers.get(group.balancer_id)
-    backends = _servers_with_ports(call, name)
-    for backend in backends:
-        if balancer is not None:
-            check_server(call, balancer, backend)
-    return _by_key(backends)
+    balancer = call.find(call.state.load_balancers, group.balancer_id)
+    named = _servers_with_ports(call, name)
+    return _by_key(server_of_request(call, balancer, each) for each in named)
 
 
 def _by_key(servers: Iterable[Backend]) -> dict[Key, Backend]:
-    return {(item.server_id, item.port): item for item in servers}
+    return {(item.key, item.port): item for item in servers}
 
 
-def _check_members(servers: dict[Key, Backend], named: dict[Key, Backend]) -> None:
-    if not named.keys() <= servers.keys():
-        raise refusals.BACKENDS()
+def _named(servers: dict[Key, Backend], named: Iterable[Backend]) -> set[Key]:
+    """Return which servers are meant by those that a request names."""
+    return {
+        key
+        for key, item in servers.items()
+        if any(item.is_named_by(each) and item.port == each.port for each in named)
+    }
 
 
 def _keep_servers(call: Call, group: ServerGroup, servers: dict[Key, Backend]) -> Answer:

@@ -18,13 +18,23 @@ LoadBalancerCharge = Literal["paybytraffic", "paybybandwidth"]
 
 @dataclass(frozen=True)
 class Backend:
-    """A server behind a load balancer."""
+    """A server behind a load balancer: an instance, or one ``address`` of a network interface."""
 
     server_id: Annotated[str, "ServerId"]
     weight: Annotated[int, "Weight"]
     kind: Annotated[str, "Type"] = "ecs"
     port: int = 0
     description: Annotated[str, "Description"] = ""
+    address: str = ""
+
+    @property
+    def key(self) -> str:
+        """What tells it from the others on its port: an interface may have several addresses."""
+        return f"{self.server_id} {self.address}".rstrip()
+
+    def is_named_by(self, other: Backend) -> bool:
+        """Whether a request means it: one that says no address means all of the interface."""
+        return other.server_id == self.server_id and other.address in ("", self.address)
 
 
 @dataclass(frozen=True)

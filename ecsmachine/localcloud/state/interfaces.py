@@ -8,6 +8,7 @@ from dataclasses import replace
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.state.addresses import unbind_eips
 from ecsmachine.localcloud.state.model import Instance, NetworkInterface
+from ecsmachine.localcloud.state.servers import forget_server
 from ecsmachine.localcloud.state.state import State
 
 
@@ -102,6 +103,7 @@ def remove_interface(state: State, interface: NetworkInterface) -> None:
     """Take a secondary interface out; its public address is bound to nothing then."""
     state.network_interfaces.remove(interface.id)
     unbind_eips(state, interface.id)
+    forget_server(state, interface.id)
 
 
 def detached(interface: NetworkInterface) -> NetworkInterface:

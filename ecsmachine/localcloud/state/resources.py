@@ -13,6 +13,7 @@ from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.addresses import unbind_eips
 from ecsmachine.localcloud.state.interfaces import leave_interfaces
 from ecsmachine.localcloud.state.model import Disk, Instance, InstanceStatus, Removal, Snapshot
+from ecsmachine.localcloud.state.servers import forget_server
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.state.tagging import drop_tags
 
@@ -85,14 +86,7 @@ def forget_instance(state: State, instance: Instance) -> None:
                 replace(disk, instance_id="", device="", status="Available", detached=timestamp())
             )
     unbind_eips(state, instance.id)
-    for balancer in list(state.load_balancers):
-        rest = tuple(b for b in balancer.backends if b.server_id != instance.id)
-        if rest != balancer.backends:
-            state.load_balancers.put(replace(balancer, backends=rest))
-    for group in list(state.server_groups):
-        rest = tuple(b for b in group.backends if b.server_id != instance.id)
-        if rest != group.backends:
-            state.server_groups.put(replace(group, backends=rest))
+    forget_server(state, instance.id, instance.network_interface_id)
 
 
 def forget_disk(state: State, disk: Disk) -> None:

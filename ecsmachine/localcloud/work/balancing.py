@@ -15,6 +15,7 @@ from ecsmachine.localcloud.catalog.listener_settings import SETTINGS, Value
 from ecsmachine.localcloud.host.guests.base import Place
 from ecsmachine.localcloud.state.addresses import eips_of
 from ecsmachine.localcloud.state.balancers import Backend, Listener, LoadBalancer
+from ecsmachine.localcloud.state.servers import address_of, instance_of
 from ecsmachine.localcloud.state.state import State
 
 
@@ -119,9 +120,9 @@ def _carried(
     defaults = {item.name: item.default for item in SETTINGS[protocol]}
     settings = {**defaults, **listener.settings}
     servers = tuple(
-        Server(backend.server_id, instance.private_ip, port, backend.weight)
+        Server(backend.key, address_of(state, backend), port, backend.weight)
         for backend, port in backends_of(state, balancer, listener)
-        if (instance := state.instances.get(backend.server_id)) is not None and port
+        if instance_of(state, backend) is not None and port
     )
     check = _check(settings, protocol) if settings["HealthCheck"] == "on" else None
     here = led.get((balancer.id, listener.backend_port))

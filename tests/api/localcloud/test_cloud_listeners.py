@@ -232,6 +232,73 @@ def test_a_server_group_and_its_health(slb: Slb) -> None:
     assert slb.refusal("DescribeVServerGroupAttribute", VServerGroupId=group_id) == NO_GROUP
 
 
+def test_an_interface_is_a_server_with_each_of_its_addresses(slb: Slb) -> None:
+    api = slb.api
+    security_group = api.group("of-servers")
+    instance_id = api.run(security_group)
+    base = {"VSwitchId": api.cloud.state.default_vswitch_id, "SecurityGroupId": security_group}
+    asked = {**base, "SecondaryPrivateIpAddressCount": 1}
+    made = api.call("CreateNetworkInterface", asked)
+    eni, ip = made["NetworkInterfaceId"], made["PrivateIpAddress"]
+    (told,) = api.call("DescribeNetworkInterfaces", {"NetworkInterfaceId.1": eni})[
+        "NetworkInterfaceSets"
+    ]["NetworkInterfaceSet"]
+    addresses = [one["PrivateIpAddress"] for one in told["PrivateIpSets"]["PrivateIpSet"]]
+    (other,) = set(addresses) - {ip}
+
+    def servers(*each: dict[str, Any]) -> str:
+        return json.dumps([{"ServerId": eni, "Type": "eni", "Port": 80, **one} for one in each])
+
+    def kept(answer: dict[str, Any]) -> set[tuple[str, str, int]]:
+        there = answer["BackendServers"]["BackendServer"]
+        assert {one["Type"] for one in there} <= {"eni"}
+        return {(one["ServerId"], one["ServerIp"], one["Weight"]) for one in there}
+
+    both = servers({}, {"ServerIp": other, "Weight": 7})
+    group_id = slb.call("CreateVServerGroup", BackendServers=both)["VServerGroupId"]
+    slb.call("AddBackendServers", BackendServers=both)
+    for action, more in (
+        ("DescribeVServerGroupAttribute", {"VServerGroupId": group_id}),
+        ("DescribeLoadBalancerAttribute", {}),
+    ):
+        assert kept(slb.call(action, **more)) == {(eni, ip, 100), (eni, other, 7)}
+    listener = {"ListenerPort": 80, "VServerGroupId": group_id, "HealthCheckSwitch": "on"}
+    slb.call("CreateLoadBalancerTCPListener", Bandwidth=-1, **listener)
+    slb.call("StartLoadBalancerListener", ListenerPort=80)
+
+    def health() -> dict[str, str]:
+        there = slb.call("DescribeHealthStatus")["BackendServers"]["BackendServer"]
+        return {one["ServerIp"]: one["ServerHealthStatus"] for one in there}
+
+    assert health() == dict.fromkeys(addresses, "abnormal")
+    api.call("AttachNetworkInterface", NetworkInterfaceId=eni, InstanceId=instance_id)
+    until(lambda: health() == dict.fromkeys(addresses, "normal"))
+    # what is said of its id alone is said of all its addresses
+    slb.call("SetBackendServers", BackendServers=json.dumps([{"ServerId": eni, "Weight": 1}]))
+    assert kept(slb.call("DescribeLoadBalancerAttribute")) == {(eni, ip, 1), (eni, other, 1)}
+    slb.call(
+        "RemoveVServerGroupBackendServers",
+        VServerGroupId=group_id,
+        BackendServers=servers({"ServerIp": other}),
+    )
+    assert health() == {ip: "normal"}
+    for refused, server in (
+        ("400 InvalidParameter", {"ServerIp": "192.0.2.1"}),
+        ("400 InvalidParameter", {"Type": "eci"}),
+        ("404 InvalidServerId.NotFound", {"ServerId": "eni-nobody"}),
+    ):
+        assert slb.refusal("AddBackendServers", BackendServers=servers(server)) == refused
+    # the primary one as well
+    primary = api.instance(instance_id)
+    assert primary is not None
+    (card, *_) = primary["NetworkInterfaces"]["NetworkInterface"]
+    primary_id = card["NetworkInterfaceId"]
+    slb.call("AddBackendServers", BackendServers=servers({"ServerId": primary_id}))
+    api.call("DeleteInstance", InstanceId=instance_id, Force=True)
+    until(lambda: not kept(slb.call("DescribeLoadBalancerAttribute")))
+    assert health() == {}
+
+
 def test_server_groups_that_are_refused(slb: Slb) -> None:
     group_id = slb.call("CreateVServerGroup")["VServerGroupId"]
     nobody = json.dumps([{"ServerId": "i-nobody", "Port": 80}])

@@ -834,6 +834,7 @@ def _bases(s: Scene) -> dict[str, dict[str, Any]]:
         "slb.SetLoadBalancerDeleteProtection": {"DeleteProtection": "on"},
         "slb.SetLoadBalancerModificationProtection": {"ModificationProtectionStatus": "ConsoleProtection"},
         "slb.ModifyLoadBalancerInternetSpec": {"LoadBalancerId": s.empty_balancer, "InternetChargeType": "paybybandwidth", "Bandwidth": 8},
+        "slb.ModifyLoadBalancerInstanceChargeType": {"InstanceChargeType": "PayByCLCU"},
         "slb.DeleteLoadBalancer": {"LoadBalancerId": s.empty_balancer},
         "slb.AddBackendServers": {"BackendServers": json.dumps([{"ServerId": s.public, "Weight": 10}])},
         "slb.SetBackendServers": {"BackendServers": json.dumps([{"ServerId": s.private, "Weight": 10}])},
@@ -875,6 +876,18 @@ def _bases(s: Scene) -> dict[str, dict[str, Any]]:
         "VpcId": s.empty_vpc,
         "SecondaryCidrBlock": "172.30.0.0/16",
     }
+    bases["vpc.CreateRouteEntries"] = {
+        "RouteEntries.1.RouteTableId": s.table,
+        "RouteEntries.1.DstCidrBlock": "192.168.10.0/24",
+        "RouteEntries.1.NextHop": s.private,
+        "RouteEntries.1.NextHopType": "Instance",
+    }
+    bases["vpc.DeleteRouteEntries"] = {
+        "RouteEntries.1.RouteTableId": s.table,
+        "RouteEntries.1.DstCidrBlock": "192.168.9.0/24",
+        "RouteEntries.1.NextHop": s.private,
+    }
+    bases["vpc.CheckCanAllocateVpcPrivateIpAddress"] = {"PrivateIpAddress": "172.16.200.1"}
     bases["vpc.DeleteRouteEntry"] = {**bases["ecs.DeleteRouteEntry"], "RouteTableId": s.table}
     return bases
 

@@ -200,6 +200,9 @@ VPC: Actions = {
     "UnassociateVpcCidrBlock": networks.unassociate_vpc_cidr_block,
     "DescribeVSwitchAttributes": networks.describe_vswitch_attributes,
     "DescribeRouteTableList": routes.describe_route_table_list,
+    "CheckCanAllocateVpcPrivateIpAddress": networks.check_can_allocate,
+    "CreateRouteEntries": routes.create_route_entries,
+    "DeleteRouteEntries": routes.delete_route_entries,
     "DescribeRouteEntryList": routes.describe_route_entry_list,
     "TagResources": partial(tags.tag_resources, kinds=tags.VPC_KINDS),
     "UnTagResources": partial(tags.untag_resources, kinds=tags.VPC_KINDS),
@@ -221,6 +224,9 @@ SLB: Actions = {
         load_balancers.set_load_balancer_modification_protection
     ),
     "ModifyLoadBalancerInternetSpec": load_balancers.modify_load_balancer_internet_spec,
+    "ModifyLoadBalancerInstanceChargeType": (
+        load_balancers.modify_load_balancer_instance_charge_type
+    ),
     "ModifyLoadBalancerInstanceSpec": load_balancers.modify_load_balancer_instance_spec,
     "DeleteLoadBalancer": load_balancers.delete_load_balancer,
     "AddBackendServers": load_balancers.add_backend_servers,

@@ -441,6 +441,27 @@ def modify_load_balancer_instance_spec(call: Call) -> Answer:
     return _keep_if_paid(call, replace(balancer, spec=spec), pays=False)
 
 
+def modify_load_balancer_instance_charge_type(call: Call) -> None:
+    """ModifyLoadBalancerInstanceChargeType: by what a pay-as-you-go balancer is paid for."""
+    balancer = call.required(call.state.load_balancers, "LoadBalancerId")
+    parameters = call.parameters
+    metering = parameters.require_choice("InstanceChargeType", ("PayByCLCU", "PayBySpec"))
+    spec = parameters.text("LoadBalancerSpec", "slb.s1.small")
+    if balancer.charge_type != "PayOnDemand":
+        raise invalid_parameter("LoadBalancerId", "It is a subscription.")
+    call.state.load_balancers.put(
+        replace(
+            balancer,
+            metering=metering,
+            spec=spec if metering == "PayBySpec" else "slb.lcu.elastic",
+            internet_charge_type=parameters.choice(
+                "InternetChargeType", CHARGES, balancer.internet_charge_type, spelled=str.lower
+            ),
+            bandwidth=parameters.integer("Bandwidth", balancer.bandwidth, least=-1, most=5120),
+        )
+    )
+
+
 def _keep_if_paid(call: Call, changed: LoadBalancer, *, pays: bool) -> Answer:
     """Keep a change; one of a subscription is an order, and only kept if that is paid for."""
     if changed.charge_type == "PayOnDemand":

@@ -18,7 +18,7 @@ from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import checked_text, valid_description
 from ecsmachine.localcloud.protocol.parameters import Parameters
-from ecsmachine.localcloud.state.addresses import free_addresses
+from ecsmachine.localcloud.state.addresses import free_addresses, private_is_free, usable
 from ecsmachine.localcloud.state.interfaces import all_interfaces
 from ecsmachine.localcloud.state.model import Vpc, VSwitch
 from ecsmachine.localcloud.state.records import api_fields
@@ -187,6 +187,15 @@ def describe_vswitches(call: Call) -> Answer:
     if not call.parameters.given("RegionId") and not call.parameters.given("VpcId"):
         raise missing_parameter("RegionId")
     return _VSWITCHES.answer(call)
+
+
+def check_can_allocate(call: Call) -> Answer:
+    """CheckCanAllocateVpcPrivateIpAddress: whether a VSwitch has an address free."""
+    vswitch = call.required(call.state.vswitches, "VSwitchId")
+    call.parameters.choice("IpVersion", ("ipv4",), spelled=str.lower)
+    address = call.parameters.require("PrivateIpAddress")
+    free = usable(vswitch, address) and private_is_free(call.state, vswitch, address)
+    return {"CanAllocate": free}
 
 
 def describe_vswitch_attributes(call: Call) -> Answer:

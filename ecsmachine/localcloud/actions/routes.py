@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.listing import Listing, always, equals, oldest, one_of, tagged
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
-from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
+from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
 from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.paging import page_by_token
@@ -22,6 +24,7 @@ from ecsmachine.localcloud.state.resources import check_status, status_now
 from ecsmachine.localcloud.state.tagging import resource_tags, vpc_tags
 
 MAX_ENTRIES = 200
+MAX_OF_REQUEST = 50
 _NO_NEXT_HOP = Refusal("InvalidNextHopId.NotFound")
 _SERVICES = "100.64.0.0/10"
 
@@ -65,8 +68,55 @@ def describe_route_entry_list(call: Call) -> Answer:
     }
 
 
-def create_route_entry(call: Call) -> Answer:
-    """CreateRouteEntry: a network that is reached over an instance of the VPC."""
+def create_route_entries(call: Call) -> Answer:
+    """CreateRouteEntries: each by itself; those that are refused are named."""
+    made: list[str] = []
+
+    def create(one: Call) -> None:
+        made.append(create_route_entry(one, beside=made)["RouteEntryId"])
+
+    names = {"Name": "RouteEntryName", "NextHopType": "NextHopType", "Description": "Description"}
+    return {**_one_by_one(call, create, names), "RouteEntryIds": made}
+
+
+def delete_route_entries(call: Call) -> Answer:
+    """DeleteRouteEntries: each by itself; those that are refused are named."""
+    return _one_by_one(call, delete_route_entry, {"RouteEntryId": "RouteEntryId"})
+
+
+def _one_by_one(
+    call: Call, work: Callable[[Call], object], names: Mapping[str, str]
+) -> dict[str, Any]:
+    items = call.parameters.structs("RouteEntries")
+    if len(items) > MAX_OF_REQUEST:
+        raise invalid_parameter("RouteEntries", f"At most {MAX_OF_REQUEST} are accepted.")
+    every = {
+        "RouteTableId": "RouteTableId",
+        "DstCidrBlock": "DestinationCidrBlock",
+        "NextHop": "NextHopId",
+        **names,
+    }
+    failed = []
+    for item in items:
+        item.choice("IpVersion", ("4",))
+        values = {alone: item.text(name) for name, alone in every.items()}
+        try:
+            work(replace(call, parameters=call.parameters.with_values(values)))
+        except ApiError as error:
+            place = {name: item.text(name) for name in ("DstCidrBlock", "NextHop")}
+            failed.append({**place, "FailedCode": error.code, "FailedMessage": error.message})
+    return {
+        "SuccessCount": len(items) - len(failed),
+        "FailedCount": len(failed),
+        "FailedRouteEntries": failed,
+    }
+
+
+def create_route_entry(call: Call, *, beside: Collection[str] = ()) -> Answer:
+    """CreateRouteEntry: a network that is reached over an instance of the VPC.
+
+    Another that is pending is waited for, but not those ``beside`` it in one request.
+    """
     parameters = call.parameters
     vpc = _vpc_of_table(call)
     cidr = _parse_network(parameters.require("DestinationCidrBlock"))
@@ -77,7 +127,7 @@ def create_route_entry(call: Call) -> Answer:
     if instance.vpc_id != vpc.id:
         raise _NO_NEXT_HOP()
     entries = _custom_entries_of(call, vpc)
-    if any(_status(entry) != "Available" for entry in entries):
+    if any(_status(entry) != "Available" for entry in entries if entry.id not in beside):
         raise refusals.of("IncorrectRouteEntryStatus#of-another")
     if any(ipaddress.IPv4Network(entry.cidr) == cidr for entry in entries):
         raise ApiError("InvalidCIDRBlock.Duplicate", "Specified CIDR block is already exists.")

@@ -472,6 +472,58 @@ def test_routes(api: Api, version: str) -> None:
     api.call("DeleteInstance", InstanceId=instance_id, Force=True)
 
 
+def test_several_routes_at_once_and_what_is_free(api: Api) -> None:
+    instance_id = api.run(api.group())
+    (vpc,) = api.call("DescribeVpcs", version=VPC)["Vpcs"]["Vpc"]
+    table = vpc["RouterTableIds"]["RouterTableIds"][0]
+    networks = ["10.1.0.0/24", "10.2.0.0/24", "no network"]
+
+    def entries(*each: dict[str, str]) -> dict[str, str]:
+        return {
+            f"RouteEntries.{number}.{name}": value
+            for number, one in enumerate(each, 1)
+            for name, value in {"RouteTableId": table, "NextHop": instance_id, **one}.items()
+        }
+
+    asked = [{"DstCidrBlock": cidr, "NextHopType": "Instance"} for cidr in networks]
+    made = api.call("CreateRouteEntries", entries(*asked), version=VPC)
+    assert (made["SuccessCount"], made["FailedCount"]) == (2, 1)
+    (failed,) = made["FailedRouteEntries"]
+    assert (failed["DstCidrBlock"], failed["FailedCode"]) == (
+        networks[2],
+        "InvalidCidrBlock.Malformed",
+    )
+    gone = [{"RouteEntryId": made["RouteEntryIds"][0]}, {"DstCidrBlock": networks[1]}, {}]
+    told = api.call("DeleteRouteEntries", entries(*gone), version=VPC)
+    assert (told["SuccessCount"], told["FailedCount"]) == (2, 1)
+    shown = {"RouteTableId": table, "RouteEntryType": "Custom"}
+    assert api.call("DescribeRouteEntryList", shown, version=VPC)["RouteEntrys"] == {
+        "RouteEntry": []
+    }
+    too_many = entries(*({"NextHopType": "Instance", "DstCidrBlock": "x"} for _ in range(51)))
+    assert api.refusal("CreateRouteEntries", too_many, version=VPC) == "400 InvalidParameter"
+    found = api.instance(instance_id)
+    assert found is not None
+    (taken,) = found["VpcAttributes"]["PrivateIpAddress"]["IpAddress"]
+    place = {"VSwitchId": api.cloud.state.default_vswitch_id}
+    for address, free in ((taken, False), ("172.16.0.99", True), ("192.0.2.1", False)):
+        told = api.call(
+            "CheckCanAllocateVpcPrivateIpAddress", place, version=VPC, PrivateIpAddress=address
+        )
+        assert told["CanAllocate"] is free
+
+
+def test_a_load_balancer_is_paid_for_by_use(api: Api) -> None:
+    balancer = api.call("CreateLoadBalancer", version=SLB)["LoadBalancerId"]
+    action = "ModifyLoadBalancerInstanceChargeType"
+    for kind, spec in (("PayByCLCU", "slb.lcu.elastic"), ("PayBySpec", "slb.s2.small")):
+        values = {"LoadBalancerId": balancer, "InstanceChargeType": kind, "LoadBalancerSpec": spec}
+        api.call(action, values, version=SLB)
+        told = api.call("DescribeLoadBalancerAttribute", version=SLB, LoadBalancerId=balancer)
+        assert (told["InstanceChargeType"], told["LoadBalancerSpec"]) == (kind, spec)
+    assert api.refusal(action, values, version=SLB, InstanceChargeType="x").startswith("400")
+
+
 def tags_without_values(amount: int) -> dict[str, str]:
     numbers = range(1, amount + 1)
     return {f"Tag.{n}.Key": f"k{n}" for n in numbers} | {f"Tag.{n}.Value": "" for n in numbers}

@@ -246,15 +246,23 @@ def _wait_for_lock(
             return
         if not is_told and time.monotonic() >= begun + _SILENT_S:
             is_told = True
+            if _owner(descriptor) == str(os.getpid()):
+                continue  # another machine of this command: that is no news
             warn(f"{_in_use(descriptor, what)}: waiting for up to {wait_s:g} s")
     raise MachineError(
         _in_use(descriptor, what), hint="Wait until it has finished, then try again."
     )
 
 
-def _in_use(descriptor: int, what: str) -> str:
-    """Say who holds a lock file."""
+def _owner(descriptor: int) -> str:
+    """Return the number of the process that holds a lock file, as far as it has written it."""
     owner = os.read(descriptor, 32).decode("ascii", errors="replace").strip()
     os.lseek(descriptor, 0, os.SEEK_SET)  # where whoever gets the lock writes
+    return owner
+
+
+def _in_use(descriptor: int, what: str) -> str:
+    """Say who holds a lock file."""
+    owner = _owner(descriptor)
     named = f" (process {owner})" if owner.isdecimal() else ""
     return f"{what} is in use by another process{named}"

@@ -181,6 +181,21 @@ def test_who_is_waited_for_is_told_once(tmp_path: Path, monkeypatch: pytest.Monk
         assert told == [f"{named}: waiting for up to 60 s"]
 
 
+def test_a_thread_of_the_same_command_is_waited_for_in_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_SILENT_S", 0.0)
+    path = tmp_path / "dev1"
+    told: list[str] = []
+    with (
+        files.locked(path, what="It"),
+        pytest.raises(MachineError),
+        files.locked(path, what="It", wait_s=0.1, warn=told.append),
+    ):
+        pytest.fail("two hold the lock")
+    assert told == []
+
+
 def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
     path = tmp_path / "dev1"
     with other_process(HOLDER, path) as holder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import ssl
 import urllib.error
@@ -117,6 +118,22 @@ def test_what_comes_to_a_balancer_goes_to_machines_that_are_well(
     wait_for(lambda: health() == one_of_two, "a server not to be well")
     assert {answer(f"http://{address}:80/")[0] for _ in range(3)} == {"web2"}
     assert {answer_to_datagram(address) for _ in range(3)} == {"web2"}
+    # an interface is a server from when an instance has it
+    (web2,) = machines.ecs("DescribeInstances", InstanceName="web2")["Instances"]["Instance"]
+    place = {"VSwitchId": web2["VpcAttributes"]["VSwitchId"]}
+    (group,) = web2["SecurityGroupIds"]["SecurityGroupId"]
+    made = machines.ecs("CreateNetworkInterface", SecurityGroupId=group, **place)
+    eni = {"NetworkInterfaceId": made["NetworkInterfaceId"]}
+    server = json.dumps([{"ServerId": made["NetworkInterfaceId"], "Type": "eni"}])
+    servers = {"LoadBalancerId": balancer_id, "BackendServers": server}
+    machines.slb("AddBackendServers", **servers)
+    assert health() == ["abnormal"] * 6 + ["normal"] * 3
+    machines.ecs("AttachNetworkInterface", InstanceId=web2["InstanceId"], **eni)
+    # Perl answers datagrams from the first interface's address
+    two_well = ["abnormal"] * 4 + ["normal"] * 5
+    wait_for(lambda: health() == two_well, "the interface to be well", there=health)
+    machines.slb("RemoveBackendServers", **servers)
+    assert health() == one_of_two
     # a guest reaches the balancer as well
     request = f"exec 3<>/dev/tcp/{address}/81; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3"
     assert "web2" in machines.run("ssh", "web1", f'bash -c "{request}"').stdout

@@ -64,8 +64,8 @@ class BalancerWork:
         self._network = self._guests.balancer_network()
         if self._network is not None:
             state = self._state
-            of_servers = (state.load_balancers, state.server_groups, state.instances)
-            tables = (*of_servers, state.eips, state.server_certificates)
+            servers = (state.server_groups, state.instances, state.network_interfaces)
+            tables = (state.load_balancers, *servers, state.eips, state.server_certificates)
             state.watch(tables, self._changed)
             self._changed()
 

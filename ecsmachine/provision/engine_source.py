@@ -45,6 +45,12 @@ def validate_sources(sources: Sequence[str]) -> None:
             complete = parts.scheme in ("http", "https") and bool(parts.hostname)
         except ValueError:
             complete = False
+        if complete and parts.password:
+            raise UsageError(
+                f'--engine-source (ENGINE_SOURCE): "{source}" has a password, which every user of '
+                "the host could read",
+                hint="Name a mirror without one, or an install script with --engine-install-url.",
+            )
         plain = re.fullmatch(r"[A-Za-z0-9:/.@_~%+=,\[\]-]+", source)
         if source not in (AUTO, MIRROR, DOCKER) and not (complete and plain):
             raise UsageError(

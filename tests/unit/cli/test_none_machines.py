@@ -83,6 +83,10 @@ def test_no_password_in_a_url_of_its_engine_is_shown(program: Program, store: St
             ],
             "",
         ),
+        (
+            [*create, "--engine-source", "https://me:swordfish@mirror.example", "o"],
+            "has a password",
+        ),
         (["inspect", "n"], "https://me:***@mirror.example/install.sh"),
         (["inspect", "-f", "{{.HostOptions.EngineOptions.Env}}", "n"], "me:***@proxy"),
         (["ls", "-f", "{{.EngineOptions}}"], "https://me:***@mirror.example/install.sh"),

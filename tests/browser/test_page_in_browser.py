@@ -5,6 +5,7 @@ Nothing is timed: what comes is waited for, and what must not be is counted.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
-from tests.api.localcloud.api_client import Api
+from tests.api.localcloud.api_client import SLB, Api
 from tests.browsers import NETWORK_CHANGED, PATIENCE_MS, chromium, go_to, visit
 
 TOKEN = "a-token-of-the-test"
@@ -191,6 +192,24 @@ def test_a_closed_port_is_found_by_the_picture(page: Page, api: Api) -> None:
     page.locator("#port").fill("2377")
     page.get_by_role("button", name="Ask").click()
     expect(answer).to_contain_text("No, A cannot reach B.")
+
+
+def test_a_balancer_leads_to_the_instance_of_an_interface(page: Page, api: Api) -> None:
+    group = api.group("served")
+    instance_id = run(api, group, "served")
+    api.wait(instance_id, "Running")
+    place = {"VSwitchId": api.cloud.state.default_vswitch_id}
+    made = api.call("CreateNetworkInterface", {"SecurityGroupId": group, **place})
+    eni = {"NetworkInterfaceId": made["NetworkInterfaceId"]}
+    balancer = api.call("CreateLoadBalancer", place, version=SLB)["LoadBalancerId"]
+    server = [{"ServerId": made["NetworkInterfaceId"], "Type": "eni"}]
+    servers = {"LoadBalancerId": balancer, "BackendServers": json.dumps(server)}
+    api.call("AddBackendServers", servers, version=SLB)
+    go_to(page, "network")
+    expect(page.locator(".chip").filter(has_text="served")).to_have_count(1)
+    expect(page.locator("path.leads")).to_have_count(0)
+    api.call("AttachNetworkInterface", InstanceId=instance_id, **eni)
+    expect(page.locator("path.leads")).to_have_count(1)
 
 
 def test_requests_are_filtered_and_copied(browser: Browser, cloud: EmbeddedCloud) -> None:

@@ -10,7 +10,10 @@ const SPOKEN_ELSEWHERE = ["title", "address", "end"];
 const PAD = 12;
 const CHIP = { width: 182, height: 54, gap: 10 };
 const COLOURS = 8;
-const DRAWN = ["instances", "vpcs", "vswitches", "security_groups", "eips", "load_balancers", "server_groups", "link"];
+const DRAWN = [
+  ...["instances", "vpcs", "vswitches", "security_groups", "network_interfaces", "eips", "load_balancers"],
+  ...["server_groups", "link"],
+];
 const ASKED = ["instances", "security_groups", "network_interfaces"];
 
 const short = (text, most) => {
@@ -170,7 +173,8 @@ export function network() {
   function linesOf(balancer) {
     const groupIds = new Set(balancer.listeners.map((each) => each.server_group_id).filter(Boolean));
     const servers = [...balancer.backends, ...[...groupIds].flatMap((id) => one("server_groups", id)?.backends ?? [])];
-    return [...new Set(servers.map((each) => each.server_id))]
+    const holder = (id) => one("network_interfaces", id)?.instance_id || id;
+    return [...new Set(servers.map((each) => holder(each.server_id)))]
       .filter((id) => places.has(id))
       .map((id) => line(places.get(balancer.id), places.get(id), "leads"));
   }

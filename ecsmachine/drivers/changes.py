@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Flag, auto
 from typing import Protocol, runtime_checkable
 
-from ecsmachine.drivers.base import Driver, Report, State
+from ecsmachine.drivers.base import Driver, Journal, Report, State
 from ecsmachine.drivers.options import ChangeKind, OptionValue
 
 
@@ -86,6 +86,7 @@ class Changeable(Protocol):
         self,
         option: str,
         value: OptionValue,
+        journal: Journal,
         report: Report,
         others: Others = nobody,
         save: Callable[[], None] = nothing,
@@ -94,7 +95,8 @@ class Changeable(Protocol):
 
         :meth:`check_change` has been asked about the value before, and is not asked again.
         Given again it does nothing; cut off, it is given again. An option that changes with a
-        restart is changed while the machine is stopped. ``others`` returns the machines of the
+        restart is changed while the machine is stopped. What it makes and removes is written into
+        the machine's ``journal``. ``others`` returns the machines of the
         store that may share things with it: what they need stays. The record is changed last; where
         others look at it for what is shared, ``save`` writes it before they do.
         What the machine was before is asked for once for all changes and checks of a driver.

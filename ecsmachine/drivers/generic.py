@@ -258,6 +258,7 @@ class GenericDriver(ExistingHost):
         self,
         option: str,
         value: OptionValue,
+        journal: Journal,
         report: Report,
         others: Others = nobody,
         save: Callable[[], None] = nothing,

@@ -7,8 +7,7 @@ the form of :func:`ecsmachine.drivers.registry.comparable`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ecsmachine.drivers import registry
@@ -18,7 +17,7 @@ from ecsmachine.drivers.base import (
     State,
     driver_report,
 )
-from ecsmachine.drivers.changes import Changeable, HostWork, Observed, Others
+from ecsmachine.drivers.changes import Changeable, HostWork, Observed
 from ecsmachine.drivers.options import ChangeKind, OptionValue
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import engine_config, files, host, operations
@@ -80,6 +79,26 @@ def is_unfinished(machine: Machine) -> bool:
     return path_exists(machine.directory / _MARK)
 
 
+@dataclass(frozen=True)
+class _Changing:
+    """A machine of a store that is changed."""
+
+    store: Store
+    machine: Machine
+    report: Report
+
+    def others(self) -> list[Driver]:
+        """Return the drivers of the store's other machines; one that is damaged is left out."""
+        found: list[Any] = [
+            each for name, each in self.store.machines() if name != self.machine.name
+        ]
+        return [each.driver for each in found if isinstance(each, Machine)]
+
+    def save(self) -> None:
+        """Write down what the machine is now."""
+        self.store.save(self.machine)
+
+
 def change_machine(
     store: Store, name: str, changes: Mapping[str, OptionValue], report: Report
 ) -> None:
@@ -93,12 +112,12 @@ def change_machine(
         engine = {flag: value for flag, value in changes.items() if flag in engine_config.FIELDS}
         of_driver = {flag: value for flag, value in changes.items() if flag not in engine}
         stopping = _checked(machine, of_driver) if of_driver else {}
-        others = partial(_others, store, name)
+        changing = _Changing(store, machine, report)
         for option, value in of_driver.items():
             if option not in stopping:
-                _change(store, machine, option, value, report, others)
+                _change(changing, option, value)
         if stopping or is_unfinished(machine):
-            _change_stopped(store, machine, stopping, report, others)
+            _change_stopped(changing, stopping)
         if engine:
             engine_config.set_options(store, machine, engine, report)
 
@@ -119,17 +138,12 @@ def _checked(machine: Machine, changes: Mapping[str, OptionValue]) -> dict[str, 
     return {option: value for option, value in stopping.items() if seen.get(option) != value}
 
 
-def _change(
-    store: Store,
-    machine: Machine,
-    option: str,
-    value: OptionValue,
-    report: Report,
-    others: Others,
-) -> None:
+def _change(changing: _Changing, option: str, value: OptionValue) -> None:
     """Make one change, have the host follow, and write it down."""
-    told, save = driver_report(machine.name, report), partial(store.save, machine)
-    left = _changeable(machine).change(option, value, told, others, save)
+    machine, report = changing.machine, changing.report
+    journal, told = changing.store.journal(machine.name), driver_report(machine.name, report)
+    driver = _changeable(machine)
+    left = driver.change(option, value, journal, told, changing.others, changing.save)
     if left & (HostWork.GROW_SYSTEM_DISK | HostWork.GROW_DATA_DISK) and isinstance(value, int):
         from ecsmachine.provision.grow import DATA_MOUNT, SYSTEM_MOUNT, grow_file_system
 
@@ -138,17 +152,12 @@ def _change(
             grow_file_system(connection, mount, value, report)
     if HostWork.PROVISION in left and machine.driver.provisions and not is_without_engine(machine):
         host.make_docker_host(machine, report)
-    store.save(machine)
+    changing.save()
 
 
-def _change_stopped(
-    store: Store,
-    machine: Machine,
-    changes: Mapping[str, OptionValue],
-    report: Report,
-    others: Others,
-) -> None:
+def _change_stopped(changing: _Changing, changes: Mapping[str, OptionValue]) -> None:
     """Stop a machine, change it, and start it again; one that was stopped stays so."""
+    machine, report = changing.machine, changing.report
     mark = machine.directory / _MARK
     before = machine.driver.address()
     state = machine.driver.state()
@@ -160,10 +169,12 @@ def _change_stopped(
         machine.driver.stop(driver_report(machine.name, report))
     try:
         for option, value in changes.items():
-            _change(store, machine, option, value, report, others)
+            _change(changing, option, value)
     finally:
         if path_exists(mark):
-            operations.start_machine(store, machine, report, machine.driver.state(), before)
+            operations.start_machine(
+                changing.store, machine, report, machine.driver.state(), before
+            )
             mark.unlink()
 
 
@@ -174,9 +185,3 @@ def _changeable(machine: Machine) -> Changeable:
             hint="Make a new machine with the other values.",
         )
     return machine.driver
-
-
-def _others(store: Store, name: str) -> list[Driver]:
-    """Return the drivers of the other machines of the store; one that is damaged is left out."""
-    found: list[Any] = [each for other, each in store.machines() if other != name]
-    return [each.driver for each in found if isinstance(each, Machine)]

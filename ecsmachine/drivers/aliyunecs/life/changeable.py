@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 from ecsmachine.drivers.aliyunecs.life.record import Record, cloud_of_record
 from ecsmachine.drivers.aliyunecs.life.shared_lookup import SharedLookup
-from ecsmachine.drivers.base import DriverContext, Report
+from ecsmachine.drivers.base import DriverContext, Journal, Report
 from ecsmachine.drivers.changes import HostWork, Observed, Others, nobody, nothing
 from ecsmachine.drivers.options import ChangeKind, OptionValue
 from ecsmachine.errors import MachineError
 
 if TYPE_CHECKING:
     from ecsmachine.aliyun.ecs_values import Disk, Instance
-    from ecsmachine.drivers.aliyunecs.life.changing import Changing
     from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 
 
@@ -80,32 +79,34 @@ class ChangeableInstance:
     def check_change(self, option: str, value: OptionValue) -> None:
         """Ask ECS whether a change could be made."""
         from ecsmachine.drivers.aliyunecs.life.changing import check
+        from ecsmachine.drivers.aliyunecs.life.in_place import Subject
 
         with self._explaining_if_gone():
-            check(self._changing(lambda line: None, nobody, nothing), option, value)
+            check(Subject(*self._subject()), option, value)
 
     def change(
         self,
         option: str,
         value: OptionValue,
+        journal: Journal,
         report: Report,
         others: Others = nobody,
         save: Callable[[], None] = nothing,
     ) -> HostWork:
         """Bring the instance to another value of an option."""
         from ecsmachine.drivers.aliyunecs.life.changing import change
-
-        with self._explaining_if_gone():
-            return change(self._changing(report, others, save), option, value)
-
-    def _changing(self, report: Report, others: Others, save: Callable[[], None]) -> Changing:
-        from ecsmachine.drivers.aliyunecs.life.changing import Changing
+        from ecsmachine.drivers.aliyunecs.life.in_place import Changing
 
         def records() -> list[Record]:
             return [one._record for one in others() if isinstance(one, ChangeableInstance)]
 
-        machine = (self._cloud, self._context, self._record, self._found)
-        return Changing(*machine, lambda: self._disks_found, report, records, save)
+        with self._explaining_if_gone():
+            changing = Changing(*self._subject(), journal, report, records, save)
+            return change(changing, option, value)
+
+    def _subject(self) -> tuple[Cloud, DriverContext, Record, Instance, Callable[[], list[Disk]]]:
+        """Return what :class:`in_place.Subject` consists of."""
+        return self._cloud, self._context, self._record, self._found, lambda: self._disks_found
 
     def _check_account(self) -> None:
         """Raise if the instance that is not there may only be another account's."""

@@ -33,6 +33,15 @@ def set_attribute(ecs: EcsClient, instance_id: str, name: str, value: Parameter)
     ecs.call("ModifyInstanceAttribute", InstanceId=instance_id, **{name: value})
 
 
+def set_security_groups(ecs: EcsClient, instance_id: str, group_ids: Sequence[str]) -> None:
+    """Take an instance out of all its security groups but these, and put it into these.
+
+    Source: ModifyInstanceAttribute.
+    """
+    groups = numbered("SecurityGroupIds", tuple(group_ids))
+    ecs.call("ModifyInstanceAttribute", InstanceId=instance_id, **groups)
+
+
 def set_network(
     ecs: EcsClient, instance_id: str, *, bandwidth_mbps: int | None = None, charge_type: str = ""
 ) -> None:

@@ -95,6 +95,10 @@ class Journal(Protocol):
     def complete(self) -> bool:
         """Whether the create that this journal is of came to its end."""
 
+    @property
+    def changing(self) -> bool:
+        """Whether the machine is being changed, or a change of it was cut off."""
+
     def find(self, kind: str, **details: str) -> Resource | None:
         """Return the resource of that kind (and with those details) that is not removed."""
 

@@ -41,6 +41,8 @@ class HostWork(Flag):
     """The disk has the value's size now: its partition and file system follow."""
     PROVISION = auto()
     """Its name, address or certificate is another: provisioning looks at all of it."""
+    MEMBER_PORTS = auto()
+    """It is in another security group: members of its swarm open their ports to it anew."""
 
 
 Others = Callable[[], Sequence[Driver]]

@@ -153,6 +153,10 @@ def _change(changing: _Changing, option: str, value: OptionValue) -> None:
     if HostWork.PROVISION in left and machine.driver.provisions and not is_without_engine(machine):
         host.make_docker_host(machine, report)
     changing.save()
+    if HostWork.MEMBER_PORTS in left and not is_without_engine(machine):
+        from ecsmachine.machine.swarm.members import open_to_members
+
+        open_to_members(changing.store, machine, report)
 
 
 def _change_stopped(changing: _Changing, changes: Mapping[str, OptionValue]) -> None:

@@ -52,6 +52,11 @@ class FileJournal:
         return self._adopted and not self.complete
 
     @property
+    def changing(self) -> bool:
+        """Whether the machine is being changed, or a change of it was cut off."""
+        return bool(self.request.get("Changing"))
+
+    @property
     def bake(self) -> Mapping[str, str]:
         """What an image is baked of the machine for: its family, and what became of it."""
         bake: Mapping[str, str] = self.request.get("Bake", {})
@@ -200,7 +205,7 @@ def _request(fields: Fields) -> dict[str, Any]:
         **({"SSHJump": fields.text("SSHJump", JUMP)} if fields.has("SSHJump") else {}),
         **({"Bake": fields.mapping("Bake")} if fields.has("Bake") else {}),
         **({"File": fields.text("File")} if fields.has("File") else {}),
-        **{name: fields.texts(name) for name in ("Given", "Setup") if fields.has(name)},
+        **{name: fields.texts(name) for name in ("Given", "Setup", "Changing") if fields.has(name)},
     }
 
 

@@ -28,6 +28,7 @@ from ecsmachine.machine.several import for_each
 from ecsmachine.machine.store import Store
 from tests.api.deaths import Crash, Death
 from tests.api.driver_rig import Rig, rig_in
+from tests.torture.ground import journalled
 
 
 @pytest.fixture
@@ -51,6 +52,7 @@ CHANGES: list[tuple[str, OptionValue]] = [
     ("disk-category", "cloud_auto"),
     ("system-disk-category", "cloud_efficiency"),
     ("resource-group-id", "rg-others"),
+    ("security-group", "others"),
 ]
 MADE_WITH: dict[str, Any] = {
     "tag": ["team=a", "cost=low"],
@@ -107,6 +109,7 @@ WRITING = (
     *("ModifyInstanceAttribute", "TagResources", "UntagResources", "ModifyInstanceNetworkSpec"),
     *("AuthorizeSecurityGroup", "RevokeSecurityGroup", "ModifyInstanceAutoReleaseTime"),
     *("ResizeDisk", "ModifyDiskSpec", "JoinResourceGroup", "ModifyInstanceSpec"),
+    *("CreateSecurityGroup", "DeleteSecurityGroup"),
 )
 
 
@@ -430,12 +433,115 @@ def test_a_change_that_is_cut_off_anywhere_is_given_again(
         assert changes.recorded(machine).get(name, wanted) == wanted, death.at
         assert found.state is State.RUNNING, death.at
         assert not changes.is_unfinished(machine)
+        assert made_of(rig) == listed(store), death.at
         if not death.at:
             assert number > 2
             return
         if type(value) is not int:
             give(store, former.values[name])
     raise AssertionError("it never came to its end")
+
+
+def made_of(rig: Rig) -> set[str]:
+    """Return what the cloud has beside instances and their keys."""
+    state = rig.cloud.state
+    return {f"security-group {each.id}" for each in state.security_groups}
+
+
+def listed(store: Store) -> set[str]:
+    """Return what the journals of the store list beside those."""
+    return {
+        each for each in journalled(store.path) if not each.startswith(("instance ", "key-pair "))
+    }
+
+
+class DeathAfterWriting(Death):
+    """The death of a process at one of the points at which it has changed something, or is to."""
+
+    def __call__(self, point: str) -> None:
+        if "Describe" not in point:
+            super().__call__(point)
+
+
+@pytest.mark.parametrize(("option", "value"), CHANGES[-1:], ids=[each for each, _ in CHANGES[-1:]])
+def test_what_a_change_made_is_removed_with_the_machine_wherever_it_was_cut_off(
+    rig: Rig, option: str, value: OptionValue
+) -> None:
+    number = 0
+    while True:
+        driver, journal = rig.create(**MADE_WITH)
+        journal.finish()
+        store = stored(rig, driver)
+        death = DeathAfterWriting(number)
+        with contextlib.suppress(Crash):
+            dying = Store(rig.store, rig.environment, checkpoint=death)
+            wanted = {f"aliyunecs-{option}": value}
+            changes.change_machine(dying, "dev1", wanted, lambda line: None)
+        remove(store, "dev1", rig.report)
+        assert rig.left() == {}, death.at
+        if not death.at:
+            assert number > 5
+            return
+        number += 1
+
+
+def test_another_group_takes_the_place_of_the_former(rig: Rig) -> None:
+    first, _ = rig.create("web1", open_port=["80"])
+    store = stored(rig, first, "web1")
+    second, _ = rig.create("web2")
+    stored(rig, second, "web2")
+    ecs, former = first._cloud.ecs, first.config()["SecurityGroupId"]
+    instance_id, vpc_id = first.config()["InstanceId"], first.config()["VpcId"]
+    beside = ecs.create_security_group(
+        "beside", vpc_id=vpc_id, description="by hand", tags={}, token="t"
+    )
+    ecs_changes.set_security_groups(ecs, instance_id, [former, beside])
+    wanted: dict[str, OptionValue] = {"aliyunecs-security-group": "others"}
+    changes.change_machine(store, "web1", wanted, rig.report)
+
+    def ports(group_id: str) -> list[str]:
+        return sorted(rule.port_range.partition("/")[0] for rule in ecs.permissions(group_id))
+
+    def group_seen() -> OptionValue:
+        found = changes.observe([store.load("web1")])["web1"]
+        assert isinstance(found, Observed)
+        return found.values["aliyunecs-security-group"]
+
+    config = store.load("web1").driver.config()
+    assert config["SecurityGroupName"] == "others"
+    found = ecs.instance(instance_id)
+    assert found is not None
+    assert set(found.security_group_ids) == {beside, config["SecurityGroupId"]}
+    assert ports(config["SecurityGroupId"]) == ["22", "2376", "80"]
+    assert ports(former) == ["22", "2376"]  # another machine is in it
+    # whoever takes it out of the group by hand has it put back
+    ecs_changes.set_security_groups(ecs, instance_id, [beside])
+    assert group_seen() == beside
+    changes.change_machine(store, "web1", wanted, rig.report)
+    assert group_seen() == "others"
+    changes.change_machine(store, "web2", wanted, rig.report)
+    assert made_of(rig) - listed(store) == {f"security-group {beside}"}
+    assert former not in {each.id for each in rig.cloud.state.security_groups}
+    remove(store, "web1", rig.report)
+    remove(store, "web2", rig.report)
+    assert [each.id for each in rig.cloud.state.security_groups] == [beside]
+
+
+def test_a_group_that_is_brought_stays_and_loses_the_rules_of_the_machine(rig: Rig) -> None:
+    ecs = rig.driver()._cloud.ecs
+    plan = rig.planned()
+    mine = ecs.create_security_group(
+        "mine", vpc_id=plan.vpc_id, description="by hand", tags={}, token="t"
+    )
+    driver, _ = rig.create(security_group="mine")
+    store = stored(rig, driver)
+    with pytest.raises(MachineError, match='There is no security group "sg-none" in that VPC'):
+        changes.change_machine(store, "dev1", {"aliyunecs-security-group": "sg-none"}, rig.report)
+    for wanted in ("docker-machine", mine):
+        changes.change_machine(store, "dev1", {"aliyunecs-security-group": wanted}, rig.report)
+        assert bool(ecs.permissions(mine)) is (wanted == mine)
+    assert made_of(rig) == {f"security-group {mine}"}
+    assert listed(store) == set()
 
 
 def test_in_a_shared_group_a_port_stays_open_for_who_needs_it(rig: Rig) -> None:

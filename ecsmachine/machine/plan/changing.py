@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ecsmachine.drivers.base import Report
 from ecsmachine.machine import changes, engine_config, operations, provisioning
 from ecsmachine.machine.address import refresh_address
@@ -36,6 +38,8 @@ def change(store: Store, step: Step, report: Report) -> None:
     # an engine that is yet to be installed has its options from the start
     others = _OURS if "provision" not in options else (*_OURS, *engine_config.FIELDS)
     wanted = {each.option: each.after for each in step.differences if each.option not in others}
+    if wanted:
+        _begin(store, name, wanted)
     if wanted or step.unfinished:
         changes.change_machine(store, name, wanted, report)
     if "provision" in options:
@@ -63,6 +67,13 @@ def rejoin(store: Store, step: Step, report: Report) -> None:
         return
     _set_swarm(store, step.wanted.request, report)
     _write_down(store, step.wanted.request)
+
+
+def _begin(store: Store, name: str, options: Iterable[str]) -> None:
+    """Write down what is about to be changed: cut off, it is changed again, even to what it was."""
+    with store.lock(name):
+        journal = store.journal(name)
+        journal.begin(request={**journal.request, "Changing": sorted(options)})
 
 
 def _write_down(store: Store, request: CreateRequest) -> None:

@@ -69,7 +69,9 @@ def _of_options(
                 continue
         elif value in ("", None):  # the cloud chooses
             continue
-        other = next((each for each in there if each != value), None)
+        # what was cut off may have made what is recorded nowhere but in the journal
+        cut_off = name in record.get("Changing", ())
+        other = next((each for each in there if each != value), value if cut_off else None)
         if other is None:
             continue
         kind = _KINDS.get(changes.how_to_change(machine, name, other, value))

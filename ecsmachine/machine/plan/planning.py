@@ -222,7 +222,7 @@ def _step(wanted: Wanted, journal: FileJournal, machine: Machine, seen: Observed
     reasons = [
         words
         for words, holds in (
-            ("its change was interrupted", step.unfinished),
+            ("its change was interrupted", step.unfinished or journal.changing),
             ("it is stopped", step.start and not step.unfinished),
             ("its address has changed", step.moved),
         )

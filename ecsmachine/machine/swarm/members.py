@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from ecsmachine.drivers.base import Report
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.engine_look import EngineConnectionError
 from ecsmachine.machine.host import host_name_of
@@ -13,6 +14,7 @@ from ecsmachine.machine.model import Machine
 from ecsmachine.machine.store import Store
 from ecsmachine.machine.swarm import api
 from ecsmachine.machine.swarm.api import Membership, Node
+from ecsmachine.machine.swarm.ports import open_ports
 
 _LOOK_TIMEOUT_S = 10.0
 
@@ -133,6 +135,15 @@ def manager_of(
             if node.id == there.node_id:
                 return machine, node
     return None, None
+
+
+def open_to_members(store: Store, machine: Machine, report: Report) -> None:
+    """Let a machine that is in a swarm, and the others in it, reach each other at its ports."""
+    there = membership_or_none(machine)
+    if there is not None and there.is_member:
+        manager, _ = manager_of(store, machine, there, itself=True)
+        known = api.nodes(manager) if manager else []
+        open_ports(machine, machines_of(store, known, but=machine.name), report)
 
 
 def only_one_called(hostname: str, nodes: Iterable[Node]) -> Node | None:

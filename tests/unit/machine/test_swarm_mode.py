@@ -9,12 +9,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ecsmachine.drivers.base import State
+from ecsmachine.drivers.base import Report, State
 from ecsmachine.drivers.changes import Observed
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import engine_api
 from ecsmachine.machine.engine_api import EngineAnswer
 from ecsmachine.machine.engine_look import EngineConnectionError
+from ecsmachine.machine.model import Machine
 from ecsmachine.machine.store import Store
 from ecsmachine.machine.swarm import api, join, leave, members, nodes
 from ecsmachine.ssh import route
@@ -129,6 +130,21 @@ def test_a_worker_whose_managers_are_silent_is_listed_all_the_same(
     (row,) = members.members(store)
     assert (row.machine, row.role, row.node) == ("w", "worker", None)
     assert row.error == "no manager of its swarm answers"
+
+
+@pytest.mark.usefixtures("swarm")
+def test_who_is_in_another_security_group_opens_ports_to_the_other_members(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[tuple[str, list[str]]] = []
+
+    def open_ports(machine: Machine, others: list[Machine], report: Report) -> None:
+        opened.append((machine.name, [each.name for each in others]))
+
+    monkeypatch.setattr(members, "open_ports", open_ports)
+    for name in ("w", "m", "dead", "free"):
+        members.open_to_members(store, store.load(name), lambda line: None)
+    assert opened == [("w", ["dead", "m"]), ("m", ["dead", "w"])]
 
 
 def test_a_silent_machine_is_struck_off_only_by_force(store: Store, swarm: Engines) -> None:

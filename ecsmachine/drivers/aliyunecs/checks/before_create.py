@@ -39,7 +39,11 @@ from ecsmachine.drivers.aliyunecs.resources.images import choose_image
 from ecsmachine.drivers.aliyunecs.resources.instance import LOGIN_USER, run_parameters
 from ecsmachine.drivers.aliyunecs.resources.load_balancer import find_load_balancer
 from ecsmachine.drivers.aliyunecs.resources.placement import Place, Plan
-from ecsmachine.drivers.aliyunecs.resources.security_group import groups_named, with_rules
+from ecsmachine.drivers.aliyunecs.resources.security_group import (
+    check_there,
+    groups_named,
+    with_rules,
+)
 from ecsmachine.drivers.base import DriverContext, Report
 from ecsmachine.drivers.login_key import check_login_key
 from ecsmachine.errors import MachineError, PreCreateCheckError
@@ -130,7 +134,7 @@ def check(
         if not settings.instance_type:
             report(chosen(candidates, places[0]))
         found = groups[0].result() if groups is not None else []
-        _check_group(settings, found)
+        check_there(settings.security_group, found)
         plan = Plan(
             places=places,
             vpc_id=net.vpc_id,
@@ -313,16 +317,6 @@ def _check_private_ip(settings: Settings, vswitch: VSwitch | None) -> None:
             f"The private address {settings.private_ip} is not in VSwitch {vswitch.id} "
             f"({vswitch.cidr})",
             hint="Correct --aliyunecs-private-ip (ECS_VPC_PRIVATE_IP).",
-        )
-
-
-def _check_group(settings: Settings, found: Sequence[SecurityGroup]) -> None:
-    """Raise if the name is that of no group, and looks like the id of one."""
-    if not found and settings.security_group.startswith("sg-"):
-        raise PreCreateCheckError(
-            f'There is no security group "{settings.security_group}" in that VPC',
-            hint="Correct --aliyunecs-security-group (ECS_SECURITY_GROUP), or give a name that "
-            "does not begin with sg-: a group of that name is then made.",
         )
 
 

@@ -325,6 +325,7 @@ CHANGES: dict[str, _Change] = {
     "ram_role": _Change(_ram_role),
     "bandwidth_mbps": _Change(network.change_bandwidth, network.check_bandwidth),
     "internet_charge_type": _Change(network.change_charge_type, network.check_charge_type),
+    "security_group": _Change(network.change_group, network.check_group, HostWork.MEMBER_PORTS),
     "open_ports": _Change(network.change_ports),
     "source_cidrs": _Change(network.change_sources),
     "resource_group_id": _Change(_resource_group),

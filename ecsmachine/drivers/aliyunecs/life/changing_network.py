@@ -1,17 +1,62 @@
-"""Changes in place of how an instance is reached: its ports and its bandwidth."""
+"""Changes in place of how an instance is reached: its security group, ports and bandwidth."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from ecsmachine.aliyun import ecs_changes
+from ecsmachine.aliyun.ecs_values import Permission
 from ecsmachine.drivers.aliyunecs.life import observing
 from ecsmachine.drivers.aliyunecs.life.in_place import Changing, Subject
+from ecsmachine.drivers.aliyunecs.life.record import Record
+from ecsmachine.drivers.aliyunecs.life.remove import remove_resource
 from ecsmachine.drivers.aliyunecs.life.shared_lookup import SharedLookup
+from ecsmachine.drivers.aliyunecs.options.comparing import option_of
+from ecsmachine.drivers.aliyunecs.options.reading import settings_of
 from ecsmachine.drivers.aliyunecs.resources import security_group, tags
-from ecsmachine.drivers.aliyunecs.resources.asking import when_not_busy
+from ecsmachine.drivers.aliyunecs.resources.asking import Making, delete, wait_for, when_not_busy
+from ecsmachine.drivers.aliyunecs.resources.batch import Batch
 from ecsmachine.drivers.base import PortRange
+
+_MADE_WITH = (
+    *("tags", "resource_group_id", "bandwidth_mbps", "internet_charge_type"),
+    *("security_group", "open_ports", "source_cidrs"),
+)
+"""The fields of the record that say how what is made anew for a machine shall be."""
+
+
+def change_group(changing: Changing, wanted: str) -> None:
+    """Put the instance into another security group in place of the former, and its rules too."""
+    cloud, record, found = changing.cloud, changing.record, changing.found
+    former = record.security_group_id
+    making = _making(changing)
+    making = replace(making, settings=replace(making.settings, security_group=wanted))
+    group_id = security_group.ensure_group(making, record.vpc_id, found=None)
+    others = [each for each in found.security_group_ids if each not in (former, group_id)]
+    groups = [group_id, *others]
+    if set(groups) != set(found.security_group_ids):
+        changing.report(f"Putting the instance into security group {wanted}...")
+        security_group.once_visible(
+            lambda: ecs_changes.set_security_groups(cloud.ecs, found.id, groups)
+        )
+        wait_for(
+            f"Instance {found.id} is in security group {group_id}",
+            lambda: True if set(groups) == set(_groups_of(changing)) else None,
+        )
+    if group_id != former:
+        with changing.context.shared_lock(f"security group {former}"):
+            delete(lambda: _close(changing, former, _rules_of(record)))
+            record.security_group, record.security_group_id = wanted, group_id
+            changing.save()  # before another machine of the former group looks for its rules
+    _drop(changing, security_group.KIND, keep=group_id)
+
+
+def check_group(subject: Subject, wanted: str) -> None:
+    """Raise :class:`MachineError` if there is no such group, and none would be made."""
+    there = security_group.groups_named(subject.cloud, wanted, subject.record.vpc_id)
+    security_group.check_there(wanted, there)
 
 
 def change_ports(changing: Changing, wanted: Sequence[PortRange]) -> None:
@@ -68,15 +113,15 @@ def _close(changing: Changing, group_id: str, stale: Sequence[Any]) -> None:
             f"{unknown[0].id}, and this store does not know which ports it needs"
         )
         return
-    needed = [
-        rule
-        for one in sharing
-        for rule in observing.wanted_rules(
-            one, observing.recorded_ports(one, ()), observing.recorded_sources(one, ())
-        )
-    ]
+    needed = [rule for one in sharing for rule in _rules_of(one)]
     unneeded = [rule for rule in stale if rule not in needed]
     security_group.close_ports(cloud, group_id, cloud.ecs.permissions(group_id), unneeded)
+
+
+def _rules_of(record: Record) -> list[Permission]:
+    """Return the rules that a machine needs, as far as its record says it."""
+    ports, sources = observing.recorded_ports(record, ()), observing.recorded_sources(record, ())
+    return observing.wanted_rules(record, ports, sources)
 
 
 def change_bandwidth(changing: Changing, wanted: int) -> None:
@@ -122,3 +167,28 @@ def check_charge_type(subject: Subject, wanted: str) -> None:
     if subject.found.eip_allocation_id:
         raise subject.refusal("an elastic address keeps its charge type", "Make a new machine.")
     subject.check_not_prepaid("its bandwidth")
+
+
+def _making(changing: Changing) -> Making:
+    """Return what something new for the machine is made with: as its record has it."""
+    record, known = changing.record, observing.recorded(changing.record)
+    names = (option_of(field) for field in _MADE_WITH)
+    settings = settings_of({name: known[name] for name in names if name in known})
+    settings = replace(settings, ssh_port=record.base.ssh_port)
+    made_with = (changing.cloud, changing.journal, changing.context, settings, changing.report)
+    return Making(*made_with, Batch())
+
+
+def _drop(changing: Changing, *kinds: str, keep: str) -> None:
+    """Remove what the journal lists of some kinds, but for one, and what others use as well."""
+    cloud, journal, context = changing.cloud, changing.journal, changing.context
+    for each in journal.resources():
+        if each.kind in kinds and not (keep and keep in (each.id, *each.details.values())):
+            machine = (context, changing.record, each, changing.found.id)
+            remove_resource(cloud, journal, *machine, changing.report)
+            journal.removed(each)
+
+
+def _groups_of(changing: Changing) -> tuple[str, ...]:
+    now = changing.cloud.ecs.instance(changing.found.id) or changing.found
+    return now.security_group_ids

@@ -54,7 +54,8 @@ def remove(
     others from being tried, but an instance keeps what it uses; then :class:`MachineError` says
     what is left.
     """
-    resources = journal.resources()
+    # what machines share goes last, as a group that an instance was put into later
+    resources = sorted(journal.resources(), key=lambda each: each.kind in SHARED_KINDS)
     made = journal.find(instance.KIND)
     own_id = (made and made.id) or record.instance_id
     taken_first = any(each.kind in _TAKEN_FIRST for each in resources)
@@ -65,7 +66,7 @@ def remove(
         if only_own and resource.kind in SHARED_KINDS:
             continue
         try:
-            _remove_resource(cloud, journal, context, record, resource, own_id, report)
+            remove_resource(cloud, journal, context, record, resource, own_id, report)
         except MachineError as error:
             failures.append(error)
             if resource.kind == instance.KIND:
@@ -86,7 +87,7 @@ def remove(
         )
 
 
-def _remove_resource(
+def remove_resource(
     cloud: Cloud,
     journal: Journal,
     context: DriverContext,
@@ -97,7 +98,7 @@ def _remove_resource(
 ) -> None:
     """Remove a resource of the machine whose instance has, or had, the id ``own_id``."""
     # what was made a moment ago may not be found yet
-    patience_s = 0.0 if journal.complete else UNSEEN_S
+    patience_s = UNSEEN_S if journal.changing or not journal.complete else 0.0
     if resource.kind in SHARED_KINDS:
 
         def remove_shared() -> bool:

@@ -317,7 +317,7 @@ class Settings:
         "Name or id of the security group; created if missing",
         read.SECURITY_GROUP,
         "docker-machine",
-        changes=NEW_MACHINE,
+        changes=IN_PLACE,
     )
     open_ports: tuple[PortRange, ...] = _option(
         "open-port",

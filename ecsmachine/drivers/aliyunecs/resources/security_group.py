@@ -21,6 +21,7 @@ from ecsmachine.drivers.base import (
     Report,
     Resource,
 )
+from ecsmachine.errors import PreCreateCheckError
 from ecsmachine.polling import polls
 
 KIND = "security-group"
@@ -117,6 +118,16 @@ def remove_group(
     return all(gone)
 
 
+def check_there(name: str, found: Sequence[SecurityGroup]) -> None:
+    """Raise :class:`PreCreateCheckError` if a name is that of no group, and looks like an id."""
+    if not found and name.startswith("sg-"):
+        raise PreCreateCheckError(
+            f'There is no security group "{name}" in that VPC',
+            hint="Correct --aliyunecs-security-group (ECS_SECURITY_GROUP), or give a name that "
+            "does not begin with sg-: a group of that name is then made.",
+        )
+
+
 def every_port(ssh_port: int) -> tuple[PortRange, PortRange]:
     """Return the ports that are open of every machine: SSH's and the engine's."""
     return PortRange("tcp", ssh_port, ssh_port), PortRange("tcp", ENGINE_PORT, ENGINE_PORT)
@@ -190,7 +201,7 @@ def _found_or_made(making: Making, vpc_id: str, found: FoundGroup | None) -> str
             )
         )
     journal.made(resource, group_id)
-    _once_visible(lambda: open_ports(cloud, group_id, (), wanted, lambda line: None))
+    once_visible(lambda: open_ports(cloud, group_id, (), wanted, lambda line: None))
     _isolate(making, group_id)
     return _settle_on_one(making, resource, wanted)
 
@@ -198,7 +209,7 @@ def _found_or_made(making: Making, vpc_id: str, found: FoundGroup | None) -> str
 def _isolate(making: Making, group_id: str) -> None:
     """Let the members of a group that is one machine's own reach nothing by themselves."""
     if making.context.isolated:
-        _once_visible(lambda: making.cloud.ecs.authorize_egress(group_id, _ISOLATING))
+        once_visible(lambda: making.cloud.ecs.authorize_egress(group_id, _ISOLATING))
 
 
 def open_ports(
@@ -238,7 +249,7 @@ def without(rules: Iterable[Permission], unwanted: Iterable[Permission]) -> list
     ]
 
 
-def _once_visible(ask: Callable[[], None]) -> None:
+def once_visible(ask: Callable[[], None]) -> None:
     """Ask something of a group that was just made, and may not be found for a moment."""
     for spent_s in polls(_VISIBLE_TIMEOUT_S):
         try:

@@ -43,17 +43,23 @@ def set_security_groups(ecs: EcsClient, instance_id: str, group_ids: Sequence[st
 
 
 def set_network(
-    ecs: EcsClient, instance_id: str, *, bandwidth_mbps: int | None = None, charge_type: str = ""
+    ecs: EcsClient,
+    instance_id: str,
+    *,
+    bandwidth_mbps: int | None = None,
+    charge_type: str = "",
+    allocate: bool | None = None,
 ) -> None:
-    """Set outbound bandwidth, or how it is charged, of a fixed address.
+    """Set outbound bandwidth, or how it is charged, of a fixed address, or ``allocate`` one.
 
-    Source: ModifyInstanceNetworkSpec.
+    Without bandwidth ECS takes the address back. Source: ModifyInstanceNetworkSpec.
     """
     ecs.call(
         "ModifyInstanceNetworkSpec",
         InstanceId=instance_id,
         InternetMaxBandwidthOut=bandwidth_mbps,
         NetworkChargeType=charge_type,
+        AllocatePublicIp=allocate,
     )
 
 

@@ -101,5 +101,6 @@ class Changeable(Protocol):
         the machine's ``journal``. ``others`` returns the machines of the
         store that may share things with it: what they need stays. The record is changed last; where
         others look at it for what is shared, ``save`` writes it before they do.
-        What the machine was before is asked for once for all changes and checks of a driver.
+        What the machine was before is asked for once for all changes and checks of a driver, and
+        again once its address is another.
         """

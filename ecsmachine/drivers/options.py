@@ -60,8 +60,9 @@ class Option:
     value of a list of ``pairs`` is like key=value. Help shows an option below its
     ``group``, or that of the option before it, and an ``everyday`` one without --all as well.
     ``changes`` is what another value means for a machine that is there already, ``priced`` whether
-    it costs something else then; ``alternatives`` are other options that it cannot be with, each
-    pair in one of the two.
+    it costs something else then. An empty value leaves the choice to the provider, unless it is
+    ``removable``: then the machine loses what it had of it. ``alternatives`` are other options that
+    it cannot be with, each pair in one of the two.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Option:
     everyday: bool = False
     changes: ChangeKind = ChangeKind.NEW_MACHINE
     priced: bool = False
+    removable: bool = False
     alternatives: tuple[Alternative, ...] = ()
 
 

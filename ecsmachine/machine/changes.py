@@ -113,7 +113,8 @@ def change_machine(
         of_driver = {flag: value for flag, value in changes.items() if flag not in engine}
         stopping = _checked(machine, of_driver) if of_driver else {}
         changing = _Changing(store, machine, report)
-        for option, value in of_driver.items():
+        # what takes the place of something comes before that is taken away
+        for option, value in sorted(of_driver.items(), key=lambda each: not each[1]):
             if option not in stopping:
                 _change(changing, option, value)
         if stopping or is_unfinished(machine):
@@ -142,8 +143,11 @@ def _change(changing: _Changing, option: str, value: OptionValue) -> None:
     """Make one change, have the host follow, and write it down."""
     machine, report = changing.machine, changing.report
     journal, told = changing.store.journal(machine.name), driver_report(machine.name, report)
-    driver = _changeable(machine)
+    driver, before = _changeable(machine), machine.driver.address()
     left = driver.change(option, value, journal, told, changing.others, changing.save)
+    if machine.driver.address() != before:
+        operations.report_new_address(changing.store, machine, before, report)
+        left |= HostWork.PROVISION
     if left & (HostWork.GROW_SYSTEM_DISK | HostWork.GROW_DATA_DISK) and isinstance(value, int):
         from ecsmachine.provision.grow import DATA_MOUNT, SYSTEM_MOUNT, grow_file_system
 

@@ -87,18 +87,18 @@ def start_machine(
     report(f'Starting "{name}"...')
     if state is State.RUNNING:
         report(f'Machine "{name}" is already running.')
-        _report_new_address(store, machine, before, report)
+        report_new_address(store, machine, before, report)
         if machine.driver.provisions and not host.has_fitting_certificate(machine):
             _wait_until_back(store, machine, report)
         return
     machine.driver.start(driver_report(name, report))
     store.save(machine)
     report(f'Machine "{name}" was started.')
-    _report_new_address(store, machine, before, report)
+    report_new_address(store, machine, before, report)
     _wait_until_back(store, machine, report)
 
 
-def _report_new_address(store: Store, machine: Machine, before: str, report: Report) -> None:
+def report_new_address(store: Store, machine: Machine, before: str, report: Report) -> None:
     """Say that the address is another one than before, if it is, and write it down."""
     if machine.driver.address() == before:
         return

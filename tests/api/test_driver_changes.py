@@ -13,9 +13,10 @@ import pytest
 
 from ecsmachine.aliyun import ecs_changes
 from ecsmachine.aliyun.ecs_values import Permission
+from ecsmachine.aliyun.vpc import Eip
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.aliyunecs.life.driver import AliyunEcsDriver
-from ecsmachine.drivers.base import Driver, ProtectedError, State
+from ecsmachine.drivers.base import Driver, ProtectedError, Report, State
 from ecsmachine.drivers.changes import Changeable, Observed
 from ecsmachine.drivers.options import ChangeKind, OptionValue
 from ecsmachine.errors import MachineError
@@ -26,6 +27,7 @@ from ecsmachine.machine.model import Machine, auth_options
 from ecsmachine.machine.removal import remove
 from ecsmachine.machine.several import for_each
 from ecsmachine.machine.store import Store
+from ecsmachine.machine.swarm import members
 from tests.api.deaths import Crash, Death
 from tests.api.driver_rig import Rig, rig_in
 from tests.torture.ground import journalled
@@ -445,7 +447,11 @@ def test_a_change_that_is_cut_off_anywhere_is_given_again(
 def made_of(rig: Rig) -> set[str]:
     """Return what the cloud has beside instances and their keys."""
     state = rig.cloud.state
-    return {f"security-group {each.id}" for each in state.security_groups}
+    return {
+        *(f"security-group {each.id}" for each in state.security_groups),
+        *(f"eip {each.id}" for each in state.eips if each.name != "mine"),
+        *(f"eip-binding {each.instance_id}" for each in state.eips if each.name == "mine"),
+    } - {"eip-binding "}
 
 
 def listed(store: Store) -> set[str]:
@@ -463,7 +469,9 @@ class DeathAfterWriting(Death):
             super().__call__(point)
 
 
-@pytest.mark.parametrize(("option", "value"), CHANGES[-1:], ids=[each for each, _ in CHANGES[-1:]])
+@pytest.mark.parametrize(
+    ("option", "value"), [("security-group", "others"), ("allocate-eip", True)]
+)
 def test_what_a_change_made_is_removed_with_the_machine_wherever_it_was_cut_off(
     rig: Rig, option: str, value: OptionValue
 ) -> None:
@@ -542,6 +550,127 @@ def test_a_group_that_is_brought_stays_and_loses_the_rules_of_the_machine(rig: R
         assert bool(ecs.permissions(mine)) is (wanted == mine)
     assert made_of(rig) == {f"security-group {mine}"}
     assert listed(store) == set()
+
+
+def test_another_group_is_opened_to_the_members_of_the_swarm(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver, _ = rig.create()
+    store = stored(rig, driver)
+    opened: list[str] = []
+
+    def open_to_members(store: Store, machine: Machine, report: Report) -> None:
+        opened.append(machine.driver.config()["SecurityGroupName"])
+
+    monkeypatch.setattr(members, "open_to_members", open_to_members)
+    give(store, security_group="first")  # it has no engine
+    store.load("dev1").auth.server_cert_path.write_text("")
+    give(store, security_group="others")
+    assert opened == ["others"]
+
+
+def give(store: Store, **wanted: OptionValue) -> AliyunEcsDriver:
+    """Change the machine of a store, and return its driver."""
+    options = {f"aliyunecs-{name.replace('_', '-')}": value for name, value in wanted.items()}
+    changes.change_machine(store, "dev1", options, lambda line: None)
+    driver = store.load("dev1").driver
+    assert isinstance(driver, AliyunEcsDriver)
+    return driver
+
+
+def mine(rig: Rig, token: str) -> Eip:
+    """Return an elastic address that the user has."""
+    return rig.driver()._cloud.vpc.allocate_eip(
+        bandwidth_mbps=50, charge_type="PayByTraffic", name="mine", token=token
+    )
+
+
+def address_of(rig: Rig, driver: AliyunEcsDriver) -> tuple[str, str]:
+    """Return the id of the elastic address of a machine, or "", and the address; it is recorded."""
+    found = driver._cloud.ecs.instance(driver.config()["InstanceId"])
+    assert found is not None
+    assert found.public_address == driver.address() != ""
+    return found.eip_allocation_id, found.public_address
+
+
+def test_the_public_address_changes_in_place(rig: Rig) -> None:
+    driver, _ = rig.create(**MADE_WITH, internet_charge_type="PayByBandwidth")
+    store, before = stored(rig, driver), address_of(rig, driver)
+    one, other = mine(rig, "1"), mine(rig, "2")
+    bound = give(store, allocate_eip=True, internet_max_bandwidth=7)
+    own = address_of(rig, bound)
+    assert own[0] and own[1] != before[1]
+    (eip,) = (each for each in rig.cloud.state.eips if each.id == own[0])
+    assert (eip.bandwidth, len(rig.cloud.state.eips)) == (7, 3)
+    assert made_of(rig) == listed(store)
+    assert float(bound.config()["Cost"]["StoppedHour"]) > float(
+        driver.config()["Cost"]["StoppedHour"]
+    )
+    rig.front.asked.clear()
+    # the one takes the place of the other: there is no fixed address in between
+    for wanted in (one.address, other.id):
+        bound = give(store, allocate_eip=False, eip=wanted)
+        assert address_of(rig, bound)[0] == (one if wanted == one.address else other).id
+        assert made_of(rig) == listed(store)
+    bound = give(store, allocate_eip=True, eip="")
+    assert address_of(rig, bound)[0] not in ("", own[0], one.id, other.id)
+    assert not rig.front.asked["ModifyInstanceNetworkSpec"]
+    bound = give(store, allocate_eip=False)
+    assert address_of(rig, bound)[0] == ""
+    (instance,) = rig.cloud.state.instances
+    assert (instance.bandwidth_out, len(rig.cloud.state.eips)) == (7, 2)
+    assert made_of(rig) == listed(store)
+    # by hand it lost its address: that takes no new machine either
+    ecs_changes.set_network(bound._cloud.ecs, instance.id, bandwidth_mbps=0)
+    assert bound.how_to_change("aliyunecs-internet-max-bandwidth", 0, 7) is ChangeKind.IN_PLACE
+    assert address_of(rig, give(store, internet_max_bandwidth=7))[0] == ""
+
+
+def test_an_address_that_cannot_be_had_is_refused_before_the_other_goes(rig: Rig) -> None:
+    driver, _ = rig.create(allocate_eip=True)
+    store, before = stored(rig, driver), address_of(rig, driver)
+    taken, _ = rig.create("other", eip=mine(rig, "1").id)
+    for wanted, words in (
+        (address_of(rig, taken)[0], "is bound to i-"),
+        ("eip-none", "There is no elastic address"),
+    ):
+        with pytest.raises(MachineError, match=words):
+            give(store, eip=wanted, allocate_eip=False)
+        assert address_of(rig, store.load("dev1").driver) == before  # type: ignore[arg-type]
+    with pytest.raises(MachineError, match=r"its elastic address .* was not made with the machine"):
+        give(store, eip=mine(rig, "2").id, internet_max_bandwidth=9)
+
+
+@pytest.mark.parametrize(
+    ("made_with", "changed"),
+    [
+        ({}, {"allocate_eip": True}),
+        ({"allocate_eip": True}, {"allocate_eip": False, "eip": "mine"}),
+        ({"eip": "mine"}, {"eip": ""}),
+    ],
+    ids=["a new one", "mine for it", "a fixed one"],
+)
+def test_a_change_of_the_address_that_is_cut_off_anywhere_is_given_again(
+    rig: Rig, made_with: dict[str, Any], changed: dict[str, Any]
+) -> None:
+    eip = mine(rig, "1").id
+    former = {name: eip if value == "mine" else value for name, value in made_with.items()}
+    wanted = {name: eip if value == "mine" else value for name, value in changed.items()}
+    back = {name: former.get(name, "" if name == "eip" else False) for name in wanted}
+    driver, _ = rig.create(**former)
+    store, elastic = stored(rig, driver), bool(address_of(rig, driver)[0])
+    for number in range(60):
+        death = DeathAfterWriting(number)
+        with contextlib.suppress(Crash):
+            give(Store(rig.store, rig.environment, checkpoint=death), **wanted)
+        bound = give(store, **(back if number % 2 else wanted))
+        assert bool(address_of(rig, bound)[0]) is (elastic if number % 2 else any(wanted.values()))
+        assert made_of(rig) == listed(store), death.at
+        if not death.at:
+            assert number > 5
+            return
+        give(store, **back)
+    raise AssertionError("it never came to its end")
 
 
 def test_in_a_shared_group_a_port_stays_open_for_who_needs_it(rig: Rig) -> None:
@@ -625,10 +754,7 @@ def test_the_bandwidth_of_an_elastic_address_is_that_of_the_address(rig: Rig) ->
 
 
 def test_an_elastic_address_of_the_users_own_keeps_its_bandwidth(rig: Rig) -> None:
-    taken = rig.driver()._cloud.vpc.allocate_eip(
-        bandwidth_mbps=50, charge_type="PayByTraffic", name="mine", token="t"
-    )
-    driver, _ = rig.create(eip=taken.id)
+    driver, _ = rig.create(eip=mine(rig, "1").id)
     assert "aliyunecs-internet-max-bandwidth" not in values(rig, driver)
     with pytest.raises(MachineError, match="was not made with the machine"):
         change(rig, driver, "internet-max-bandwidth", 9)

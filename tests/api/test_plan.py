@@ -187,6 +187,51 @@ def test_a_plan_tells_the_price_after_a_change_in_place(
     assert (now["Action"], now["PriceBefore"]) == ("keep", planned["PriceAfter"])
 
 
+def test_how_a_machine_is_reached_changes_in_place_and_what_it_had_of_it_goes(
+    files: Files,
+) -> None:
+    state = files.rig.cloud.state
+    files.write("  a: {security-group: first}\n  b: {}\n")
+    files.apply()
+    before = {each.id for each in state.instances}
+    free = files.rig.driver()._cloud.vpc.allocate_eip(
+        bandwidth_mbps=5, charge_type="PayByTraffic", name="mine", token="t"
+    )
+    for machine, changed in (
+        ("security-group: second, allocate-eip: true", {"security-group", "allocate-eip"}),
+        (f"security-group: second, eip: {free.id}", {"allocate-eip", "eip"}),
+        ("security-group: second", {"eip"}),
+    ):
+        files.write(f"  a: {{{machine}}}\n  b: {{}}\n")
+        assert files.plan() == {"a": "change", "b": "keep"}
+        (planned, _) = json.loads(files.run("plan", "--json")[1])["Machines"]
+        assert {each["Option"] for each in planned["Changes"]} == changed
+        files.apply()
+        assert files.plan() == {"a": "keep", "b": "keep"}
+        address = json.loads(files.run("inspect", "a")[1])["Driver"]["IPAddress"]
+        assert files.run("ip", "a")[1].strip() == address
+    assert {each.id for each in state.instances} == before
+    assert {each.name for each in state.security_groups} == {"second", "docker-machine"}
+    files.run("destroy", "-y")
+    assert files.rig.left() == {"addresses": 1}
+
+
+def test_a_change_that_failed_is_made_again_even_if_the_file_takes_it_back(files: Files) -> None:
+    files.write("  a: {}\n")
+    files.apply()
+    files.write("  a: {allocate-eip: true}\n")
+    files.rig.front.faults["AssociateEipAddress"] = ["Forbidden.RAM"]
+    code, _, err = files.run("apply", "-y")
+    assert (code, "AssociateEipAddress failed: Forbidden" in err) == (1, True)
+    assert files.rig.left()["addresses"] == 1
+    files.write("  a: {}\n")
+    assert files.plan() == {"a": "change"}
+    assert "its change was interrupted" in files.apply()
+    assert "addresses" not in files.rig.left()
+    assert files.plan() == {"a": "keep"}
+    assert files.run("ip", "a")[0] == 0
+
+
 def test_a_price_that_cannot_be_told_is_not_told_to_be_nothing(files: Files) -> None:
     files.write("  a: {}\n")
     files.apply()

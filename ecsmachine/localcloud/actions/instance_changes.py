@@ -137,7 +137,10 @@ def modify_instance_spec(call: Call) -> Answer:
 
 
 def modify_instance_network_spec(call: Call) -> Answer:
-    """ModifyInstanceNetworkSpec: bandwidth, charge type, and with it a public address."""
+    """ModifyInstanceNetworkSpec: bandwidth, charge type, and with it a public address.
+
+    Without bandwidth the address is taken back.
+    """
     parameters = call.parameters
     instance = call.required(call.state.instances, "InstanceId")
     changes = _bandwidths(call)
@@ -148,6 +151,9 @@ def modify_instance_network_spec(call: Call) -> Answer:
     prepaid = instance.charge_type == "PrePaid"
     if not parameters.boolean("AutoPay", True) and prepaid:
         return {"OrderId": new_order_id()}
+    if instance.public_ip and changes.get("bandwidth_out") == 0:
+        changes["public_ip"] = ""
+        call.lifecycle.instances.set_public_ip(instance.id)
     instance = call.state.instances.put(replace(instance, **changes))
     if parameters.boolean("AllocatePublicIp") and not instance.public_ip:
         if not instance.bandwidth_out:

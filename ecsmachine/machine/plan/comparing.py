@@ -52,6 +52,7 @@ def _of_options(
     """Yield the differences of the driver's options, and of those of the engine."""
     known = changes.recorded(machine)
     asked = record["DriverOptions"]
+    removable = {each.name for each in registry.options_of(wanted.driver_name) if each.removable}
     now = {**recorded(wanted)["DriverOptions"], **engine_config.recorded(wanted.engine)}
     for name, value in now.items():
         there = [each[name] for each in (observed, known) if name in each]
@@ -62,15 +63,15 @@ def _of_options(
             value = registry.comparable(wanted.driver_name, name, value)
             if not there and name in asked:
                 there = [_asked(wanted, name, asked)]
-        if not _counts(name, record, wanted):
-            # what is recorded shall be so still; where nothing is, anything may be
-            value = known.get(name)
-            if name not in observed or not value:
-                continue
-        elif value in ("", None):  # the cloud chooses
-            continue
         # what was cut off may have made what is recorded nowhere but in the journal
         cut_off = name in record.get("Changing", ())
+        if not _counts(name, record, wanted):
+            # what is recorded shall be so still; where nothing is, anything may be
+            value = known.get(name, _asked(wanted, name, asked) if cut_off else None)
+            if value is None or not (cut_off or (name in observed and value)):
+                continue
+        elif value in ("", None) and name not in removable:  # the cloud chooses
+            continue
         other = next((each for each in there if each != value), value if cut_off else None)
         if other is None:
             continue

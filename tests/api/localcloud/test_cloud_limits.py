@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.api.localcloud.api_client import VPC, Api
@@ -75,6 +77,21 @@ def test_as_much_comes_in_as_goes_out_but_at_least_ten(api: Api) -> None:
     assert api.wait(instance_id, "Stopped")["InternetMaxBandwidthIn"] == 30
     api.call("ModifyInstanceNetworkSpec", spec, InternetMaxBandwidthIn=8)
     assert api.wait(instance_id, "Stopped")["InternetMaxBandwidthIn"] == 8
+
+
+def test_without_bandwidth_a_fixed_address_is_taken_back(api: Api) -> None:
+    instance_id = str(api.call("CreateInstance", api.base(api.group()))["InstanceId"])
+    api.wait(instance_id, "Stopped")
+
+    def addresses(**spec: Any) -> list[str]:
+        api.call("ModifyInstanceNetworkSpec", InstanceId=instance_id, **spec)
+        found = api.wait(instance_id, "Stopped")["PublicIpAddress"]["IpAddress"]
+        return list(found)
+
+    assert len(addresses(InternetMaxBandwidthOut=5, AllocatePublicIp=True)) == 1
+    assert addresses(InternetMaxBandwidthOut=0) == []
+    assert addresses(InternetMaxBandwidthOut=5) == []
+    assert len(addresses(AllocatePublicIp=True)) == 1
 
 
 def test_a_page_of_tags_has_at_most_fifty(api: Api) -> None:

@@ -72,8 +72,10 @@ class ChangeableInstance:
 
     def how_to_change(self, option: str, old: OptionValue, new: OptionValue) -> ChangeKind:
         """Return how the machine comes from one value of an option to another."""
-        from ecsmachine.drivers.aliyunecs.options.comparing import how_to_change
+        from ecsmachine.drivers.aliyunecs.options.comparing import how_to_change, option_of
 
+        if option == option_of("bandwidth_mbps") and new and not self._record.private_only:
+            return ChangeKind.IN_PLACE  # without bandwidth it has lost its address, and gets one
         return how_to_change(option, old, new)
 
     def check_change(self, option: str, value: OptionValue) -> None:
@@ -102,7 +104,10 @@ class ChangeableInstance:
 
         with self._explaining_if_gone():
             changing = Changing(*self._subject(), journal, report, records, save)
-            return change(changing, option, value)
+            left = change(changing, option, value)
+        if HostWork.PROVISION in left:
+            self.__dict__.pop("_found", None)  # it has another address, which has a bandwidth
+        return left
 
     def _subject(self) -> tuple[Cloud, DriverContext, Record, Instance, Callable[[], list[Disk]]]:
         """Return what :class:`in_place.Subject` consists of."""

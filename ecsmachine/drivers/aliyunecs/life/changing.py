@@ -39,9 +39,9 @@ def change(changing: Changing, option: str, value: OptionValue) -> HostWork:
     field, wanted = FIELDS_BY_OPTION[option], read_value(option, value)
     how, record = CHANGES[field], changing.record
     how.make(changing, wanted)
+    if DECLARATIONS[field].option.priced:
+        _note_price(changing)
     if hasattr(record, field):
-        if DECLARATIONS[field].option.priced:
-            _note_price(changing)
         setattr(record, field, as_stored(wanted))
     return how.left
 
@@ -323,6 +323,8 @@ CHANGES: dict[str, _Change] = {
     "deletion_protection": _Change(_deletion_protection),
     "tags": _Change(_tags),
     "ram_role": _Change(_ram_role),
+    "allocate_eip": _Change(network.change_own_eip, network.check_eip, HostWork.PROVISION),
+    "eip": _Change(network.change_eip, network.check_eip, HostWork.PROVISION),
     "bandwidth_mbps": _Change(network.change_bandwidth, network.check_bandwidth),
     "internet_charge_type": _Change(network.change_charge_type, network.check_charge_type),
     "security_group": _Change(network.change_group, network.check_group, HostWork.MEMBER_PORTS),

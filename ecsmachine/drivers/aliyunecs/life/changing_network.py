@@ -1,4 +1,4 @@
-"""Changes in place of how an instance is reached: its security group, ports and bandwidth."""
+"""Changes in place of how an instance is reached: its security group, ports and address."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 from ecsmachine.aliyun import ecs_changes
-from ecsmachine.aliyun.ecs_values import Permission
+from ecsmachine.aliyun.ecs_values import Instance, Permission
+from ecsmachine.aliyun.vpc import Eip
 from ecsmachine.drivers.aliyunecs.life import observing
-from ecsmachine.drivers.aliyunecs.life.in_place import Changing, Subject
+from ecsmachine.drivers.aliyunecs.life.in_place import Changing, Subject, ask_once
 from ecsmachine.drivers.aliyunecs.life.record import Record
 from ecsmachine.drivers.aliyunecs.life.remove import remove_resource
 from ecsmachine.drivers.aliyunecs.life.shared_lookup import SharedLookup
 from ecsmachine.drivers.aliyunecs.options.comparing import option_of
 from ecsmachine.drivers.aliyunecs.options.reading import settings_of
-from ecsmachine.drivers.aliyunecs.resources import security_group, tags
+from ecsmachine.drivers.aliyunecs.resources import eip, security_group, tags
 from ecsmachine.drivers.aliyunecs.resources.asking import Making, delete, wait_for, when_not_busy
 from ecsmachine.drivers.aliyunecs.resources.batch import Batch
 from ecsmachine.drivers.base import PortRange
@@ -25,6 +26,9 @@ _MADE_WITH = (
     *("security_group", "open_ports", "source_cidrs"),
 )
 """The fields of the record that say how what is made anew for a machine shall be."""
+
+
+_NO_ADDRESS = ("a machine gets its public address only at create", "Make a new machine.")
 
 
 def change_group(changing: Changing, wanted: str) -> None:
@@ -43,7 +47,7 @@ def change_group(changing: Changing, wanted: str) -> None:
         )
         wait_for(
             f"Instance {found.id} is in security group {group_id}",
-            lambda: True if set(groups) == set(_groups_of(changing)) else None,
+            lambda: True if set(groups) == set(_now(changing).security_group_ids) else None,
         )
     if group_id != former:
         with changing.context.shared_lock(f"security group {former}"):
@@ -124,13 +128,90 @@ def _rules_of(record: Record) -> list[Permission]:
     return observing.wanted_rules(record, ports, sources)
 
 
+def change_own_eip(changing: Changing, wanted: bool) -> None:
+    """Let the instance have an elastic address that goes with the machine, or no such one."""
+    if wanted:
+        _bind(changing, None)
+    else:
+        _unbind(changing, eip.KIND)
+
+
+def change_eip(changing: Changing, wanted: str) -> None:
+    """Let the instance have an elastic address that its user has, or no such one."""
+    if wanted:
+        _bind(changing, eip.find_eip(changing.cloud, wanted, changing.found.id))
+    else:
+        _unbind(changing, eip.BINDING_KIND)
+
+
+def check_eip(subject: Subject, wanted: bool | str) -> None:
+    """Raise :class:`MachineError` if the instance cannot have that address, or a fixed one."""
+    if subject.record.private_only:
+        raise subject.refusal(*_NO_ADDRESS)
+    if isinstance(wanted, str) and wanted:
+        eip.find_eip(subject.cloud, wanted, subject.found.id)
+    if not wanted or subject.found.public_addresses:
+        subject.check_not_prepaid("its fixed address")
+
+
+def _bind(changing: Changing, existing: Eip | None) -> None:
+    """Bind an elastic address, a new one unless it is ``existing``, in place of any other."""
+    cloud, found = changing.cloud, changing.found
+
+    def make_room(allocation_id: str) -> None:
+        _drop(changing, eip.KIND, eip.BINDING_KIND, keep=allocation_id)
+        now = _now(changing)
+        if now.eip_allocation_id not in ("", allocation_id):  # somebody else has bound it
+            eip.unbind(cloud, now.eip_allocation_id, found.id)
+        if now.public_addresses:
+            ecs_changes.set_network(cloud.ecs, found.id, bandwidth_mbps=0)
+            wait_for(
+                f"Instance {found.id} has given its fixed address back",
+                lambda: None if _now(changing).public_addresses else True,
+            )
+
+    making = _making(changing)
+    changing.record.base.ip_address = eip.ensure_eip(making, found.id, existing, make_room)
+
+
+def _unbind(changing: Changing, kind: str) -> None:
+    """Take elastic addresses of a kind from the instance; without any address it gets a fixed."""
+    _drop(changing, kind, keep="")
+    now, record = _now(changing), changing.record
+    if now.public_address:
+        record.base.ip_address = now.public_address
+    else:
+        _fix_address(changing, record.bandwidth_mbps)
+
+
+def _fix_address(changing: Changing, bandwidth_mbps: int) -> None:
+    """Give the instance, which has no public address, a fixed one."""
+    cloud, record, found = changing.cloud, changing.record, changing.found
+    changing.report("Allocating a fixed public address...")
+    ask_once(
+        lambda: ecs_changes.set_network(
+            cloud.ecs,
+            found.id,
+            bandwidth_mbps=bandwidth_mbps,
+            charge_type=record.internet_charge_type,
+            allocate=True,
+        ),
+        lambda: bool(_now(changing).public_address),
+    )
+    what = f"Instance {found.id} has a public address"
+    record.base.ip_address = wait_for(what, lambda: _now(changing).public_address or None)
+
+
 def change_bandwidth(changing: Changing, wanted: int) -> None:
     """Give the address of the instance another bandwidth."""
+    check_bandwidth(changing, wanted)  # it may have come to another address since
     found = changing.found
     if found.eip_allocation_id:
         if found.eip_bandwidth_mbps != wanted:
             vpc = changing.cloud.vpc
             when_not_busy(lambda: vpc.set_eip_bandwidth(found.eip_allocation_id, wanted))
+    elif not found.internet_max_bandwidth_mbps:
+        _fix_address(changing, wanted)
     elif found.internet_max_bandwidth_mbps != wanted:
         ecs_changes.set_network(changing.cloud.ecs, found.id, bandwidth_mbps=wanted)
 
@@ -139,9 +220,7 @@ def check_bandwidth(subject: Subject, wanted: int) -> None:
     """Raise :class:`MachineError` if its address cannot be given that bandwidth."""
     found, record = subject.found, subject.record
     if record.private_only or not wanted:
-        raise subject.refusal(
-            "a machine gets its public address only at create", "Make a new machine."
-        )
+        raise subject.refusal(*_NO_ADDRESS)
     if not found.eip_allocation_id:
         subject.check_not_prepaid("its bandwidth")
     elif found.eip_bandwidth_mbps != wanted and not observing.is_own_address(
@@ -189,6 +268,5 @@ def _drop(changing: Changing, *kinds: str, keep: str) -> None:
             journal.removed(each)
 
 
-def _groups_of(changing: Changing) -> tuple[str, ...]:
-    now = changing.cloud.ecs.instance(changing.found.id) or changing.found
-    return now.security_group_ids
+def _now(changing: Changing) -> Instance:
+    return changing.cloud.ecs.instance(changing.found.id) or changing.found

@@ -41,6 +41,7 @@ def option(
     *,
     changes: ChangeKind,
     priced: bool = False,
+    removable: bool = False,
     prefix: str = PREFIX,
     env: str = "",
     secret: bool = False,
@@ -55,9 +56,9 @@ def option(
     """Declare an option, as the field of the settings that holds its value.
 
     ``changes`` is what another value means for a machine that is there, ``priced`` whether
-    it then costs something else. Where ``env`` does not
-    name another one, its variable is that of its name: ECS_DISK_SIZE. An option without a
-    ``group`` is in that of the option before it.
+    it then costs something else, and ``removable`` whether no value takes something away. Where
+    ``env`` does not name another one, its variable is that of its name: ECS_DISK_SIZE. An option
+    without a ``group`` is in that of the option before it.
     """
     taken = Option(
         prefix + name,
@@ -76,6 +77,7 @@ def option(
         everyday=everyday,
         changes=changes,
         priced=priced,
+        removable=removable,
         alternatives=ALTERNATIVES.get(name, ()),
     )
     declaration = Declaration(taken, reader, parameter, planned)

@@ -284,14 +284,6 @@ class Settings:
         everyday=True,
         changes=NEW_MACHINE,
     )
-    bandwidth_mbps: int = _option(
-        "internet-max-bandwidth",
-        "Outbound bandwidth in Mbps, 1 to 100; 0 for no public address",
-        read.whole_number(0, 100),
-        1,
-        changes=IN_PLACE,
-        priced=True,
-    )
     internet_charge_type: str = _option(
         "internet-charge-type",
         "How traffic is charged",
@@ -304,13 +296,24 @@ class Settings:
         "allocate-eip",
         "Allocate an elastic IP address (EIP), released with the machine",
         read.FLAG,
-        changes=NEW_MACHINE,
+        changes=IN_PLACE,
+        priced=True,
     )
     eip: str = _option(
         "eip",
         "Existing elastic IP address (id or address); it is never released",
         read.IDENTIFIER,
-        changes=NEW_MACHINE,
+        changes=IN_PLACE,
+        priced=True,
+        removable=True,
+    )
+    bandwidth_mbps: int = _option(
+        "internet-max-bandwidth",
+        "Outbound bandwidth in Mbps, 1 to 100; 0 for no public address",
+        read.whole_number(0, 100),
+        1,
+        changes=IN_PLACE,
+        priced=True,
     )
     security_group: str = _option(
         "security-group",

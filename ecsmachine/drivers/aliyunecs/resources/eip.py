@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.vpc import AVAILABLE, IN_USE, Eip
 from ecsmachine.drivers.aliyunecs.options.suggestions import nearest
@@ -45,10 +47,15 @@ def find_eip(cloud: Cloud, wanted: str, own_instance_id: str = "") -> Eip:
     return found
 
 
-def ensure_eip(making: Making, instance_id: str, existing: Eip | None) -> str:
+def ensure_eip(
+    making: Making,
+    instance_id: str,
+    existing: Eip | None,
+    make_room: Callable[[str], None] = lambda allocation_id: None,
+) -> str:
     """Bind an elastic address to the instance, taking one unless it is ``existing``.
 
-    Returns the address.
+    An instance has one public address: ``make_room`` takes any other from it. Returns the address.
     """
     cloud, journal, report = making.cloud, making.journal, making.report
     if existing is not None:
@@ -60,6 +67,7 @@ def ensure_eip(making: Making, instance_id: str, existing: Eip | None) -> str:
             journal.made(resource, instance_id)
     else:
         allocation_id = _allocate(making)
+    make_room(allocation_id)
     eip = _wait_for_eip(cloud, allocation_id, asking.UNSEEN_S)
     if eip is None or eip.instance_id != instance_id:
         report("Binding the elastic address...")
@@ -135,6 +143,9 @@ def unbind(cloud: Cloud, allocation_id: str, instance_id: str) -> str:
 def _allocate(making: Making) -> str:
     cloud, journal, settings = making.cloud, making.journal, making.settings
     known = journal.find(KIND, region=cloud.region)
+    if known and known.id and _wait_for_eip(cloud, known.id, asking.UNSEEN_S) is None:
+        journal.removed(known)  # a change that was cut off had released it
+        known = None
     resource = known or journal.intend(KIND, region=cloud.region)
     if known is not None and known.id is None:
         # it was asked for, and the answer never came: its token may have expired meanwhile

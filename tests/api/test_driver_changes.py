@@ -14,6 +14,7 @@ import pytest
 from ecsmachine.aliyun import ecs_changes
 from ecsmachine.aliyun.ecs_values import Permission
 from ecsmachine.aliyun.vpc import Eip
+from ecsmachine.documents.rules import ID
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.aliyunecs.life.driver import AliyunEcsDriver
 from ecsmachine.drivers.base import Driver, ProtectedError, Report, State
@@ -451,6 +452,11 @@ def made_of(rig: Rig) -> set[str]:
         *(f"security-group {each.id}" for each in state.security_groups),
         *(f"eip {each.id}" for each in state.eips if each.name != "mine"),
         *(f"eip-binding {each.instance_id}" for each in state.eips if each.name == "mine"),
+        *(
+            f"slb-backend {each.id}>{backend.server_id}"
+            for each in state.load_balancers
+            for backend in each.backends
+        ),
     } - {"eip-binding "}
 
 
@@ -470,12 +476,14 @@ class DeathAfterWriting(Death):
 
 
 @pytest.mark.parametrize(
-    ("option", "value"), [("security-group", "others"), ("allocate-eip", True)]
+    ("option", "value"), [("security-group", "others"), ("allocate-eip", True), ("slb-id", "lb")]
 )
 def test_what_a_change_made_is_removed_with_the_machine_wherever_it_was_cut_off(
     rig: Rig, option: str, value: OptionValue
 ) -> None:
     number = 0
+    if value == "lb":
+        value = balancer(rig)
     while True:
         driver, journal = rig.create(**MADE_WITH)
         journal.finish()
@@ -486,11 +494,33 @@ def test_what_a_change_made_is_removed_with_the_machine_wherever_it_was_cut_off(
             wanted = {f"aliyunecs-{option}": value}
             changes.change_machine(dying, "dev1", wanted, lambda line: None)
         remove(store, "dev1", rig.report)
-        assert rig.left() == {}, death.at
+        assert (rig.left(), made_of(rig)) == ({}, set()), death.at
         if not death.at:
             assert number > 5
             return
         number += 1
+
+
+def balancer(rig: Rig) -> str:
+    """Return the id of a load balancer that the user has."""
+    answer = rig.driver()._cloud.slb.call("CreateLoadBalancer", LoadBalancerName="lb")
+    return answer.required("LoadBalancerId", ID)
+
+
+def test_a_machine_comes_behind_another_load_balancer(rig: Rig) -> None:
+    one, other = balancer(rig), balancer(rig)
+    store = stored(rig, rig.create(slb_id=one)[0])
+    addresses = {each.id: each.address for each in rig.cloud.state.load_balancers}
+    with pytest.raises(MachineError, match='no load balancer "lb-none"'):
+        give(store, slb_id="lb-none")
+    assert give(store, slb_id=other).config()["SLBIPAddress"] == addresses[other]
+    assert {each.id: len(each.backends) for each in rig.cloud.state.load_balancers} == {
+        one: 0,
+        other: 1,
+    }
+    config = give(store, slb_id="").config()
+    assert (config["SLBIPAddress"], config["SLBID"]) == ("", "")
+    assert made_of(rig) == listed(store)
 
 
 def test_another_group_takes_the_place_of_the_former(rig: Rig) -> None:
@@ -647,16 +677,18 @@ def test_an_address_that_cannot_be_had_is_refused_before_the_other_goes(rig: Rig
         ({}, {"allocate_eip": True}),
         ({"allocate_eip": True}, {"allocate_eip": False, "eip": "mine"}),
         ({"eip": "mine"}, {"eip": ""}),
+        ({"slb_id": "one"}, {"slb_id": "other"}),
+        ({"slb_id": "one"}, {"slb_id": ""}),
     ],
-    ids=["a new one", "mine for it", "a fixed one"],
+    ids=["an address of its own", "mine for it", "a fixed one", "another balancer", "none"],
 )
-def test_a_change_of_the_address_that_is_cut_off_anywhere_is_given_again(
+def test_another_way_to_a_machine_that_is_cut_off_anywhere_is_made_again(
     rig: Rig, made_with: dict[str, Any], changed: dict[str, Any]
 ) -> None:
-    eip = mine(rig, "1").id
-    former = {name: eip if value == "mine" else value for name, value in made_with.items()}
-    wanted = {name: eip if value == "mine" else value for name, value in changed.items()}
-    back = {name: former.get(name, "" if name == "eip" else False) for name in wanted}
+    there = {"mine": mine(rig, "1").id, "one": balancer(rig), "other": balancer(rig)}
+    former = {name: there.get(value, value) for name, value in made_with.items()}
+    wanted = {name: there.get(value, value) for name, value in changed.items()}
+    back = {name: former.get(name, False if name == "allocate_eip" else "") for name in wanted}
     driver, _ = rig.create(**former)
     store, elastic = stored(rig, driver), bool(address_of(rig, driver)[0])
     for number in range(60):
@@ -664,10 +696,14 @@ def test_a_change_of_the_address_that_is_cut_off_anywhere_is_given_again(
         with contextlib.suppress(Crash):
             give(Store(rig.store, rig.environment, checkpoint=death), **wanted)
         bound = give(store, **(back if number % 2 else wanted))
-        assert bool(address_of(rig, bound)[0]) is (elastic if number % 2 else any(wanted.values()))
+        now = bool(wanted.get("allocate_eip") or wanted.get("eip"))
+        assert bool(address_of(rig, bound)[0]) is (elastic if number % 2 else now)
         assert made_of(rig) == listed(store), death.at
+        of_balancers = {each for each in listed(store) if each.startswith("slb-backend")}
+        behind = (back if number % 2 else wanted).get("slb_id")
+        assert {each.split()[1].split(">")[0] for each in of_balancers} == ({behind} - {None, ""})
         if not death.at:
-            assert number > 5
+            assert number > 3
             return
         give(store, **back)
     raise AssertionError("it never came to its end")

@@ -16,7 +16,7 @@ from ecsmachine.drivers.aliyunecs.life.remove import remove_resource
 from ecsmachine.drivers.aliyunecs.life.shared_lookup import SharedLookup
 from ecsmachine.drivers.aliyunecs.options.comparing import option_of
 from ecsmachine.drivers.aliyunecs.options.reading import settings_of
-from ecsmachine.drivers.aliyunecs.resources import eip, security_group, tags
+from ecsmachine.drivers.aliyunecs.resources import eip, load_balancer, security_group, tags
 from ecsmachine.drivers.aliyunecs.resources.asking import Making, delete, wait_for, when_not_busy
 from ecsmachine.drivers.aliyunecs.resources.batch import Batch
 from ecsmachine.drivers.base import PortRange
@@ -200,6 +200,23 @@ def _fix_address(changing: Changing, bandwidth_mbps: int) -> None:
     )
     what = f"Instance {found.id} has a public address"
     record.base.ip_address = wait_for(what, lambda: _now(changing).public_address or None)
+
+
+def change_balancer(changing: Changing, wanted: str) -> None:
+    """Put the instance behind another load balancer, or behind none."""
+    cloud, journal, address = changing.cloud, changing.journal, ""
+    if wanted:
+        machine = (wanted, changing.found.id)
+        load_balancer.ensure_backend(cloud, journal, *machine, changing.report)
+        address = load_balancer.find_load_balancer(cloud, wanted).address
+    _drop(changing, load_balancer.KIND, keep=wanted)
+    changing.record.slb_ip_address = address
+
+
+def check_balancer(subject: Subject, wanted: str) -> None:
+    """Raise :class:`MachineError` if there is no such load balancer."""
+    if wanted:
+        load_balancer.find_load_balancer(subject.cloud, wanted)
 
 
 def change_bandwidth(changing: Changing, wanted: int) -> None:

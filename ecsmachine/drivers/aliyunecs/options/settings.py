@@ -347,7 +347,8 @@ class Settings:
         "slb-id",
         "Load balancer to put the instance behind",
         read.IDENTIFIER,
-        changes=NEW_MACHINE,
+        changes=IN_PLACE,
+        removable=True,
     )
     system_disk_size_gib: int = _option(
         "system-disk-size",

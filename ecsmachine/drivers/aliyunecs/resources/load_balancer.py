@@ -34,13 +34,12 @@ def ensure_backend(
     resource = find_or_intend(
         journal, KIND, region=cloud.region, slb=load_balancer_id, instance=instance_id
     )
-    if resource.id is not None:
-        return
     report(f"Adding the instance to load balancer {load_balancer_id}...")
     when_not_busy(
         lambda: cloud.slb.add_backend_server(load_balancer_id, instance_id, weight=_WEIGHT)
     )
-    journal.made(resource, f"{load_balancer_id}>{instance_id}")
+    if resource.id is None:
+        journal.made(resource, f"{load_balancer_id}>{instance_id}")
 
 
 def remove_backend(cloud: Cloud, resource: Resource) -> None:

@@ -445,12 +445,19 @@ def test_a_change_that_is_cut_off_anywhere_is_given_again(
     raise AssertionError("it never came to its end")
 
 
+REACHED: list[tuple[str, OptionValue]] = [
+    *(("security-group", "others"), ("allocate-eip", True)),
+    *(("slb-id", "lb"), ("route-cidr", "10.9.0.0/24")),
+]
+
+
 def made_of(rig: Rig) -> set[str]:
     """Return what the cloud has beside instances and their keys."""
     state = rig.cloud.state
     return {
         *(f"security-group {each.id}" for each in state.security_groups),
         *(f"eip {each.id}" for each in state.eips if each.name != "mine"),
+        *(f"route-entry {each.cidr}>{each.next_hop_id}" for each in state.route_entries),
         *(f"eip-binding {each.instance_id}" for each in state.eips if each.name == "mine"),
         *(
             f"slb-backend {each.id}>{backend.server_id}"
@@ -475,9 +482,7 @@ class DeathAfterWriting(Death):
             super().__call__(point)
 
 
-@pytest.mark.parametrize(
-    ("option", "value"), [("security-group", "others"), ("allocate-eip", True), ("slb-id", "lb")]
-)
+@pytest.mark.parametrize(("option", "value"), REACHED, ids=[option for option, _ in REACHED])
 def test_what_a_change_made_is_removed_with_the_machine_wherever_it_was_cut_off(
     rig: Rig, option: str, value: OptionValue
 ) -> None:
@@ -521,6 +526,23 @@ def test_a_machine_comes_behind_another_load_balancer(rig: Rig) -> None:
     config = give(store, slb_id="").config()
     assert (config["SLBIPAddress"], config["SLBID"]) == ("", "")
     assert made_of(rig) == listed(store)
+
+
+def test_another_network_is_sent_to_a_machine(rig: Rig) -> None:
+    store = stored(rig, rig.create(route_cidr="10.8.0.0/24")[0])
+    rig.create("other", route_cidr="10.7.0.0/24")
+    rig.front.asked.clear()
+    with pytest.raises(MachineError, match=r"sends 10\.7\.0\.0/24 to i-.* already"):
+        give(store, route_cidr="10.7.0.0/24")
+    assert all(each.startswith("Describe") for each in rig.front.asked)
+    for wanted in ("10.9.0.0/24", ""):
+        assert give(store, route_cidr=wanted).config()["RouteCIDR"] == wanted
+        there = {each.cidr for each in rig.cloud.state.route_entries}
+        assert there == {"10.7.0.0/24", wanted} - {""}
+        own = f">{store.load('dev1').driver.config()['InstanceId']}"
+        assert {each for each in listed(store) if each.endswith(own)} == (
+            {f"route-entry {wanted}{own}"} if wanted else set()
+        )
 
 
 def test_another_group_takes_the_place_of_the_former(rig: Rig) -> None:
@@ -678,9 +700,9 @@ def test_an_address_that_cannot_be_had_is_refused_before_the_other_goes(rig: Rig
         ({"allocate_eip": True}, {"allocate_eip": False, "eip": "mine"}),
         ({"eip": "mine"}, {"eip": ""}),
         ({"slb_id": "one"}, {"slb_id": "other"}),
-        ({"slb_id": "one"}, {"slb_id": ""}),
+        ({"route_cidr": "10.8.0.0/24"}, {"route_cidr": "10.9.0.0/24"}),
     ],
-    ids=["an address of its own", "mine for it", "a fixed one", "another balancer", "none"],
+    ids=["an address of its own", "mine for it", "a fixed one", "another balancer", "a route"],
 )
 def test_another_way_to_a_machine_that_is_cut_off_anywhere_is_made_again(
     rig: Rig, made_with: dict[str, Any], changed: dict[str, Any]

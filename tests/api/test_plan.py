@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from ecsmachine.documents.rules import ID
 from ecsmachine.drivers.aliyunecs.resources.instance import remove_instance
 from ecsmachine.localcloud.state.settings import Delays
 from ecsmachine.localcloud.state.tagging import resource_tags
@@ -194,13 +195,16 @@ def test_how_a_machine_is_reached_changes_in_place_and_what_it_had_of_it_goes(
     files.write("  a: {security-group: first}\n  b: {}\n")
     files.apply()
     before = {each.id for each in state.instances}
+    slb = files.rig.driver()._cloud.slb.call("CreateLoadBalancer", LoadBalancerName="lb")
+    reached = f"slb-id: {slb.required('LoadBalancerId', ID)}, route-cidr: 10.9.0.0/24"
     free = files.rig.driver()._cloud.vpc.allocate_eip(
         bandwidth_mbps=5, charge_type="PayByTraffic", name="mine", token="t"
     )
     for machine, changed in (
         ("security-group: second, allocate-eip: true", {"security-group", "allocate-eip"}),
         (f"security-group: second, eip: {free.id}", {"allocate-eip", "eip"}),
-        ("security-group: second", {"eip"}),
+        (f"security-group: second, {reached}", {"eip", "slb-id", "route-cidr"}),
+        ("security-group: second", {"slb-id", "route-cidr"}),
     ):
         files.write(f"  a: {{{machine}}}\n  b: {{}}\n")
         assert files.plan() == {"a": "change", "b": "keep"}
@@ -212,6 +216,8 @@ def test_how_a_machine_is_reached_changes_in_place_and_what_it_had_of_it_goes(
         assert files.run("ip", "a")[1].strip() == address
     assert {each.id for each in state.instances} == before
     assert {each.name for each in state.security_groups} == {"second", "docker-machine"}
+    assert not list(state.route_entries)
+    assert not any(each.backends for each in state.load_balancers)
     files.run("destroy", "-y")
     assert files.rig.left() == {"addresses": 1}
 

@@ -327,6 +327,7 @@ CHANGES: dict[str, _Change] = {
     "eip": _Change(network.change_eip, network.check_eip, HostWork.PROVISION),
     "bandwidth_mbps": _Change(network.change_bandwidth, network.check_bandwidth),
     "internet_charge_type": _Change(network.change_charge_type, network.check_charge_type),
+    "route_cidr": _Change(network.change_route, network.check_route),
     "slb_id": _Change(network.change_balancer, network.check_balancer),
     "security_group": _Change(network.change_group, network.check_group, HostWork.MEMBER_PORTS),
     "open_ports": _Change(network.change_ports),

@@ -16,7 +16,7 @@ from ecsmachine.drivers.aliyunecs.life.remove import remove_resource
 from ecsmachine.drivers.aliyunecs.life.shared_lookup import SharedLookup
 from ecsmachine.drivers.aliyunecs.options.comparing import option_of
 from ecsmachine.drivers.aliyunecs.options.reading import settings_of
-from ecsmachine.drivers.aliyunecs.resources import eip, load_balancer, security_group, tags
+from ecsmachine.drivers.aliyunecs.resources import eip, load_balancer, route, security_group, tags
 from ecsmachine.drivers.aliyunecs.resources.asking import Making, delete, wait_for, when_not_busy
 from ecsmachine.drivers.aliyunecs.resources.batch import Batch
 from ecsmachine.drivers.base import PortRange
@@ -200,6 +200,21 @@ def _fix_address(changing: Changing, bandwidth_mbps: int) -> None:
     )
     what = f"Instance {found.id} has a public address"
     record.base.ip_address = wait_for(what, lambda: _now(changing).public_address or None)
+
+
+def change_route(changing: Changing, wanted: str) -> None:
+    """Have the VPC send the traffic of another network to the instance, or of none."""
+    cloud, journal = changing.cloud, changing.journal
+    if wanted:
+        machine = (changing.record.vpc_id, wanted, changing.found.id)
+        route.ensure_route(cloud, journal, *machine, changing.report)
+    _drop(changing, route.KIND, keep=wanted)
+
+
+def check_route(subject: Subject, wanted: str) -> None:
+    """Raise :class:`MachineError` if the VPC sends that network elsewhere."""
+    if wanted:
+        route.find_route(subject.cloud, subject.record.vpc_id, wanted, subject.found.id)
 
 
 def change_balancer(changing: Changing, wanted: str) -> None:

@@ -341,7 +341,8 @@ class Settings:
         "route-cidr",
         "Network whose traffic the VPC sends to the instance",
         read.ROUTE_CIDR,
-        changes=NEW_MACHINE,
+        changes=IN_PLACE,
+        removable=True,
     )
     slb_id: str = _option(
         "slb-id",

@@ -19,19 +19,12 @@ def ensure_route(
 
     Raises :class:`MachineError` if the VPC sends it elsewhere already.
     """
-    router_id = router_of(cloud, vpc_id)
-    if not router_id:
-        raise MachineError(f"VPC {vpc_id} has no router", hint="Leave --aliyunecs-route-cidr out.")
-    resource = asking.find_or_intend(
-        journal, KIND, region=cloud.region, router=router_id, cidr=cidr, instance=instance_id
-    )
-    present = _entry(cloud, router_id, cidr)
-    if present is not None and present.next_hop_id != instance_id:
-        journal.removed(resource)
-        raise MachineError(
-            f"VPC {vpc_id} sends {cidr} to {present.next_hop_id} already",
-            hint="Choose another --aliyunecs-route-cidr, or remove that route.",
-        )
+    router_id, present = find_route(cloud, vpc_id, cidr, instance_id)
+    details = {"router": router_id, "cidr": cidr, "instance": instance_id}
+    resource = asking.find_or_intend(journal, KIND, region=cloud.region, **details)
+    if present is None and resource.id is not None:
+        journal.removed(resource)  # it has gone since, and its token with it
+        resource = journal.intend(KIND, region=cloud.region, **details)
     if present is None:
         report(f"Creating the route of {cidr}...")
         table_id = cloud.vpc.route_tables(router_id)[0]
@@ -48,6 +41,25 @@ def ensure_route(
         lambda: True if _is_available(_entry(cloud, router_id, cidr)) else None,
         check=lambda: check_runs(cloud, instance_id),
     )
+
+
+def find_route(
+    cloud: Cloud, vpc_id: str, cidr: str, instance_id: str
+) -> tuple[str, RouteEntry | None]:
+    """Return the router of a VPC, and the route of a network to the instance if it is there.
+
+    Raises :class:`MachineError` if the VPC sends it elsewhere already.
+    """
+    router_id = router_of(cloud, vpc_id)
+    if not router_id:
+        raise MachineError(f"VPC {vpc_id} has no router", hint="Leave --aliyunecs-route-cidr out.")
+    present = _entry(cloud, router_id, cidr)
+    if present is not None and present.next_hop_id != instance_id:
+        raise MachineError(
+            f"VPC {vpc_id} sends {cidr} to {present.next_hop_id} already",
+            hint="Choose another --aliyunecs-route-cidr, or remove that route.",
+        )
+    return router_id, present
 
 
 def remove_route(cloud: Cloud, resource: Resource) -> None:

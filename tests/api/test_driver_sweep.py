@@ -133,6 +133,8 @@ def test_an_adopted_machine_is_recorded_as_it_is(ground: Ground) -> None:
     ).driver
     assert isinstance(before, AliyunEcsDriver)
     driver = adopted(ground, "dev1")
+    costs = before.running_cost(), driver.running_cost()
+    assert costs[0] and costs[1] and costs[0].hour == costs[1].hour > 0
     known = driver.recorded()
     assert driver.host_name() == "db.example.com"
     assert driver.expires() == before.expires() != ""

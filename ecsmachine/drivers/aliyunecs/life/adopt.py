@@ -10,6 +10,7 @@ from ecsmachine.drivers.aliyunecs.life import tagged
 from ecsmachine.drivers.aliyunecs.life.create import note
 from ecsmachine.drivers.aliyunecs.life.driver import AliyunEcsDriver
 from ecsmachine.drivers.aliyunecs.life.observing import user_tags, whole_minutes
+from ecsmachine.drivers.aliyunecs.life.pricing import cost_of
 from ecsmachine.drivers.aliyunecs.life.record import new_record
 from ecsmachine.drivers.aliyunecs.life.remove import SHARED_KINDS
 from ecsmachine.drivers.aliyunecs.options.reading import settings_of
@@ -23,6 +24,7 @@ from ecsmachine.drivers.aliyunecs.resources import (
 )
 from ecsmachine.drivers.aliyunecs.resources.asking import when_not_busy
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
+from ecsmachine.drivers.aliyunecs.resources.ledger import begun_ledger
 from ecsmachine.drivers.base import DriverContext, Journal
 from ecsmachine.drivers.host_name import host_name_for
 from ecsmachine.drivers.options import OptionValue
@@ -137,6 +139,8 @@ def _describe(cloud: Cloud, record: Record, found: Instance) -> None:
         elif disk.kind == "system":
             record.system_disk_size_gib = disk.size_gib
             record.system_disk_category = disk.category
+    cost = cost_of(cloud, found, io_optimized=record.io_optimized)
+    record.cost = begun_ledger(cost).as_texts() if cost else None
     note(record, found)
 
 

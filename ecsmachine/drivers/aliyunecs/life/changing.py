@@ -12,19 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecsmachine.aliyun import ecs_changes
-from ecsmachine.aliyun.ecs_values import Disk, Instance, InstanceStatus
+from ecsmachine.aliyun.ecs_values import Disk, InstanceStatus
 from ecsmachine.aliyun.error_codes import Meaning
-from ecsmachine.aliyun.errors import ApiError, ConnectionLostError
-from ecsmachine.aliyun.rpc import Parameter
+from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.aliyunecs.life import changing_network as network
 from ecsmachine.drivers.aliyunecs.life import observing
 from ecsmachine.drivers.aliyunecs.life.in_place import Changing, Subject, ask_once
 from ecsmachine.drivers.aliyunecs.life.power import expire
+from ecsmachine.drivers.aliyunecs.life.pricing import cost_of
 from ecsmachine.drivers.aliyunecs.life.record import as_stored
 from ecsmachine.drivers.aliyunecs.options.comparing import FIELDS_BY_OPTION, read_value
 from ecsmachine.drivers.aliyunecs.options.settings import DECLARATIONS
-from ecsmachine.drivers.aliyunecs.resources.cost import Cost
-from ecsmachine.drivers.aliyunecs.resources.instance import disks_as_parameters
 from ecsmachine.drivers.aliyunecs.resources.ledger import stored_ledger
 from ecsmachine.drivers.changes import HostWork
 from ecsmachine.drivers.host_name import host_name_for
@@ -233,35 +231,14 @@ def _resource_group(changing: Changing, wanted: str) -> None:
 
 
 def _note_price(changing: Changing) -> None:
-    """Write down what the machine costs from now on, if the cloud tells it (DescribePrice)."""
-    cloud, record = changing.cloud, changing.record
+    """Write down what the machine costs from now on, if the cloud tells it."""
+    record, ecs = changing.record, changing.cloud.ecs
     ledger = stored_ledger(record.cost)
-    if ledger is None or changing.found.charge_type == "PrePaid":
-        return
-    try:
-        found = cloud.ecs.instance(changing.found.id) or changing.found
-        price = cloud.ecs.price("instance", _priced(changing, found))
-    except (ApiError, ConnectionLostError):
-        return
-    if price is not None:
-        cost = Cost(price, elastic=bool(found.eip_allocation_id))
-        record.cost = ledger.at_price(cost.hour, cost.stopped_hour).as_texts()
-
-
-def _priced(changing: Changing, found: Instance) -> dict[str, Parameter]:
-    """Return an instance with its disks and address as parameters of DescribePrice."""
-    parameters: dict[str, Parameter] = {
-        "ImageId": found.image_id,
-        "InstanceType": found.instance_type,
-        "IoOptimized": "optimized" if changing.record.io_optimized else "none",
-        "ZoneId": found.zone,
-        "InternetChargeType": found.internet_charge_type,
-        # that of an elastic address costs what that of a fixed one does
-        "InternetMaxBandwidthOut": found.eip_bandwidth_mbps or found.internet_max_bandwidth_mbps,
-    }
-    if found.spot_strategy not in ("", "NoSpot"):
-        parameters["SpotStrategy"] = found.spot_strategy
-    return parameters | disks_as_parameters(_disks_now(changing))
+    if ledger is not None:
+        found = ecs.instance(changing.found.id) or changing.found
+        cost = cost_of(changing.cloud, found, io_optimized=record.io_optimized)
+        if cost is not None:
+            record.cost = ledger.at_price(cost.hour, cost.stopped_hour).as_texts()
 
 
 def _disk(subject: Subject, kind: str) -> Disk:

@@ -655,14 +655,14 @@ def test_the_public_address_changes_in_place(rig: Rig) -> None:
     (eip,) = (each for each in rig.cloud.state.eips if each.id == own[0])
     assert (eip.bandwidth, len(rig.cloud.state.eips)) == (7, 3)
     assert made_of(rig) == listed(store)
-    assert float(bound.config()["Cost"]["StoppedHour"]) > float(
-        driver.config()["Cost"]["StoppedHour"]
-    )
+    costs = bound.config()["Cost"]
+    assert float(costs["StoppedHour"]) > float(driver.config()["Cost"]["StoppedHour"])
     rig.front.asked.clear()
     # the one takes the place of the other: there is no fixed address in between
     for wanted in (one.address, other.id):
         bound = give(store, allocate_eip=False, eip=wanted)
         assert address_of(rig, bound)[0] == (one if wanted == one.address else other).id
+        assert float(bound.config()["Cost"]["Hour"]) < float(costs["Hour"])
         assert made_of(rig) == listed(store)
     bound = give(store, allocate_eip=True, eip="")
     assert address_of(rig, bound)[0] not in ("", own[0], one.id, other.id)

@@ -238,6 +238,22 @@ def test_a_change_that_failed_is_made_again_even_if_the_file_takes_it_back(files
     assert files.run("ip", "a")[0] == 0
 
 
+def test_a_plan_tells_the_price_with_the_disks_that_were_chosen_at_the_create(
+    files: Files,
+) -> None:
+    files.write("  a: {instance-type: ecs.n4.small, disk-size: 20}\n")
+    files.apply()
+    stored = json.loads(files.run("inspect", "a")[1])["Driver"]
+    assert (stored["SystemDiskCategory"], stored["DiskCategory"]) == ("cloud_ssd", "cloud_ssd")
+    # a machine that is made with this type gets disks of another category
+    files.write("  a: {instance-type: ecs.g6.large, disk-size: 20}\n")
+    (planned,) = json.loads(files.run("plan", "--json")[1])["Machines"]
+    assert planned["Action"] == "restart"
+    files.apply()
+    (now,) = json.loads(files.run("plan", "--json")[1])["Machines"]
+    assert (now["Action"], now["PriceBefore"]) == ("keep", planned["PriceAfter"])
+
+
 def test_a_price_that_cannot_be_told_is_not_told_to_be_nothing(files: Files) -> None:
     files.write("  a: {}\n")
     files.apply()

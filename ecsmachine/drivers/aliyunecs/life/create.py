@@ -77,8 +77,18 @@ def create(creation: Creation) -> None:
 
 def note_place(record: Record, place: Place) -> None:
     """Write into the record what is asked for now, and what it costs."""
-    record.instance_type = place.instance_type
+    for name, value in _chosen(record, place).items():
+        setattr(record, name, value)
     record.cost = begun_ledger(place.cost).as_texts() if place.cost else None
+
+
+def _chosen(record: Record, place: Place) -> dict[str, str]:
+    """Return what the checks chose where nobody did, by the record's names."""
+    return {
+        "instance_type": place.instance_type,
+        "system_disk_category": place.system_disk_category,
+        "disk_category": place.data_disk_category or record.disk_category,
+    }
 
 
 def note_charge(record: Record, found: Instance) -> None:
@@ -113,7 +123,7 @@ def _instance(creation: Creation) -> str:
         (creation.context.directory / "known_hosts").unlink(missing_ok=True)
 
     def parameters_for(place: Place) -> dict[str, Parameter]:
-        if record.instance_type != place.instance_type:
+        if any(getattr(record, name) != value for name, value in _chosen(record, place).items()):
             note_place(record, place)
             creation.save()
         vswitch_id = place.vswitch_id

@@ -155,8 +155,9 @@ class AliyunEcsDriver(ChangeableInstance):
         earlier = record_from_config(self._context, config)
         for name in ("id", "account_id", "instance_id", "cost"):
             setattr(self._record, name, getattr(earlier, name))
-        if not self._wanted().instance_type:
-            self._record.instance_type = earlier.instance_type
+        for name in ("instance_type", "system_disk_category", "disk_category"):
+            if not getattr(self._wanted(), name):
+                setattr(self._record, name, getattr(earlier, name))
 
     def check_several(self) -> None:
         """Raise :class:`UsageError` for options that can be of one machine only."""

@@ -27,11 +27,15 @@ _FIRST = _DEFAULTS + (
 _SECOND = _DEFAULTS + (
     "machines:\n"
     "  web: {count: 1, tags: {team: b}, open-ports: [443], instance-type: ecs.e-c1m2.large,\n"
-    "    system-disk-category: cloud_auto, resource-group-id: rg-others}\n"
+    "    system-disk-category: cloud_auto, resource-group-id: rg-others, allocate-eip: true,\n"
+    "    security-group: others, route-cidr: 10.8.0.0/24, slb-id: BALANCER}\n"
     "  db: {disk-size: 20, disk-fs: xfs, allocate-eip: true}\n"
     "  new: {}\n"
 )
-"""Of the first file one machine goes, one is changed with a restart, and one is made anew."""
+"""Of the first file one machine goes, one is changed with a restart, and one is made anew.
+
+The one that is changed comes to be reached in other ways as well.
+"""
 
 Command = Literal["apply", "apply, changed", "destroy"]
 Then = Literal["apply", "destroy", "sweep"]
@@ -140,7 +144,7 @@ def _prepare(ground: Ground, command: Command) -> None:
         if made.status:
             raise RuntimeError(f"the apply before it left with {made.status}: {made.output}")
     if command == "apply, changed":
-        file.write_text(_SECOND)
+        file.write_text(_SECOND.replace("BALANCER", ground.brought.load_balancer))
     ground.proxy.arm(None)
 
 

@@ -30,6 +30,14 @@ class Resuming(Protocol):
 
 
 @runtime_checkable
+class Replacing(Protocol):
+    """What a driver adds whose machines have what only one can have, such as an address."""
+
+    def replace(self, config: Mapping[str, Any]) -> None:
+        """Check as if a machine, by its :meth:`Driver.config`, had gone."""
+
+
+@runtime_checkable
 class ManyAtOnce(Protocol):
     """What a driver adds that can tell what holds for several new machines of the same options."""
 

@@ -16,6 +16,7 @@ from ecsmachine.drivers.capabilities import (
     CreatePlan,
     ManyAtOnce,
     Planning,
+    Replacing,
     Resuming,
 )
 from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
@@ -210,6 +211,8 @@ def plan(
         _check_unfinished(store, request.name, store.journal(request.name))
     machine = new_machine(store, request, store.checkpoint, to_be_made=False)
     _check_role(machine.driver, request)
+    if replacing and isinstance(machine.driver, Replacing) and store.exists(request.name):
+        machine.driver.replace(store.config(request.name)["Driver"])
     report("Running pre-create checks...")
     check(machine, report, installs=request.provision)
     if not replacing:  # whose swarm may be one that is yet to be made

@@ -238,6 +238,24 @@ def test_a_change_that_failed_is_made_again_even_if_the_file_takes_it_back(files
     assert files.run("ip", "a")[0] == 0
 
 
+def test_what_only_one_machine_can_have_is_planned_for_the_one_that_has_it(files: Files) -> None:
+    free = files.rig.driver()._cloud.vpc.allocate_eip(
+        bandwidth_mbps=5, charge_type="PayByTraffic", name="mine", token="t"
+    )
+    its = f"eip: {free.id}, private-ip: 172.16.0.77"
+    files.write(f"  a: {{{its}}}\n")
+    files.apply()
+    files.write(f"  a: {{{its}, instance-type: ecs.e-c1m2.large}}\n")
+    (planned,) = json.loads(files.run("plan", "--json")[1])["Machines"]
+    assert planned["PriceAfter"] > planned["PriceBefore"]
+    files.write(f"  a: {{{its}, spot-strategy: SpotAsPriceGo}}\n")
+    assert files.plan() == {"a": "replace"}
+    files.apply()
+    assert files.plan() == {"a": "keep"}
+    (instance,) = files.rig.cloud.state.instances
+    assert instance.eip_id == free.id
+
+
 def test_a_plan_tells_the_price_with_the_disks_that_were_chosen_at_the_create(
     files: Files,
 ) -> None:

@@ -61,12 +61,14 @@ def check(
     report: Report,
     *,
     own_instance_id: str = "",
+    replaced_id: str = "",
     begun_with: str = "",
 ) -> Plan:
     """Check all that can be checked for free, and return what was found and chosen.
 
     ``own_instance_id`` is the machine's instance, if an earlier create came that far, and
-    ``begun_with`` the instance type that it had chosen.
+    ``begun_with`` the instance type that it had chosen. ``replaced_id`` is an instance that goes
+    before the machine is made.
 
     Raises :class:`PreCreateCheckError`.
     """
@@ -109,7 +111,8 @@ def check(
             ask(lambda: cloud.ecs.key_pair(settings.ssh_keypair)) if settings.ssh_keypair else None
         )
 
-        eip = ask(lambda: find_eip(cloud, settings.eip, own_instance_id)) if settings.eip else None
+        its = own_instance_id or replaced_id
+        eip = ask(lambda: find_eip(cloud, settings.eip, its)) if settings.eip else None
         balancer = (
             ask(lambda: find_load_balancer(cloud, settings.slb_id)) if settings.slb_id else None
         )
@@ -147,7 +150,9 @@ def check(
             account_id=account.result(),
         )
         if not own_instance_id:
-            tried = ask(lambda whole=plan: _dry_run(cloud, context, settings, whole, found))  # type: ignore[misc]
+            # the private address of one that goes is free only then
+            wanted = replace(settings, private_ip="") if replaced_id else settings
+            tried = ask(lambda whole=plan: _dry_run(cloud, context, wanted, whole, found))  # type: ignore[misc]
             plan = priced(cloud, settings, plan, ask)
             cost = plan.places[0].cost
             report(f"Price: {cost.words()}" if cost else "Price: unknown, ECS does not return it")

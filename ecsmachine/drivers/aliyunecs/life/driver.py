@@ -122,7 +122,7 @@ class AliyunEcsDriver(ChangeableInstance):
         self._settings = settings
         self._password = settings.ssh_password if settings else password
         self._plan: Plan | None = None
-        self._reason = ""
+        self._reason = self._replaced = ""
         self._batch = Batch()
 
     def config(self) -> dict[str, Any]:
@@ -145,6 +145,7 @@ class AliyunEcsDriver(ChangeableInstance):
             self._wanted(),
             report,
             own_instance_id=self._record.instance_id,
+            replaced_id=self._replaced,
             begun_with=self._record.instance_type,
         )
         self._check_same_account(plan.account_id)
@@ -158,6 +159,10 @@ class AliyunEcsDriver(ChangeableInstance):
         for name in ("instance_type", "system_disk_category", "disk_category"):
             if not getattr(self._wanted(), name):
                 setattr(self._record, name, getattr(earlier, name))
+
+    def replace(self, config: Mapping[str, Any]) -> None:
+        """Check as if the instance of a machine had gone, with its addresses."""
+        self._replaced = str(config.get("InstanceId") or "")
 
     def check_several(self) -> None:
         """Raise :class:`UsageError` for options that can be of one machine only."""

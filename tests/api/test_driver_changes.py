@@ -587,6 +587,16 @@ def test_another_group_takes_the_place_of_the_former(rig: Rig) -> None:
     assert [each.id for each in rig.cloud.state.security_groups] == [beside]
 
 
+def test_machines_that_change_their_group_at_once_leave_nothing_of_the_former(rig: Rig) -> None:
+    made = {name: rig.create(name)[0] for name in ("web1", "web2", "web3")}
+    for name, driver in made.items():
+        store = stored(rig, driver, name)
+    wanted: dict[str, OptionValue] = {"aliyunecs-security-group": "others"}
+    for_each(made, lambda name: changes.change_machine(store, name, wanted, lambda line: None))
+    assert {each.name for each in rig.cloud.state.security_groups} == {"others"}
+    assert made_of(rig) == listed(store)
+
+
 def test_a_group_that_is_brought_stays_and_loses_the_rules_of_the_machine(rig: Rig) -> None:
     ecs = rig.driver()._cloud.ecs
     plan = rig.planned()

@@ -102,3 +102,16 @@ def test_the_engine_has_other_options(machines: Machines) -> None:
     assert seen(machines)["engine-label"] == ["role=by-hand"]
     change(machines, engine_label=["role=second"])
     assert seen(machines)["engine-label"] == ["role=second"]
+
+
+def test_another_address_is_the_engines_at_once_and_the_host_runs_on(machines: Machines) -> None:
+    began = "cut -d' ' -f22 /proc/1/stat"
+    before = on(machines, began)
+    change(machines, aliyunecs_allocate_eip=True, aliyunecs_security_group="others")
+    address = instance_of(machines)["EipAddress"]["IpAddress"]
+    assert machines.run("ip", NAME).stdout.strip() == address
+    assert machines.run("version", NAME).stdout  # over TLS, with a certificate for the address
+    assert on(machines, began) == before
+    change(machines, aliyunecs_allocate_eip=False, aliyunecs_security_group="docker-machine")
+    assert instance_of(machines)["EipAddress"]["IpAddress"] == ""
+    assert machines.run("version", NAME).stdout

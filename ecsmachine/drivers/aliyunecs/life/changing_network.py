@@ -27,7 +27,6 @@ _MADE_WITH = (
 )
 """The fields of the record that say how what is made anew for a machine shall be."""
 
-
 _NO_ADDRESS = ("a machine gets its public address only at create", "Make a new machine.")
 
 

@@ -13,7 +13,6 @@ from ecsmachine.drivers.aliyunecs.life import observing
 from ecsmachine.drivers.aliyunecs.life.in_place import Changing, Subject, ask_once
 from ecsmachine.drivers.aliyunecs.life.record import Record
 from ecsmachine.drivers.aliyunecs.life.remove import remove_resource
-from ecsmachine.drivers.aliyunecs.life.shared_lookup import SharedLookup
 from ecsmachine.drivers.aliyunecs.options.comparing import option_of
 from ecsmachine.drivers.aliyunecs.options.reading import settings_of
 from ecsmachine.drivers.aliyunecs.resources import eip, load_balancer, route, security_group, tags
@@ -254,9 +253,7 @@ def check_bandwidth(subject: Subject, wanted: int) -> None:
         raise subject.refusal(*_NO_ADDRESS)
     if not found.eip_allocation_id:
         subject.check_not_prepaid("its bandwidth")
-    elif found.eip_bandwidth_mbps != wanted and not observing.is_own_address(
-        SharedLookup(lambda: subject.cloud, ()), found
-    ):
+    elif found.eip_bandwidth_mbps != wanted and not observing.is_own_address(subject.cloud, found):
         raise subject.refusal(
             f"its elastic address {found.eip_address} was not made with the machine",
             "Change the bandwidth where you made the address.",

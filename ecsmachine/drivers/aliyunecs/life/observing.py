@@ -20,6 +20,7 @@ from ecsmachine.drivers.options import OptionValue
 
 if TYPE_CHECKING:
     from ecsmachine.drivers.aliyunecs.life.shared_lookup import SharedLookup
+    from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 
 _NOT_OURS = (tags.PREFIX, "acs:", "aliyun")
 """How keys of tags begin that users do not give."""
@@ -128,14 +129,14 @@ def _of_instance(record: Record, found: Instance, lookup: SharedLookup) -> dict[
     if not found.eip_allocation_id:
         values["bandwidth_mbps"] = found.internet_max_bandwidth_mbps
         values["internet_charge_type"] = found.internet_charge_type
-    elif found.eip_bandwidth_mbps == record.bandwidth_mbps or is_own_address(lookup, found):
+    elif found.eip_bandwidth_mbps == record.bandwidth_mbps or is_own_address(lookup.cloud, found):
         values["bandwidth_mbps"] = found.eip_bandwidth_mbps
     return values
 
 
-def is_own_address(lookup: SharedLookup, found: Instance) -> bool:
+def is_own_address(cloud: Cloud, found: Instance) -> bool:
     """Whether the elastic address of an instance was taken for it, and is not its user's."""
-    eip = next(lookup.cloud.vpc.eips(allocation_id=found.eip_allocation_id), None)
+    eip = next(cloud.vpc.eips(allocation_id=found.eip_allocation_id), None)
     return eip is not None and tags.STORE in eip.tags
 
 

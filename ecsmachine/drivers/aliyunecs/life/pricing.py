@@ -6,7 +6,6 @@ from ecsmachine.aliyun.ecs_values import Instance
 from ecsmachine.aliyun.errors import ApiError, ConnectionLostError
 from ecsmachine.aliyun.rpc import Parameter
 from ecsmachine.drivers.aliyunecs.life.observing import is_own_address
-from ecsmachine.drivers.aliyunecs.life.shared_lookup import SharedLookup
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.cost import Cost
 from ecsmachine.drivers.aliyunecs.resources.instance import disks_as_parameters
@@ -20,7 +19,7 @@ def cost_of(cloud: Cloud, found: Instance, *, io_optimized: bool) -> Cost | None
     """
     if found.charge_type == "PrePaid":
         return None
-    own = bool(found.eip_allocation_id) and is_own_address(SharedLookup(lambda: cloud, ()), found)
+    own = bool(found.eip_allocation_id) and is_own_address(cloud, found)
     bandwidth_mbps = found.eip_bandwidth_mbps if own else found.internet_max_bandwidth_mbps
     parameters: dict[str, Parameter] = {
         "ImageId": found.image_id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ecsmachine.drivers.aliyunecs.life.record import Record, cloud_of_record
 from ecsmachine.drivers.aliyunecs.life.shared_lookup import SharedLookup
@@ -29,6 +29,7 @@ class ChangeableInstance:
         self._context = context
         self._record = record
         self._lookup: SharedLookup | None = None
+        self._replaced = ""
         if cloud is not None:
             self._cloud = cloud
 
@@ -77,6 +78,10 @@ class ChangeableInstance:
         if option == option_of("bandwidth_mbps") and new and not self._record.private_only:
             return ChangeKind.IN_PLACE  # without bandwidth it has lost its address, and gets one
         return how_to_change(option, old, new)
+
+    def replace(self, config: Mapping[str, Any]) -> None:
+        """Check as if the instance of a machine had gone, with its addresses."""
+        self._replaced = str(config.get("InstanceId") or "")
 
     def check_change(self, option: str, value: OptionValue) -> None:
         """Ask ECS whether a change could be made."""

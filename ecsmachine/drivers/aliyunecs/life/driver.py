@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ecsmachine.drivers.aliyunecs.life.changeable import ChangeableInstance
 from ecsmachine.drivers.aliyunecs.life.record import (
     Record,
+    login_of,
     new_record,
     record_from_config,
 )
@@ -30,8 +31,6 @@ from ecsmachine.drivers.capabilities import CreatePlan, CredentialUse, RunningCo
 from ecsmachine.drivers.options import OptionValue
 from ecsmachine.drivers.stored import engine_url
 from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
-from ecsmachine.ssh.target import SSHTarget
-from ecsmachine.system.files import file_exists
 
 if TYPE_CHECKING:
     from ecsmachine.aliyun.ecs_values import Instance
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from ecsmachine.drivers.aliyunecs.resources.member_ports import Peer
     from ecsmachine.drivers.aliyunecs.resources.placement import Plan
     from ecsmachine.drivers.changes import Observed
+    from ecsmachine.ssh.target import SSHTarget
 
 
 def new(context: DriverContext, values: Mapping[str, OptionValue]) -> AliyunEcsDriver:
@@ -122,7 +122,7 @@ class AliyunEcsDriver(ChangeableInstance):
         self._settings = settings
         self._password = settings.ssh_password if settings else password
         self._plan: Plan | None = None
-        self._reason = self._replaced = ""
+        self._reason = ""
         self._batch = Batch()
 
     def config(self) -> dict[str, Any]:
@@ -159,10 +159,6 @@ class AliyunEcsDriver(ChangeableInstance):
         for name in ("instance_type", "system_disk_category", "disk_category"):
             if not getattr(self._wanted(), name):
                 setattr(self._record, name, getattr(earlier, name))
-
-    def replace(self, config: Mapping[str, Any]) -> None:
-        """Check as if the instance of a machine had gone, with its addresses."""
-        self._replaced = str(config.get("InstanceId") or "")
 
     def check_several(self) -> None:
         """Raise :class:`UsageError` for options that can be of one machine only."""
@@ -393,16 +389,7 @@ class AliyunEcsDriver(ChangeableInstance):
                 f'IP address is not set: machine "{base.machine_name}" has none yet',
                 hint=f'"ecsmachine status {base.machine_name}" says whether it runs.',
             )
-        key_path = self._key_path()
-        # Docker Machine stores the password by which it puts the key on the host, and uses the key
-        stored = None if file_exists(key_path) else self._record.ssh_password
-        return SSHTarget(
-            host=base.ip_address,
-            port=base.ssh_port,
-            user=base.ssh_user,
-            key_path=key_path,
-            password=self._password or stored or None,
-        )
+        return login_of(self._record, self._key_path(), self._password)
 
     def data_disk(self) -> DataDiskRequest | None:
         """Return the data disk, if the machine has one."""

@@ -16,6 +16,8 @@ from ecsmachine.drivers.aliyunecs.options.wording import credential_flags
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.base import DriverContext
 from ecsmachine.drivers.base_fields import BaseFields, fields_of, from_config
+from ecsmachine.ssh.target import SSHTarget
+from ecsmachine.system.files import file_exists
 
 
 class Record(StoredFields):
@@ -99,6 +101,19 @@ def cloud_of_record(record: Record, context: DriverContext) -> Cloud:
         custom_endpoint=record.api_endpoint,
         vpc_internal=record.vpc_internal,
         checkpoint=context.checkpoint,
+    )
+
+
+def login_of(record: Record, key_path: Path, password: str | None) -> SSHTarget:
+    """Return where and as whom to log in; ``password`` is that of the create that goes on."""
+    # Docker Machine stores the password by which it puts the key on the host, and uses the key
+    stored = None if file_exists(key_path) else record.ssh_password
+    return SSHTarget(
+        host=record.base.ip_address,
+        port=record.base.ssh_port,
+        user=record.base.ssh_user,
+        key_path=key_path,
+        password=password or stored or None,
     )
 
 

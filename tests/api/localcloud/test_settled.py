@@ -188,7 +188,7 @@ def test_delays_and_settled_contradict_each_other() -> None:
     with pytest.raises(StateError, match="leave out one"), local_cloud(settled=True, delays={}):
         pass
     with (
-        pytest.raises(StateError, match="Did you mean pending_s"),
+        pytest.raises(StateError, match=r"Did you mean pending\?"),
         local_cloud(delays={"pendings": 1}),
     ):
         pass

@@ -7,6 +7,7 @@ port that the engine publishes inside the guest is filtered before the engine's 
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -191,7 +192,8 @@ def _statement(each: Filter, direction: Direction) -> str:
     if each.ports:
         parts.append(f"{each.protocol} dport {_ports(each.ports)}")
     elif each.protocol:
-        parts.append(f"meta l4proto {each.protocol}")
+        # by number: without /etc/protocols (Debian's netbase) nft knows few names
+        parts.append(f"meta l4proto {getattr(socket, f'IPPROTO_{each.protocol.upper()}'):d}")
     # Allowed outgoing traffic must still be accepted by its destination.
     accept = "accept" if direction == "ingress" else "return"
     return " ".join([*parts, accept if each.accept else "drop"])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ecsmachine.errors import MachineError
 from ecsmachine.provision.base import HostConnection
 from ecsmachine.provision.errors import ProvisionError, output_of, reason_in
-from ecsmachine.provision.shell import as_root, command_failed, sudo_hint
+from ecsmachine.provision.shell import as_root, command_failed, root_shell, sudo_hint
 from ecsmachine.provision.step import Action, Situation, Upload
 from ecsmachine.ssh.command_result import CommandResult
 from ecsmachine.ssh.connection import SSHError
@@ -106,8 +106,8 @@ def _command(action: Action, user: str, mark: str) -> str:
     if isinstance(action, Upload):
         content = base64.b64encode(action.content).decode()
         return f"printf %s {content} | {as_root(write_script(action.path, action.mode), user)}"
-    shell = "sh -s" if action.as_user or user == "root" else "sudo -n sh -s"
-    return f"{shell} <<'{mark}'\n{{\n{action.script}\n}} </dev/null\n{mark}"
+    shell = "sh" if action.as_user else root_shell(user)
+    return f"{shell} -s <<'{mark}'\n{{\n{action.script}\n}} </dev/null\n{mark}"
 
 
 def write_script(path: str, mode: int) -> str:

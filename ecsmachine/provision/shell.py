@@ -13,18 +13,17 @@ from ecsmachine.ssh.command_result import CommandResult
 PATH = "$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
 
-def as_user(script: str) -> str:
-    """Return a command line that runs a ``sh`` script as the user that logs in."""
-    return f"sh -c {shlex.quote(script)}"
-
-
-def as_root(script: str, user: str) -> str:
-    """Return a command line that runs a ``sh`` script with root's rights.
+def root_shell(user: str) -> str:
+    """Return the ``sh`` that has root's rights, and is yet to get its options.
 
     Another user than root needs sudo without a password.
     """
-    command = as_user(script)
-    return command if user == "root" else f"sudo -n {command}"
+    return "sh" if user == "root" else "sudo -n sh"
+
+
+def as_root(script: str, user: str) -> str:
+    """Return a command line that runs a ``sh`` script with root's rights."""
+    return f"{root_shell(user)} -c {shlex.quote(script)}"
 
 
 def run(host: HostConnection, step: str, command: str, *, timeout_s: float) -> CommandResult:

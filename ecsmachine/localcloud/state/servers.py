@@ -36,8 +36,8 @@ def forget_server(state: State, *server_ids: str) -> None:
         return tuple(one for one in backends if one.server_id not in server_ids)
 
     for balancer in list(state.load_balancers):
-        if rest(balancer.backends) != balancer.backends:
-            state.load_balancers.put(replace(balancer, backends=rest(balancer.backends)))
+        if (left := rest(balancer.backends)) != balancer.backends:
+            state.load_balancers.put(replace(balancer, backends=left))
     for group in list(state.server_groups):
-        if rest(group.backends) != group.backends:
-            state.server_groups.put(replace(group, backends=rest(group.backends)))
+        if (left := rest(group.backends)) != group.backends:
+            state.server_groups.put(replace(group, backends=left))

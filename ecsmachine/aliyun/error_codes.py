@@ -23,7 +23,7 @@ class Meaning(Enum):
     BUSY = auto()
     """Something else is under way with the resource; later it may be done."""
     TOKEN_PROCESSING = auto()
-    """An earlier request with this ClientToken is still under way."""
+    """An earlier request, perhaps one with this ClientToken, is still under way."""
     TOKEN_MISMATCH = auto()
     """An earlier request with this ClientToken asked for something else."""
 
@@ -72,23 +72,42 @@ class Meaning(Enum):
 
 _TABLE: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
     (Meaning.DRY_RUN_PASSED, ("DryRunOperation",)),
-    (Meaning.THROTTLED, ("Throttling*",)),
+    (Meaning.THROTTLED, ("Throttling*", "*.Throttling", "FrequentPurchase*")),
     (
         Meaning.PASSING,
-        ("ServiceUnavailable*", "InternalError*", "*.InternalError", "*.ServiceUnavailable"),
+        (
+            *("ServiceUnavailable*", "InternalError*", "*.InternalError", "*.ServiceUnavailable"),
+            *("UnknownError*", "InnerServiceFailed*", "NodeControllerUnavailable*"),
+        ),
     ),
     (
         Meaning.TOKEN_PROCESSING,
-        ("OperationFailed.LastTokenProcessing*", "LastTokenProcessing*", "IdempotentProcessing*"),
+        (
+            *("*TokenProcessing", "*TokenIsProcessing", "LastTokenProcessing*"),
+            *("LastOrderProcessing*", "LastRequestProcessing*", "OperationDenied.CreatingConflict"),
+            *("IdempotentProcessing*", "Idempotence.Processing*"),
+        ),
     ),
-    (Meaning.TOKEN_MISMATCH, ("Idempotent*",)),
+    (Meaning.TOKEN_MISMATCH, ("Idempotent*", "Idempotence*")),
     (
         Meaning.BUSY,
         (
             *("IncorrectRouteEntryStatus*", "IncorrectEipStatus*", "IncorrectVSwitchStatus*"),
             *("IncorrectVpcStatus*", "IncorrectStatus*", "InvalidStatus.RouteEntry*"),
-            *("TaskConflict*", "OperationConflict*", "SystemBusy*"),
-            "IncorrectDiskStatus.CreatingSnapshot",
+            *("IncorrectHaVipStatus*", "InvalidBindingStatus*", "*.IncorrectStatus.cbnStatus"),
+            *("InvalidStatus.EcsStatusNotSupport", "InvalidStatus.EniStatusNotSupport"),
+            *("TaskConflict*", "OperationConflict*", "SystemBusy*", "OperationBusy*"),
+            *("Operation.Conflict*", "InvalidOperation.Conflict*", "OperationFailed.EcsMigrating"),
+            # the API itself spells it so
+            *("OperationFailed.DistibuteLock*", "OperationFailed.NotifyCenCreate"),
+            *("OperationDenied.OtherSubnetProcessing", "DependencyViolation.SLBConfiguring"),
+            *("IncorrectDiskStatus", "IncorrectDiskStatus.CreatingSnapshot"),
+            *("IncorrectDiskStatus.Initializing", "IncorrectDiskStatus.Transferring"),
+            *(
+                "DiskCreatingSnapshot*",
+                "InvalidSnapshotId.NotReady",
+                "OperationDenied.ImageCopying",
+            ),
             *("ServiceIsConfiguring*", "ServiceIsStopping*", "BackendServer.configuring*"),
         ),
     ),
@@ -99,18 +118,30 @@ _TABLE: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
     (Meaning.TOKEN_MISSING, ("MissingSecurityToken*",)),
     # an old clock makes some products say that there is no timestamp
     (Meaning.CLOCK_WRONG, ("InvalidTimeStamp*", "IllegalTimestamp*")),
-    (Meaning.UNKNOWN_REGION, ("InvalidRegionId*",)),
+    (
+        Meaning.UNKNOWN_REGION,
+        (
+            *("InvalidRegionId*", "InvalidRegion.*", "Invalid.RegionId*"),
+            *("Forbidden.RegionId", "Forbidden.RegionNotFound"),
+        ),
+    ),
     (
         Meaning.NO_BALANCE,
-        ("*.NotEnoughBalance", "InsufficientBalance*", "Account.Arrearage*", "PAY.INSUFFICIENT*"),
+        (
+            *("*.NotEnoughBalance", "InsufficientBalance*", "Account.Arrearage*"),
+            *("PAY.INSUFFICIENT*", "DiskInArrears*"),
+        ),
     ),
     (
         Meaning.ACCOUNT_STATUS,
         (
             *("InvalidAccountStatus*", "AccountForbidden*", "InvalidAccount.NotSupport*"),
             *("Forbidden.RiskControl*", "Forbidden.AccountClosed*", "RegionUnauthorized*"),
+            *("SecurityRisk*", "PaymentMethodNotFound*", "BillingMethodNotFound*"),
+            "Abs.InvalidAccount*",
         ),
     ),
+    (Meaning.GONE, ("Forbidden.InstanceNotFound", "Forbidden.VpcNotFound")),
     (Meaning.NO_PERMISSION, ("Forbbiden.SubUser*",)),
     (
         Meaning.IN_USE,
@@ -122,7 +153,13 @@ _TABLE: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
             "InvalidParameter.KeypairAlreadyAttachedInstance",
         ),
     ),
-    (Meaning.NO_PERMISSION, ("Forbidden*", "NoPermission*", "UnauthorizedOperation*")),
+    (
+        Meaning.NO_PERMISSION,
+        (
+            *("Forbidden*", "NoPermission*", "PermissionDenied*", "Unauthorized*"),
+            *("InvalidUser.*", "InvalidUserData.Forbidden", "UserNotInTheWhiteList"),
+        ),
+    ),
     (Meaning.NO_REAL_NAME, ("RealNameAuthenticationError*",)),
     (
         Meaning.OUT_OF_STOCK,
@@ -130,7 +167,8 @@ _TABLE: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
             *("OperationDenied.NoStock*", "OperationDenied.ZoneNotOnSale", "Zone.NotOnSale*"),
             *("ResourceNotAvailable", "InvalidResourceType.NotSupported*", "LackResource"),
             *("InvalidInstanceType.ZoneNotSupported", "InstanceType.Offline*", "Zone.NotOpen*"),
-            "OperationDenied.ZoneNotAllowed",
+            *("OperationDenied.ZoneNotAllowed", "OperationDenied.ResourceControl"),
+            *("InvalidVpcZone.NotSupported", "PriceNotFound"),
         ),
     ),
     (
@@ -138,29 +176,43 @@ _TABLE: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
         (
             *("InvalidSystemDiskCategory*", "InvalidDataDiskCategory*", "InvalidDiskCategory*"),
             *("CategoryNotSupported", "OperationDenied.ZoneSystemCategoryNotMatch"),
-            "InvalidInstanceType.NotSupportDiskCategory",
+            *("InvalidInstanceType.NotSupportDiskCategory", "CategoryViolation*"),
+            "OperationDenied.DiskTypeNotSupport",
         ),
     ),
     (Meaning.NO_ADDRESS, ("InvalidVSwitchId.IpNotEnough", "QuotaExceeded.PrivateIpAddress")),
-    (Meaning.UNKNOWN_TYPE, ("InvalidInstanceType*",)),
-    (Meaning.GONE, ("*.NotFound", "*.NotExist", "*.NotExists", "InvalidLoadBalancerId*")),
+    (Meaning.UNKNOWN_TYPE, ("InvalidInstanceType*", "ImageNotSupportInstanceType")),
+    (
+        Meaning.GONE,
+        (
+            *("*.NotFound", "*.NotExist", "*.NotExists", "InvalidLoadBalancerId*"),
+            *("NoSuchResource*", "ResourceNotFound*", "VpcNotFound"),
+        ),
+    ),
     (Meaning.EXISTS, ("KeyPair.AlreadyExist",)),
-    (Meaning.WRONG_STATUS, ("IncorrectInstanceStatus*",)),
+    (
+        Meaning.WRONG_STATUS,
+        (
+            *("IncorrectInstanceStatus*", "InvalidInstanceStatus*", "InstanceNotReady*"),
+            "InvalidOperation.InvalidEcsState*",
+        ),
+    ),
     (
         Meaning.PAID_IN_ADVANCE,
         ("ChargeTypeViolation*", "InvalidChargeType*", "InvalidInstanceChargeType*"),
     ),
     (Meaning.PROTECTED, ("InvalidOperation.DeletionProtection*",)),
     (Meaning.LOCKED, ("InstanceLockedForSecurity*",)),
-    (Meaning.EXPIRED, ("InstanceExpired*",)),
+    (Meaning.EXPIRED, ("InstanceExpired*", "PrePaidInstance.Expired*")),
     (Meaning.OVERLAP, ("InvalidCidrBlock*",)),
-    (Meaning.INVALID_PASSWORD, ("InvalidPassword*",)),
-    (Meaning.INVALID_VALUE, ("InvalidParameter*", "InvalidZoneId*")),
+    (Meaning.INVALID_PASSWORD, ("InvalidPassword*", "InvalidHostPassword*")),
+    (Meaning.INVALID_VALUE, ("InvalidParam*", "InvalidZoneId*")),
     (
         Meaning.QUOTA,
         (
             *("QuotaExceed*", "LimitExceed*", "*LimitExceed", "*LimitExceeded"),
-            *("*QuotaExceed", "*QuotaExceeded"),
+            *("*QuotaExceed", "*QuotaExceeded", "*CountExceeded"),
+            "ORDER.QUANTITY_INVALID",
         ),
     ),
     (Meaning.NOT_THE_API, ("HTTP*",)),

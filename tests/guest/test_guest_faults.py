@@ -15,7 +15,7 @@ import pytest
 
 from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.faults.fault import Fault
-from ecsmachine.localcloud.host.guests.faults import fault_table
+from ecsmachine.localcloud.host.guests.faults import dropped_set, fault_table
 from ecsmachine.localcloud.host.mounts import loops_below
 from ecsmachine.localcloud.host.network import link_name
 from ecsmachine.localcloud.host.paths import CloudPaths
@@ -66,11 +66,12 @@ class Runs:
         self.ids.append(launch(self._ecs, vswitch, self._group, name))
         return address_of(self._ecs, self.ids[-1])
 
-    def wait_for_drops(self) -> None:
-        """Wait until the router has the rules that make SSH of the last instance drop."""
+    def wait_for_drops(self, fault_id: int) -> None:
+        """Wait until the router has the rules of a fault of the last instance's SSH."""
         router = CloudPaths.of(self._cloud.root).router
         table = fault_table(link_name(self.ids[-1]))
-        look = ["nsenter", f"--net={router}", "nft", "list", "table", "ip", table]
+        look = ["nsenter", f"--net={router}", "nft", "list", "set", "ip", table]
+        look.append(dropped_set(fault_id))
         wait_for(
             lambda: subprocess.run(look, capture_output=True, check=False).returncode == 0,
             "the fault to begin",
@@ -124,7 +125,7 @@ def test_ssh_that_drops(faults: FaultBook, run: Runs) -> None:
         guest.check("head -c 300000 /dev/zero")
     mine = run.ids[-1]  # somebody may be connected to another guest of this cloud
     fault_id = faults.add(Fault("ssh-drops", instance=mine, bytes=100_000))  # on one that runs
-    run.wait_for_drops()
+    run.wait_for_drops(fault_id)
     with shell(address, password=PASSWORD) as guest:
         guest.check("true")
         with pytest.raises(broken) as caught:
@@ -134,10 +135,8 @@ def test_ssh_that_drops(faults: FaultBook, run: Runs) -> None:
     faults.remove(fault_id)
     wait_for(lambda: holds(address), "the fault to end")
 
-    faults.add(
-        Fault("ssh-drops", instance=mine, seconds=5)
-    )  # a login takes its time on a busy host
-    run.wait_for_drops()
+    # a login takes its time on a busy host
+    run.wait_for_drops(faults.add(Fault("ssh-drops", instance=mine, seconds=5)))
     with shell(address, password=PASSWORD) as guest:
         guest.check("true")
         with pytest.raises(broken):
@@ -157,16 +156,16 @@ def test_a_connection_that_was_closed_before_is_not_broken_off(
         with shell(address, password=PASSWORD) as other:
             other.check(f"kill -STOP {server}")
     mine = run.ids[-1]
-    faults.add(Fault("ssh-drops", instance=mine, bytes=100_000))
-    faults.add(Fault("ssh-drops", instance=mine, seconds=20))
-    run.wait_for_drops()
-    with shell(address, password=PASSWORD) as guest:
+    with shell(address, password=PASSWORD) as guest:  # it has its minute too, if not all of one
+        run.wait_for_drops(faults.add(Fault("ssh-drops", instance=mine, seconds=60)))
+        guest.check("true")
+        run.wait_for_drops(faults.add(Fault("ssh-drops", instance=mine, bytes=100_000)))
         guest.check(f"kill -CONT {server}; while kill -0 {server}; do sleep 0.1; done")
         with pytest.raises((OSError, EOFError, paramiko.SSHException, AssertionError)):
             guest.check("head -c 300000 /dev/zero", timeout_s=5)
     wait_for(lambda: struck(faults) >= 1, "the connection to be counted")
     time.sleep(1.2)  # what broke off later is counted with the next look at the router
-    assert [entry.struck for entry in faults.entries()] == [1, 0]
+    assert [entry.struck for entry in faults.entries()] == [0, 1]
 
 
 def holds(address: str) -> bool:
@@ -182,8 +181,7 @@ def test_one_connection_of_many_that_drops(faults: FaultBook, run: Runs) -> None
     address = run()
     outcomes = []
     with shell(address, password=PASSWORD) as older:
-        faults.add(Fault("ssh-drops", instance=run.ids[-1], connection=2))
-        run.wait_for_drops()
+        run.wait_for_drops(faults.add(Fault("ssh-drops", instance=run.ids[-1], connection=2)))
         older.check("true")  # is not the first of those that count
         for _ in range(3):
             try:

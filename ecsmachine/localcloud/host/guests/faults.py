@@ -88,11 +88,15 @@ def nft_script(link: str, address: str, faults: GuestFaults) -> str:
             "size 65535; }"
         )
         if drop.seconds:
-            # Each connection stays in there as long as it may last.
-            lines.append(
+            # Each connection stays in there as long as it may last. Those that were open before
+            # these rules, of which nobody knows how old they are, may last as long from now on.
+            last = f"timeout {round(drop.seconds * 1000)}ms"
+            lines += [
                 f"set young_{drop.id} {{ type ipv4_addr . inet_service; flags dynamic,timeout; "
-                f"timeout {round(drop.seconds * 1000)}ms; size 65535; }}"
-            )
+                f"{last}; size 65535; }}",
+                f"set new_{drop.id} {{ type ipv4_addr; flags timeout; "
+                f"elements = {{ {address} {last} }}; }}",
+            ]
         # What the guest sends becomes the reset itself. Refused, it would tell the guest alone: a
         # client that only listens would wait until it has something to say.
         for name, end in (("drop", "reject with tcp reset"), ("cut", "tcp flags set rst accept")):
@@ -131,10 +135,10 @@ def nft_script(link: str, address: str, faults: GuestFaults) -> str:
             too_long = f"{_OPEN} ct bytes > {drop.bytes}"
             lines += [f"{incoming} {too_long} {jump}", f"{outgoing} {too_long} {cut}"]
         if drop.seconds:
-            young = f"@young_{drop.id}"
+            young, new = f"@young_{drop.id}", f"@new_{drop.id}"
             lines += [
                 f"{incoming} ct state new add {young} {{ ip saddr . tcp sport }}",
-                f"{incoming} {_OPEN} ip saddr . tcp sport != {young} {jump}",
-                f"{outgoing} {_OPEN} ip daddr . tcp dport != {young} {cut}",
+                f"{incoming} {_OPEN} ip daddr != {new} ip saddr . tcp sport != {young} {jump}",
+                f"{outgoing} {_OPEN} ip saddr != {new} ip daddr . tcp dport != {young} {cut}",
             ]
     return "\n".join([*lines, "}", "}", ""])

@@ -99,7 +99,12 @@ class Store:
         self._shared_locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def directory(self, name: str) -> Path:
-        """Return the folder of a machine, whether it exists or not."""
+        """Return the folder of a machine, whether it exists or not; "" is of none in particular.
+
+        Raises :class:`MachineNotFoundError` for a name that would lead elsewhere.
+        """
+        if name:
+            _check_inside(name)
         return self.machines_path / name
 
     def names(self) -> list[str]:
@@ -141,7 +146,8 @@ class Store:
         What a process that died left of the machine's folder, on its way in or out or with nothing
         begun in it, is removed, and what it was writing there; so is what is left of others, whose
         keys may be in it.
-        Raises :class:`MachineError` if another process holds it for longer than ``wait_s``.
+        Raises :class:`MachineError` if another process holds it for longer than ``wait_s``, and
+        :class:`MachineNotFoundError` for what cannot be a name.
         """
         with self._locked(
             name, what=f'Machine "{name}"', wait_s=wait_s, needed=lambda: self.is_taken(name)
@@ -152,9 +158,10 @@ class Store:
                 of = remnant.name[1:-9]
                 with contextlib.suppress(MachineError), self._at_once(of, held=name):
                     shutil.rmtree(remnant, ignore_errors=True)
-            files.remove_unfinished(self.directory(name))
-            if is_component(name) and not self.exists(name):
-                shutil.rmtree(self.directory(name), ignore_errors=True)
+            if is_component(name):  # and not the lock of something else
+                files.remove_unfinished(self.directory(name))
+                if not self.exists(name):
+                    shutil.rmtree(self.directory(name), ignore_errors=True)
             yield
 
     def _at_once(self, name: str, *, held: str) -> contextlib.AbstractContextManager[None]:
@@ -169,7 +176,7 @@ class Store:
             raise MachineError(line)
 
         return files.locked(
-            self.path / ".locks" / name,
+            self._lock_path(name),
             what=name,
             wait_s=0,
             warn=unsure,
@@ -225,12 +232,17 @@ class Store:
         self, file: str, *, what: str, wait_s: float, needed: Callable[[], bool] = lambda: True
     ) -> Iterator[None]:
         """Hold a lock file of the store; what is in its place, and is none, is set aside."""
-        path = self.path / ".locks" / file
+        path = self._lock_path(file)
         for part, is_right in ((path.parent, Path.is_dir), (path, _is_lock_file)):
             if os.path.lexists(part) and not is_right(part):
                 self.warn(f"{part} cannot be a lock, and was moved aside: {self.set_aside(part)}")
         with files.locked(path, what=what, wait_s=wait_s, warn=self.warn, needed=needed):
             yield
+
+    def _lock_path(self, file: str) -> Path:
+        """Return the path of a lock file. Raises as :meth:`directory` does."""
+        _check_inside(file)
+        return self.path / ".locks" / file
 
     def new_driver(
         self,
@@ -457,6 +469,12 @@ class Store:
             )
 
         return stored.store_id(path, fault)
+
+
+def _check_inside(name: str) -> None:
+    """Raise :class:`MachineNotFoundError` for a name that leads out of its folder, or to it."""
+    if not is_component(name.removeprefix(".")):
+        raise MachineNotFoundError(name)
 
 
 def _is_lock_file(path: Path) -> bool:

@@ -90,6 +90,25 @@ def test_a_home_folder_that_the_shell_left_is_put_in(
             assert "nobody-here" in str(parameter.process_value(context, "~nobody-here/it"))
 
 
+@pytest.mark.parametrize("words", sorted(set(CALLABLE) - {"local run", "local up", "scp"}))
+def test_no_word_that_is_no_name_leads_to_a_file_or_out_of_the_store(
+    words: str, tmp_path: Path
+) -> None:
+    """A name is a part of paths in the store: as root, "swarm leave /dev/null" removed that."""
+    kept, store = tmp_path / "kept", tmp_path / "outside/store"
+    kept.write_bytes(b"as it was")
+    store.mkdir(parents=True)
+    before = [path.lstat().st_ino for path in (kept, store)]
+    environment = {"HOME": str(tmp_path), "MACHINE_STORAGE_PATH": str(store)}
+    number = sum(not flags_of(each) for each in CALLABLE[words].get_params(COMMANDS[words][1]))
+    for name in (str(kept), "..", "../../../kept", ""):
+        run([*words.split(), *[name] * number], environment)
+    assert [path.lstat().st_ino for path in (kept, store)] == before
+    assert kept.read_bytes() == b"as it was"
+    assert {path.name for path in tmp_path.rglob("*")} & {"abandoned", ".abandoned"} == set()
+    assert [path.name for path in store.parent.iterdir()] == ["store"]
+
+
 def examples(words: str) -> list[str]:
     text = (COMMANDS[words][0].help or "").replace("\b", "")
     found = re.findall(r"^\s*Example: (.*)$", text, re.MULTILINE)

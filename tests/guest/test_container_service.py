@@ -398,9 +398,12 @@ def test_a_template_of_todays_specification(swarm: Swarm) -> None:
     text = SPECIFICATION.replace("PORT", "8081")
     assert applications.create_project(ProjectRequest("spec", text)) == ()
     swarm.settled("spec")
-    web = applications.service("spec_web").containers
-    assert {c.health for c in web} == {"success"}
-    assert len({c.node for c in web}) == 2
+    wait_for(
+        lambda: {c.health for c in applications.service("spec_web").containers} == {"success"},
+        "all containers pass their probe, which a busy node may fail for a while",
+        there=lambda: [project.raw for project in applications.projects()],
+    )
+    assert len({c.node for c in applications.service("spec_web").containers}) == 2
     url = str(swarm.clusters.cluster(swarm.id).raw["routing_url"])
     asked = requests.get(url, headers={"Host": "spec.local"}, timeout=10)
     assert (asked.status_code, len(asked.text)) == (200, 13)

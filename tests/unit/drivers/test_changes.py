@@ -73,6 +73,11 @@ def test_a_value_that_cannot_be_names_its_flag() -> None:
         registry.comparable("aliyunecs", "aliyunecs-open-port", ["http"])
 
 
+def test_a_machine_is_not_changed_to_what_its_record_cannot_hold() -> None:
+    with pytest.raises(UsageError, match=r"--aliyunecs-host-name .*is not a host name or address"):
+        registry.comparable("aliyunecs", "aliyunecs-host-name", "a" * 64)
+
+
 def test_a_host_of_ones_own_can_move() -> None:
     kinds = {option.name: option.changes for option in registry.options_of("generic")}
     assert kinds["generic-ip-address"] is IN_PLACE

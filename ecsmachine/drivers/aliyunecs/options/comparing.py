@@ -9,9 +9,7 @@ from typing import Any
 from ecsmachine.drivers.aliyunecs.options.declaration import PREFIX
 from ecsmachine.drivers.aliyunecs.options.disk_categories import FIXED_CATEGORIES
 from ecsmachine.drivers.aliyunecs.options.settings import DECLARATIONS
-from ecsmachine.drivers.aliyunecs.options.values import UnfitValueError
 from ecsmachine.drivers.options import ChangeKind, OptionValue
-from ecsmachine.errors import UsageError
 
 FIELDS_BY_OPTION = {each.option.name: field for field, each in DECLARATIONS.items()}
 """The field of the settings that has the value of an option."""
@@ -29,12 +27,7 @@ def option_of(field: str) -> str:
 
 def read_value(option: str, value: OptionValue) -> Any:
     """Return what a value of an option means. Raises :class:`UsageError` for one that cannot be."""
-    declared = DECLARATIONS[FIELDS_BY_OPTION[option]]
-    try:
-        return declared.reader.read(declared.option.default if value is None else value)
-    except UnfitValueError as unfit:
-        flag = f"--{option} ({declared.option.env})"
-        raise UsageError(f"{flag}: {unfit.reason}", hint=unfit.hint) from None
+    return DECLARATIONS[FIELDS_BY_OPTION[option]].read(value)
 
 
 def comparable(option: str, value: OptionValue) -> OptionValue:

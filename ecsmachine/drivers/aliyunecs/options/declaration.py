@@ -9,6 +9,7 @@ from ecsmachine.drivers.aliyunecs.options import values as read
 from ecsmachine.drivers.aliyunecs.options.alternatives import ALTERNATIVES
 from ecsmachine.drivers.aliyunecs.options.stored import StoredField
 from ecsmachine.drivers.options import ChangeKind, Option, OptionValue
+from ecsmachine.errors import UsageError
 
 PREFIX = "aliyunecs-"
 """What every flag of the driver begins with."""
@@ -31,6 +32,22 @@ class Declaration:
     parameter: str = ""
     planned: tuple[str, str] | None = None
     stored: StoredField | None = None
+
+    def read(self, value: OptionValue) -> Any:
+        """Return what a value of the option means; None is its default.
+
+        Raises :class:`UsageError`, which names the flag, for one that cannot be.
+        """
+        try:
+            found = self.reader.read(self.option.default if value is None else value)
+            rule = self.stored.rule if self.stored else None
+            if rule and isinstance(found, str) and found and not rule.fits(found):
+                # it could not be read again
+                raise read.UnfitValueError(f'"{found}" is not {rule.what}')
+            return found
+        except read.UnfitValueError as unfit:
+            flag = f"--{self.option.name} ({self.option.env})"
+            raise UsageError(f"{flag}: {unfit.reason}", hint=unfit.hint) from None
 
 
 def option(

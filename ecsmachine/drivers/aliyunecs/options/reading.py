@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
-from ecsmachine.drivers.aliyunecs.options.declaration import PREFIX, Declaration
+from ecsmachine.drivers.aliyunecs.options.declaration import PREFIX
 from ecsmachine.drivers.aliyunecs.options.disk_categories import check_disk_size
 from ecsmachine.drivers.aliyunecs.options.settings import (
     DECLARATIONS,
     OPTIONS,
     Settings,
 )
-from ecsmachine.drivers.aliyunecs.options.values import UnfitValueError, check_password
+from ecsmachine.drivers.aliyunecs.options.values import check_password
 from ecsmachine.drivers.options import Option, OptionValue, pairs_of
 from ecsmachine.errors import UsageError
 
@@ -27,21 +26,10 @@ def settings_of(values: Mapping[str, OptionValue]) -> Settings:
     Raises :class:`UsageError` for the first value that cannot be, naming its flag, and for values
     that cannot be together.
     """
-
-    def value_of(declared: Declaration) -> Any:
-        value = values.get(declared.option.name)
-        try:
-            found = declared.reader.read(declared.option.default if value is None else value)
-            rule = declared.stored.rule if declared.stored else None
-            if rule and isinstance(found, str) and found and not rule.fits(found):
-                # it could not be read again
-                raise UnfitValueError(f'"{found}" is not {rule.what}')
-            return found
-        except UnfitValueError as unfit:
-            raise _refused(declared.option, unfit.reason, unfit.hint) from None
-
     _check_alternatives(values)
-    settings = Settings(**{name: value_of(each) for name, each in DECLARATIONS.items()})
+    settings = Settings(
+        **{name: each.read(values.get(each.option.name)) for name, each in DECLARATIONS.items()}
+    )
     if settings.private_only or settings.bandwidth_mbps == 0:
         settings = replace(settings, private_only=True, bandwidth_mbps=0)
     if settings.auto_release:

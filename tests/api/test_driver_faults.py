@@ -195,6 +195,16 @@ def test_a_refusal_after_a_cut_does_not_mean_that_nothing_was_made(rig: Rig, act
     assert rig.left() == {}
 
 
+def test_a_refusal_after_a_death_does_not_mean_that_nothing_was_made(rig: Rig) -> None:
+    assert die_at(rig, "after api ImportKeyPair", 0, **EVERYTHING)
+    rig.front.faults["ImportKeyPair"] = ["Forbidden.RAM"]
+    with pytest.raises(ApiError, match="Forbidden"):
+        rig.create(**EVERYTHING)
+    assert rig.left()["key pairs"] == 1
+    rig.driver(**EVERYTHING).remove(rig.journal(), rig.report)
+    assert rig.left() == {}
+
+
 @pytest.mark.parametrize("then", ["create", "rm"])
 @pytest.mark.parametrize(
     "action", ["CreateVpc", "CreateVSwitch", "CreateSecurityGroup", "AllocateEipAddress"]

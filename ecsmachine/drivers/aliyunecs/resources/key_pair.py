@@ -17,7 +17,6 @@ from ecsmachine.drivers.aliyunecs.resources.asking import (
     Making,
     delete_together,
     delete_unused,
-    find_or_intend,
     forget_if_refused,
 )
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
@@ -34,27 +33,31 @@ def ensure_key_pair(making: Making, public_key: str) -> str:
     if making.batch.one_key or journal.find(SHARED_KIND, region=cloud.region) is not None:
         return _ensure_shared(making, public_key)
     name = _name(context.machine_name, journal.create_id)
-    resource = find_or_intend(journal, KIND, region=cloud.region, name=name)
-    if resource.id is not None:
-        return name
-    with forget_if_refused(journal, resource):
-        # the name holds the id of this create: whoever imported it was us
-        _import(making, name, public_key, machine_tags(context, journal.create_id))
-    journal.made(resource, name)
-    return name
+    tags = machine_tags(context, journal.create_id)
+    # the name holds the id of this create: whoever imported it was us
+    return _ensure(making, KIND, name, lambda: _import(making, name, public_key, tags))
 
 
 def _ensure_shared(making: Making, public_key: str) -> str:
-    cloud, journal, batch = making.cloud, making.journal, making.batch
-    name = _shared_name(making.context.store_id, public_key)
-    resource = find_or_intend(journal, SHARED_KIND, region=cloud.region, name=name)
-    if resource.id is not None:
-        return name
-    with forget_if_refused(journal, resource), batch.importing:
-        if batch.imported != name:
-            _import(making, name, public_key, shared_tags(making.context))
-            batch.imported = name
-    journal.made(resource, name)
+    batch, name = making.batch, _shared_name(making.context.store_id, public_key)
+
+    def import_once() -> None:
+        with batch.importing:
+            if batch.imported != name:
+                _import(making, name, public_key, shared_tags(making.context))
+                batch.imported = name
+
+    return _ensure(making, SHARED_KIND, name, import_once)
+
+
+def _ensure(making: Making, kind: str, name: str, ask: Callable[[], None]) -> str:
+    journal, details = making.journal, {"region": making.cloud.region, "name": name}
+    known = journal.find(kind, **details)
+    resource = known or journal.intend(kind, **details)
+    if resource.id is None:
+        with forget_if_refused(journal, resource, asked_before=known is not None):
+            ask()
+        journal.made(resource, name)
     return name
 
 

@@ -297,13 +297,8 @@ def _groups_named(cloud: Cloud, name: str, vpc_id: str) -> list[SecurityGroup]:
 
 def _made_without_answer(cloud: Cloud, resource: Resource, context: DriverContext) -> list[str]:
     """Return the groups that a request without an answer may have made."""
-    return [
-        group.id
-        for group in cloud.ecs.security_groups(
-            name=resource.details["name"], vpc_id=resource.details["vpc"]
-        )
-        if group.name == resource.details["name"] and is_shared_by(group.tags, context.store_id)
-    ]
+    found = _groups_named(cloud, resource.details["name"], resource.details["vpc"])
+    return [group.id for group in found if is_shared_by(group.tags, context.store_id)]
 
 
 def _delete_unused(cloud: Cloud, group_id: str, patience_s: float) -> bool:

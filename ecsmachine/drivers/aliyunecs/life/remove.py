@@ -144,10 +144,8 @@ def _remove_shared(
             return key_pair.remove_shared_key_pair(cloud, resource, patience_s=patience_s)
         case security_group.KIND:
             return security_group.remove_group(cloud, resource, context, patience_s=patience_s)
-        case network.VSWITCH_KIND:
-            return network.remove_vswitch(cloud, resource, patience_s=patience_s)
         case _:
-            return network.remove_vpc(cloud, resource, patience_s=patience_s)
+            return network.remove_network(cloud, resource, patience_s=patience_s)
 
 
 def _remove_instance(

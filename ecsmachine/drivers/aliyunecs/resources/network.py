@@ -16,7 +16,7 @@ from ecsmachine.drivers.aliyunecs.resources import asking
 from ecsmachine.drivers.aliyunecs.resources.asking import Making
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.tags import is_shared_by, shared_tags
-from ecsmachine.drivers.base import DriverContext, Journal, Resource
+from ecsmachine.drivers.base import DriverContext, Resource
 from ecsmachine.errors import MachineError, PreCreateCheckError
 from ecsmachine.polling import polls
 
@@ -169,7 +169,8 @@ def _ensure_vswitch(making: Making, details: dict[str, str]) -> str:
     found = _shared_vswitch(cloud, details["vpc"], zone, details["name"])
     if found is None:
         making.report(f"Creating a VSwitch in zone {zone}...")
-        made = _make_vswitch(cloud, journal, resource, asked_before=known is not None)
+        with asking.forget_if_refused(journal, resource, asked_before=known is not None):
+            made = _make_vswitch(cloud, resource)
         journal.made(resource, made)
     elif resource.id is None:
         journal.made(resource, found.id)
@@ -180,32 +181,19 @@ def _ensure_vswitch(making: Making, details: dict[str, str]) -> str:
     return chosen
 
 
-def remove_vswitch(cloud: Cloud, resource: Resource, *, patience_s: float) -> bool:
-    """Remove our VSwitch if nothing is in it any more; else another machine's journal has it.
+def remove_network(cloud: Cloud, resource: Resource, *, patience_s: float) -> bool:
+    """Remove our VPC or VSwitch if nothing is in it any more; else another's journal has it.
 
     Returns whether it is gone.
     """
+    details, is_vpc = resource.details, resource.kind == VPC_KIND
 
     def look() -> list[str]:
-        vpc_id, zone, name = (resource.details[key] for key in ("vpc", "zone", "name"))
-        return [each.id for each in _vswitches(cloud, vpc_id, zone) if each.name == name]
+        there = cloud.vpc.vpcs() if is_vpc else _vswitches(cloud, details["vpc"], details["zone"])
+        return [each.id for each in there if each.name == details["name"]]
 
     ids = asking.ids_of(resource, look)
-    gone = [_delete_unused(cloud, each, is_vpc=False, patience_s=patience_s) for each in ids]
-    return all(gone)
-
-
-def remove_vpc(cloud: Cloud, resource: Resource, *, patience_s: float) -> bool:
-    """Remove our VPC if nothing is in it any more; else another machine's journal has it.
-
-    Returns whether it is gone.
-    """
-
-    def look() -> list[str]:
-        return [vpc.id for vpc in cloud.vpc.vpcs() if vpc.name == resource.details["name"]]
-
-    ids = asking.ids_of(resource, look)
-    gone = [_delete_unused(cloud, each, is_vpc=True, patience_s=patience_s) for each in ids]
+    gone = [_delete_unused(cloud, each, is_vpc=is_vpc, patience_s=patience_s) for each in ids]
     return all(gone)
 
 
@@ -230,7 +218,7 @@ def free_cidr(within: str, taken: Iterable[str]) -> str:
     )
 
 
-def _make_vswitch(cloud: Cloud, journal: Journal, resource: Resource, *, asked_before: bool) -> str:
+def _make_vswitch(cloud: Cloud, resource: Resource) -> str:
     """Return the new VSwitch, or the one that another create made in the zone meanwhile."""
     vpc_id, zone, name = (resource.details[key] for key in ("vpc", "zone", "name"))
     overlap: ApiError | None = None
@@ -254,8 +242,6 @@ def _make_vswitch(cloud: Cloud, journal: Journal, resource: Resource, *, asked_b
             )
         except ApiError as error:
             if error.meaning not in (Meaning.OVERLAP, Meaning.TOKEN_MISMATCH):
-                if error.is_refusal and not asked_before:
-                    journal.removed(resource)
                 raise
             overlap = error
     assert overlap is not None  # noqa: S101  (at least one try was made)

@@ -313,22 +313,12 @@ def clock_hint(date: str) -> str | None:
     return f"This computer's clock is {abs(offset_s):.0f} s {direction} Alibaba Cloud's: set it."
 
 
-def _is_unreached(error: BaseException) -> bool:
+def _is_unreached(error: requests.RequestException) -> bool:
     """Whether the failure came before anything was sent (refused, no route, unknown host)."""
     from urllib3.exceptions import NewConnectionError
 
-    seen: set[int] = set()
-    pending: list[Any] = [error]
-    while pending:
-        current = pending.pop()
-        if id(current) in seen or not isinstance(current, BaseException):
-            continue
-        seen.add(id(current))
-        if isinstance(current, NewConnectionError):
-            return True
-        pending += [getattr(current, "reason", None), current.__cause__, current.__context__]
-        pending += [argument for argument in current.args if isinstance(argument, BaseException)]
-    return False
+    cause = error.args[0] if error.args else None  # tries that are used up, each for a reason
+    return isinstance(getattr(cause, "reason", cause), NewConnectionError)
 
 
 _FIRST_INTERVAL_S = 0.1

@@ -17,12 +17,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Protocol
 
 from ecsmachine.errors import MachineError
 from ecsmachine.ssh.connection import connect
 from ecsmachine.ssh.openssh import KnownHost
-from ecsmachine.ssh.sftp import Attributes, BadAnswerError
+from ecsmachine.ssh.sftp import Attributes, BadAnswerError, SftpSession
 from ecsmachine.system import files, os_errors
 from ecsmachine.system.files import file_exists, folder_exists
 from ecsmachine.system.names import why_no_folder
@@ -49,17 +48,6 @@ class Place:
     def at(self, path: str) -> Place:
         """Return another path of the same machine."""
         return Place(path, self.host)
-
-
-class _Files(Protocol):
-    """The files of one machine, as :class:`~ecsmachine.ssh.sftp.SftpSession` has them."""
-
-    def stat(self, path: str, *, follow: bool = True) -> Attributes: ...
-    def names(self, path: str) -> list[str]: ...
-    def read(self, path: str, size: int) -> Iterator[bytes]: ...
-    def write(self, path: str, content: Iterable[bytes]) -> None: ...
-    def mkdir(self, path: str, mode: int) -> None: ...
-    def chmod(self, path: str, mode: int) -> None: ...
 
 
 def copy(
@@ -136,8 +124,8 @@ class _PathError(MachineError):
 class _Copying:
     """A copy under way: of whose files, to whose, how many so far, and why some were left out."""
 
-    here: _Files
-    there: _Files
+    here: _LocalFiles | SftpSession
+    there: _LocalFiles | SftpSession
     recursive: bool
     entries: int = 0
     left_out: list[str] = field(default_factory=list)
@@ -267,6 +255,8 @@ class _Copying:
 
 
 class _LocalFiles:
+    """The files of this machine, as :class:`~ecsmachine.ssh.sftp.SftpSession` has a host's."""
+
     def __init__(self) -> None:
         self._umask = files.umask()
 
@@ -296,7 +286,7 @@ class _LocalFiles:
             Path(path).chmod(mode & ~self._umask)
 
 
-def _files_of(place: Place, stack: contextlib.ExitStack) -> _Files:
+def _files_of(place: Place, stack: contextlib.ExitStack) -> _LocalFiles | SftpSession:
     if place.host is None:
         return _LocalFiles()
     return stack.enter_context(connect(place.host.target, place.host.pin_path)).sftp()

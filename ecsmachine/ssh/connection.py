@@ -11,17 +11,18 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from ecsmachine.documents.rules import address_of
 from ecsmachine.errors import MachineError
-from ecsmachine.ssh import host_keys
 from ecsmachine.ssh.command_line import for_every_shell
 from ecsmachine.ssh.command_result import CommandResult, KeptEnd, ending
+from ecsmachine.ssh.host_keys import PinnedKey
 from ecsmachine.ssh.stream import open_stream
 from ecsmachine.ssh.target import SSHTarget
 
 if TYPE_CHECKING:
+    from ecsmachine.ssh.known_hosts import KnownHosts
     from ecsmachine.ssh.library import Channel, PKey
     from ecsmachine.ssh.login import LoginEndedError
     from ecsmachine.ssh.sftp import SftpSession
@@ -258,16 +259,6 @@ def _reason(error: BaseException) -> str:
     return " ".join(text.split())[:_LONGEST_REASON] or "the host closed it"
 
 
-class HostIdentity(Protocol):
-    """What is known of the key of a host."""
-
-    def types(self) -> Sequence[str]:
-        """Return the types of its keys, which it is asked for first."""
-
-    def check(self, host: str, key: PKey) -> None:
-        """Raise :class:`~ecsmachine.ssh.host_keys.HostKeyChangedError` for another key."""
-
-
 def connect(
     target: SSHTarget,
     pin_path: Path,
@@ -276,7 +267,7 @@ def connect(
     handshake_timeout_s: float = _HANDSHAKE_TIMEOUT_S,
 ) -> Connection:
     """Log in to a host whose key is pinned in ``pin_path``. As :func:`authenticated`."""
-    identity = host_keys.PinnedKey(pin_path)
+    identity = PinnedKey(pin_path)
     transport = authenticated(
         target, identity, timeout_s=timeout_s, handshake_timeout_s=handshake_timeout_s
     )
@@ -285,7 +276,7 @@ def connect(
 
 def authenticated(
     target: SSHTarget,
-    identity: HostIdentity,
+    identity: PinnedKey | KnownHosts,
     *,
     timeout_s: float = 10.0,
     handshake_timeout_s: float = _HANDSHAKE_TIMEOUT_S,
@@ -294,6 +285,7 @@ def authenticated(
 
     The host has ``timeout_s`` to take the connection, and then ``handshake_timeout_s`` to say
     who it is: a small or busy one takes its time over that.
+    ``identity`` is what is known of its key: the types that it is asked for first, and a check.
     Tries the key, then the password; with neither, the agent's keys and those of ``~/.ssh``.
     Raises :class:`SSHError`, :class:`AuthenticationError`, :class:`KeyFileError`,
     :class:`~ecsmachine.ssh.host_keys.HostKeyChangedError` or
@@ -358,7 +350,7 @@ def shown_host_key(target: SSHTarget, pin_path: Path, *, timeout_s: float = 10.0
     sock = _open(target, timeout_s)
     transport: BoundedTransport | None = None
     try:
-        transport = _transport(sock, host_keys.PinnedKey(pin_path), _HANDSHAKE_TIMEOUT_S)
+        transport = _transport(sock, PinnedKey(pin_path), _HANDSHAKE_TIMEOUT_S)
         transport.start_client(timeout=_HANDSHAKE_TIMEOUT_S)
         return transport.get_remote_server_key()
     except Exception as error:
@@ -380,7 +372,9 @@ def _open(target: SSHTarget, timeout_s: float) -> socket.socket:
         raise SSHError(f"SSH does not answer at {_where(target)}: {said}") from error
 
 
-def _transport(sock: socket.socket, identity: HostIdentity, timeout_s: float) -> BoundedTransport:
+def _transport(
+    sock: socket.socket, identity: PinnedKey | KnownHosts, timeout_s: float
+) -> BoundedTransport:
     from ecsmachine.ssh.transport import BoundedTransport
 
     transport = BoundedTransport(sock)

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from ecsmachine.documents.fields import Fields
 from ecsmachine.documents.rules import KEY
@@ -24,23 +23,9 @@ class Credentials:
     security_token: str = field(default="", repr=False)
 
 
-class CredentialProvider(Protocol):
-    """Something that gives an access key, a fresh one when the last is about to expire."""
-
-    @property
-    def reference(self) -> str:
-        """Where the key comes from, for the store; never the secret."""
-
-    def current(self) -> Credentials:
-        """Return a key that is valid now."""
-
-    def renew(self) -> bool:
-        """Forget the key, which was said to have expired; whether another can be had."""
-
-
 @dataclass(frozen=True)
 class FixedCredentials:
-    """An access key that does not change."""
+    """An access key that does not change; ``reference`` says where it is from, for the store."""
 
     reference: str
     credentials: Credentials
@@ -83,6 +68,10 @@ class RenewedCredentials:
         with self._lock:
             self._credentials = None
         return True
+
+
+CredentialProvider = FixedCredentials | RenewedCredentials
+"""What gives an access key that is valid now: a fresh one when the last is about to expire."""
 
 
 def temporary_key(answer: Fields) -> tuple[Credentials, float]:

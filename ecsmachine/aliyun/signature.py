@@ -18,20 +18,10 @@ _PLAIN = re.compile(r"[A-Za-z0-9\-_.~]*")
 """What is encoded as it is, as most of a request."""
 
 
-def string_to_sign(method: str, parameters: Mapping[str, str]) -> str:
-    """Return what is signed: the method and every parameter, encoded twice."""
-    return _to_sign(method, _form(parameters))
-
-
-def sign(method: str, parameters: Mapping[str, str], secret: str) -> str:
-    """Return the signature of a request, in Base64."""
-    return _hmac(f"{secret}&", string_to_sign(method, parameters))
-
-
 def signed_form(method: str, parameters: Mapping[str, str], secret: str) -> bytes:
     """Return the parameters of a request and its signature as a form, which is its body."""
     form = _form(parameters)
-    signature = _hmac(f"{secret}&", _to_sign(method, form))
+    signature = _hmac(f"{secret}&", string_to_sign(method, form))
     return f"{form}&Signature={_encode(signature)}".encode()
 
 
@@ -75,7 +65,8 @@ def content_md5(body: bytes) -> str:
     return base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
 
 
-def _to_sign(method: str, form: str) -> str:
+def string_to_sign(method: str, form: str) -> str:
+    """Return what is signed: the method and the form of all parameters, encoded once more."""
     # nothing else in it has to be encoded once more
     again = form.replace("%", "%25").replace("=", "%3D").replace("&", "%26")
     return f"{method}&%2F&{again}"

@@ -78,7 +78,7 @@ class Caller:
 
     def rpc(self, parameters: Mapping[str, str], *, signed: bool = True) -> tuple[int, bytes]:
         """Send an action, in a form."""
-        body = dict(parameters)
+        body, form = dict(parameters), b""
         if signed:
             body = {
                 "Format": "JSON",
@@ -89,9 +89,9 @@ class Caller:
                 "Timestamp": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
                 **body,
             }
-            body["Signature"] = signature.sign("POST", body, self.secret)
+            form = signature.signed_form("POST", body, self.secret)
         kind = {"Content-Type": "application/x-www-form-urlencoded"}
-        return self.send("POST", "/", urlencode(body).encode(), kind)
+        return self.send("POST", "/", form or urlencode(body).encode(), kind)
 
     def roa(
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None

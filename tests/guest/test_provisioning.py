@@ -31,7 +31,7 @@ from ecsmachine.provision.base import (
 from ecsmachine.provision.errors import ProvisionError
 from ecsmachine.provision.provision import ProvisionResult, provision
 from ecsmachine.provision.reconfigure import reconfigure
-from ecsmachine.provision.steps import installation, step_names
+from ecsmachine.provision.steps import STEPS, installation
 from ecsmachine.provision.upgrade import upgrade_engine
 from ecsmachine.ssh.connection import Connection
 from ecsmachine.ssh.target import SSHTarget
@@ -323,7 +323,7 @@ def test_interrupted_after_each_step_and_run_again(boot: Callable[..., Host]) ->
 
         return observe
 
-    for name in step_names():
+    for name in (step.name for step in STEPS):
         with pytest.raises(KeyboardInterrupt):
             host.provision(data_disk=EXT4, observe=interrupt_after(name))
     installed = host.run(f"{PID}; stat -c %Y /usr/sbin/dockerd")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ecsmachine.provision.steps import step_names
+from ecsmachine.provision.steps import STEPS
 from tests.guest.machines import Machines
 from tests.torture.failing_output import GONE
 from tests.torture.ground import journalled
@@ -46,7 +46,7 @@ def all_points() -> list[StepPoint]:
     thens: tuple[Then, ...] = ("create", "rm")
     return [
         StepPoint(step, fault, then)
-        for step in dict.fromkeys(step_names())
+        for step in dict.fromkeys(step.name for step in STEPS)
         for fault in FAULTS
         for then in thens
     ]

@@ -38,8 +38,3 @@ STEPS: tuple[Step, ...] = (
     start.STEP,
     registries.STEP,
 )
-
-
-def step_names() -> tuple[str, ...]:
-    """Return the names of all steps, in their order."""
-    return tuple(step.name for step in STEPS)

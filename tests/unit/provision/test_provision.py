@@ -14,12 +14,12 @@ from ecsmachine.provision.errors import ProvisionError
 from ecsmachine.provision.provision import provision
 from ecsmachine.provision.step import Run
 from ecsmachine.provision.steps import (
+    STEPS,
     authorized_key,
     docker_group,
     firewall,
     first_boot,
     package_lock,
-    step_names,
 )
 from ecsmachine.ssh.command_result import CommandResult
 from tests.unit.provision.recorded import CERTIFICATES, RecordedHost, request, sections, situation
@@ -76,7 +76,7 @@ def test_every_step_is_told_of_before_and_after() -> None:
         told.append((step, moment))
 
     provision(RecordedHost(as_it_shall_be()), request(), lambda line: None, observe=observe)
-    assert told == [(name, moment) for name in step_names() for moment in ("before", "after")]
+    assert told == [(step.name, moment) for step in STEPS for moment in ("before", "after")]
 
 
 def test_a_step_that_fails_is_named_with_what_was_printed() -> None:

@@ -38,7 +38,7 @@ Query = Mapping[str, str | int | bool | None]
 class RoaAnswer:
     """An answer to ``what`` of ``endpoint``: its HTTP status, its content, and the request's id.
 
-    The id is for Alibaba Cloud's support.
+    The id is for Alibaba Cloud's support. ``warnings`` are those of a Swarm cluster's master.
     """
 
     what: str
@@ -46,6 +46,7 @@ class RoaAnswer:
     status: int
     content: bytes
     request_id: str = ""
+    warnings: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:

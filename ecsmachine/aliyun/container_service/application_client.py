@@ -81,41 +81,41 @@ class ApplicationClient:
 
     def create_project(self, request: ProjectRequest) -> tuple[str, ...]:
         """Create an application and start it (POST /projects/). Returns the master's warnings."""
-        return warnings_of(self._send("POST", "/projects/", request.body()))
+        return self._call("POST", "/projects/", request.body()).warnings
 
     def start_project(self, name: str) -> None:
         """Start what does not run (POST …/start)."""
-        self._post(f"{_project(name)}/start")
+        self._call("POST", f"{_project(name)}/start")
 
     def stop_project(self, name: str, *, wait_s: int | None = None) -> None:
         """Stop what runs; kill it after ``wait_s`` seconds, or its own time (POST …/stop)."""
-        self._post(f"{_project(name)}/stop", t=wait_s)
+        self._call("POST", f"{_project(name)}/stop", t=wait_s)
 
     def kill_project(self, name: str, *, signal: str = "KILL") -> None:
         """Send a signal to what runs (POST …/kill)."""
-        self._post(f"{_project(name)}/kill", signal=signal)
+        self._call("POST", f"{_project(name)}/kill", signal=signal)
 
     def redeploy_project(self, name: str) -> None:
         """Make all containers anew, of the newest images (POST …/redeploy)."""
-        self._post(f"{_project(name)}/redeploy")
+        self._call("POST", f"{_project(name)}/redeploy")
 
     def update_project(self, name: str, update: ProjectUpdate) -> tuple[str, ...]:
         """Put a new version in place of the old, or beside it (POST …/update).
 
         Returns the master's warnings.
         """
-        return warnings_of(self._send("POST", f"{_project(name)}/update", update.body()))
+        return self._call("POST", f"{_project(name)}/update", update.body()).warnings
 
     def confirm_update(self, name: str, *, force: bool) -> None:
         """End a blue-green update with the new version (POST …/confirm-update).
 
         ``force`` gives it all the traffic first; without, the weights must say so already.
         """
-        self._post(f"{_project(name)}/confirm-update", force=force)
+        self._call("POST", f"{_project(name)}/confirm-update", force=force)
 
     def rollback_update(self, name: str) -> None:
         """End a blue-green update with the old version (POST …/rollback-update)."""
-        self._post(f"{_project(name)}/rollback-update", force=True)
+        self._call("POST", f"{_project(name)}/rollback-update", force=True)
 
     def delete_project(self, name: str, *, force: bool = False, volumes: bool = False) -> None:
         """Remove a project, ``force`` also while it runs (DELETE /projects/NAME)."""
@@ -132,15 +132,15 @@ class ApplicationClient:
 
     def start_service(self, service_id: str) -> None:
         """Start its containers (POST …/start)."""
-        self._post(f"{_service(service_id)}/start")
+        self._call("POST", f"{_service(service_id)}/start")
 
     def stop_service(self, service_id: str, *, wait_s: int | None = None) -> None:
         """Stop its containers; kill them after ``wait_s`` seconds, or their time (POST …/stop)."""
-        self._post(f"{_service(service_id)}/stop", t=wait_s)
+        self._call("POST", f"{_service(service_id)}/stop", t=wait_s)
 
     def kill_service(self, service_id: str, *, signal: str = "KILL") -> None:
         """Send its containers a signal (POST …/kill)."""
-        self._post(f"{_service(service_id)}/kill", signal=signal)
+        self._call("POST", f"{_service(service_id)}/kill", signal=signal)
 
     def scale_service(self, service_id: str, containers: int) -> tuple[str, ...]:
         """Bring the number of its containers to ``containers`` (POST …/scale).
@@ -149,7 +149,7 @@ class ApplicationClient:
         """
         rules.check_number("value", containers, 0, 1000)
         body = {"type": "scale_to", "value": containers}
-        return warnings_of(self._send("POST", f"{_service(service_id)}/scale", body))
+        return self._call("POST", f"{_service(service_id)}/scale", body).warnings
 
     def set_weight(self, service_id: str, percent: int) -> None:
         """Set its version's part of the traffic during a blue-green update (POST …/weight).
@@ -157,11 +157,11 @@ class ApplicationClient:
         The guide's service has this in its console alone; the local cloud has it here.
         """
         rules.check_number("value", percent, 0, 100)
-        self._post(f"{_service(service_id)}/weight", {"value": percent})
+        self._call("POST", f"{_service(service_id)}/weight", {"value": percent})
 
     def create_volume(self, request: VolumeRequest) -> Volume:
         """Create a volume (POST /volumes/create)."""
-        return read(Volume, self._post("/volumes/create", request.body()).object())
+        return read(Volume, self._call("POST", "/volumes/create", request.body()).object())
 
     def volumes(self) -> list[Volume]:
         """Return the volumes (GET /volumes)."""
@@ -183,11 +183,6 @@ class ApplicationClient:
             total_timeout_s=60.0,
         )
 
-    def _post(
-        self, path: str, body: Mapping[str, Any] | None = None, **query: str | int | bool | None
-    ) -> RoaAnswer:
-        return self._call("POST", path, body, **query)
-
     def _call(
         self,
         method: str,
@@ -196,17 +191,6 @@ class ApplicationClient:
         **query: str | int | bool | None,
     ) -> RoaAnswer:
         """Send one request and return its answer."""
-        response = self._send(method, path, body, **query)
-        what = f"{method} {path}"
-        return RoaAnswer(what, self.url, response.status_code, response.content)
-
-    def _send(
-        self,
-        method: str,
-        path: str,
-        body: Mapping[str, Any] | None = None,
-        **query: str | int | bool | None,
-    ) -> requests.Response:
         sent = texts_of(query)
         what = f"{method} {path}"
         begun = time.monotonic()
@@ -223,7 +207,9 @@ class ApplicationClient:
         _log.debug("%s: %d, %.0f ms", what, response.status_code, took_ms)
         if not 200 <= response.status_code < 300:
             raise refused(what, response)
-        return response
+        return RoaAnswer(
+            what, self.url, response.status_code, response.content, warnings=warnings_of(response)
+        )
 
 
 def warnings_of(response: requests.Response) -> tuple[str, ...]:

@@ -89,11 +89,11 @@ def temporary_key(answer: Fields) -> tuple[Credentials, float]:
 
 
 @dataclass(frozen=True)
-class StsAddress:
-    """Where roles are assumed; "" and False for the public address of the profile's region."""
+class ApiAddress:
+    """Where the API is asked; "" and False for the public address of the region."""
 
     custom_endpoint: str = ""
     vpc_internal: bool = False
 
 
-PUBLIC_STS = StsAddress()
+PUBLIC = ApiAddress()

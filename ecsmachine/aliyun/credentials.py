@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ecsmachine.aliyun.access_key import (
-    PUBLIC_STS,
+    PUBLIC,
+    ApiAddress,
     CredentialProvider,
     Credentials,
     FixedCredentials,
-    StsAddress,
 )
 from ecsmachine.aliyun.errors import MissingCredentialsError
 from ecsmachine.documents.rules import CREDENTIAL_SOURCE
@@ -54,7 +54,7 @@ def resolve(
     environment: Mapping[str, str],
     *,
     reference: str = "",
-    sts: StsAddress = PUBLIC_STS,
+    sts: ApiAddress = PUBLIC,
     warn: Callable[[str], None] = lambda line: None,
 ) -> CredentialProvider:
     """Return the first credentials that are there, in the order of this module.
@@ -114,7 +114,7 @@ def resolve(
 
 
 def provider_of(
-    reference: str, environment: Mapping[str, str], *, sts: StsAddress = PUBLIC_STS
+    reference: str, environment: Mapping[str, str], *, sts: ApiAddress = PUBLIC
 ) -> CredentialProvider:
     """Return the credentials that a reference names, and no others.
 
@@ -153,7 +153,7 @@ def source_name(reference: str) -> str:
     return names.get(kind, reference)
 
 
-def _current_profile(environment: Mapping[str, str], sts: StsAddress) -> CredentialProvider | None:
+def _current_profile(environment: Mapping[str, str], sts: ApiAddress) -> CredentialProvider | None:
     named = environment.get("ALIBABA_CLOUD_PROFILE") or environment.get("ALICLOUD_PROFILE") or ""
     path = _profiles_path(environment)
     if not named and not path_exists(path):
@@ -163,7 +163,7 @@ def _current_profile(environment: Mapping[str, str], sts: StsAddress) -> Credent
     return profiles.load(path, named, sts, environment)
 
 
-def _referred_to(environment: Mapping[str, str], sts: StsAddress) -> CredentialProvider | None:
+def _referred_to(environment: Mapping[str, str], sts: ApiAddress) -> CredentialProvider | None:
     reference = environment.get("ECSMACHINE_CREDENTIALS", "")
     others = ("ALIBABA_CLOUD_PROFILE", "ALICLOUD_PROFILE", "ALIBABA_CLOUD_ECS_METADATA")
     if not reference or any(environment.get(name) for name in others):
@@ -188,7 +188,7 @@ def _from_variables(prefix: str, environment: Mapping[str, str]) -> CredentialPr
     )
 
 
-def _from_token(environment: Mapping[str, str], sts: StsAddress) -> CredentialProvider | None:
+def _from_token(environment: Mapping[str, str], sts: ApiAddress) -> CredentialProvider | None:
     if not environment.get("ALIBABA_CLOUD_OIDC_TOKEN_FILE"):
         return None
     from ecsmachine.aliyun import oidc
@@ -217,7 +217,7 @@ def _pair(
     return FixedCredentials(reference, Credentials(values[0], values[1], token.strip()))
 
 
-def _profile(name: str, environment: Mapping[str, str], sts: StsAddress) -> CredentialProvider:
+def _profile(name: str, environment: Mapping[str, str], sts: ApiAddress) -> CredentialProvider:
     from ecsmachine.aliyun import profiles
 
     path = _profiles_path(environment)

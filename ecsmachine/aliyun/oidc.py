@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from ecsmachine.aliyun.access_key import (
     NO_KEY,
+    ApiAddress,
     CredentialProvider,
     Credentials,
     RenewedCredentials,
-    StsAddress,
 )
 from ecsmachine.documents.rules import KEY
 from ecsmachine.documents.text import Fault, read_file
@@ -39,7 +39,7 @@ class TokenRole:
 
 
 def role_credentials(
-    reference: str, role: TokenRole, region: str, sts: StsAddress, fault: Fault
+    reference: str, role: TokenRole, region: str, sts: ApiAddress, fault: Fault
 ) -> CredentialProvider:
     """Return the credentials of a role; ``fault`` makes the error for an unusable token."""
     session_name = role.session_name or f"ecsmachine-{int(time.time())}"
@@ -58,7 +58,7 @@ def role_credentials(
     return RenewedCredentials(reference, fetch)
 
 
-def from_variables(environment: Mapping[str, str], sts: StsAddress) -> CredentialProvider | None:
+def from_variables(environment: Mapping[str, str], sts: ApiAddress) -> CredentialProvider | None:
     """Return the credentials of the role that variables name, or None if they name none."""
     names = ("ROLE_ARN", "OIDC_PROVIDER_ARN", "OIDC_TOKEN_FILE")
     role, provider, file = (environment.get(f"ALIBABA_CLOUD_{name}", "") for name in names)

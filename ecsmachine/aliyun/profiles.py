@@ -14,11 +14,11 @@ from functools import lru_cache
 from pathlib import Path
 
 from ecsmachine.aliyun.access_key import (
+    ApiAddress,
     CredentialProvider,
     Credentials,
     FixedCredentials,
     RenewedCredentials,
-    StsAddress,
     temporary_key,
 )
 from ecsmachine.aliyun.errors import MissingCredentialsError
@@ -39,7 +39,7 @@ _URI_TIMEOUT_S = 10.0
 
 
 def load(
-    path: Path, name: str, sts: StsAddress, environment: Mapping[str, str]
+    path: Path, name: str, sts: ApiAddress, environment: Mapping[str, str]
 ) -> CredentialProvider | None:
     """Return the credentials of a profile; of the current one if ``name`` is "".
 
@@ -59,7 +59,7 @@ def _loaded(
     path: Path,
     version: tuple[int, int],
     name: str,
-    sts: StsAddress,
+    sts: ApiAddress,
     environment: tuple[tuple[str, str], ...],
 ) -> CredentialProvider | None:
     content = _read(path)
@@ -84,7 +84,7 @@ class _Reading:
 
     path: Path
     profiles: Mapping[str, Fields]
-    sts: StsAddress
+    sts: ApiAddress
     environment: Mapping[str, str]
     seen: tuple[str, ...] = ()
 
@@ -182,7 +182,7 @@ class _Reading:
             raise self._error(name, f"names no {field}")
         return value
 
-    def _sts_of(self, profile: Fields) -> tuple[StsAddress, str]:
+    def _sts_of(self, profile: Fields) -> tuple[ApiAddress, str]:
         """Return where the role of a profile is assumed, and the region for it."""
         address = profile.text("sts_endpoint")
         if address and "://" not in address:

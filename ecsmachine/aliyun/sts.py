@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ecsmachine.aliyun.access_key import (
+    ApiAddress,
     CredentialProvider,
     Credentials,
-    StsAddress,
     temporary_key,
 )
 from ecsmachine.aliyun.regional import RegionalClient
@@ -53,7 +53,7 @@ class StsClient(RegionalClient):
         return temporary_key(answer.object("Credentials"))
 
 
-def client_at(address: StsAddress, region: str, credentials: CredentialProvider) -> StsClient:
+def client_at(address: ApiAddress, region: str, credentials: CredentialProvider) -> StsClient:
     """Return a client for an address, or for that of the region."""
     return StsClient(
         region or "cn-hangzhou",

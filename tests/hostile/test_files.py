@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from ecsmachine.aliyun.access_key import PUBLIC_STS
+from ecsmachine.aliyun.access_key import PUBLIC
 from ecsmachine.aliyun.profiles import load as load_profile
 from ecsmachine.cli.app import run
 from ecsmachine.container_registry.credentials import stored_login
@@ -329,7 +329,7 @@ def test_a_profile_of_the_aliyun_command(tmp_path: Path, odd: Odd) -> None:
 
     def read(content: bytes) -> None:
         path.write_bytes(content)
-        found = load_profile(path, "", PUBLIC_STS, {})
+        found = load_profile(path, "", PUBLIC, {})
         if found is not None and found.reference == "profile:default":
             key = found.current()
             assert f"{key.access_key_id}{key.access_key_secret}".isascii()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecsmachine.aliyun.access_key import Credentials, FixedCredentials
+from ecsmachine.aliyun.access_key import ApiAddress, Credentials, FixedCredentials
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud
 from ecsmachine.ssh.keys import ensure_key_pair
@@ -30,7 +30,7 @@ class Brought:
 def clients_of(cloud: EmbeddedCloud) -> Cloud:
     """Return what asks the cloud itself, as its owner does in the console."""
     key = Credentials(cloud.access_key_id, cloud.access_key_secret)
-    return Cloud(REGION, FixedCredentials("torture", key), custom_endpoint=cloud.endpoint)
+    return Cloud(REGION, FixedCredentials("torture", key), ApiAddress(cloud.endpoint))
 
 
 def bring(cloud: EmbeddedCloud, folder: Path) -> Brought:

@@ -12,7 +12,7 @@ import pytest
 
 from ecsmachine.aliyun import credentials as credentials_module
 from ecsmachine.aliyun import metadata, profiles
-from ecsmachine.aliyun.access_key import Credentials, StsAddress
+from ecsmachine.aliyun.access_key import ApiAddress, Credentials
 from ecsmachine.aliyun.credentials import CredentialFlags, provider_of, resolve
 from ecsmachine.aliyun.errors import MissingCredentialsError
 from ecsmachine.errors import MachineError, UsageError
@@ -320,9 +320,9 @@ def test_a_role_is_assumed_with_the_token_of_a_ci_job(
     token = tmp_path / "token"
     token.write_text("ey.first.x\n")
     environment = oidc(home, named_by, token, peer.address)
-    found = resolve(CredentialFlags(), environment, sts=StsAddress(peer.address))
+    found = resolve(CredentialFlags(), environment, sts=ApiAddress(peer.address))
     assert found.reference == ("profile:default" if named_by == "profile" else "environment")
-    assert provider_of(found.reference, environment, sts=StsAddress(peer.address)) is not None
+    assert provider_of(found.reference, environment, sts=ApiAddress(peer.address)) is not None
     for _ in range(2):
         assert found.current() == Credentials("STS.1", "s", "t")
     token.write_text("ey.second.x")  # whoever issues it has renewed it
@@ -445,7 +445,7 @@ def test_a_role_profile_assumes_its_role(
         )
     ]
     path = write_profiles(home, {**AK, "mode": "RamRoleArn", "ram_role_arn": "acs:ram::1:role/r"})
-    found = profiles.load(path, "", StsAddress(), home)
+    found = profiles.load(path, "", ApiAddress(), home)
     assert found is not None
     assert found.current() == Credentials("STS.1", "s", "t")
     found.current()

@@ -4,7 +4,7 @@ from importlib import import_module
 
 import pytest
 
-from ecsmachine.aliyun.access_key import Credentials, FixedCredentials
+from ecsmachine.aliyun.access_key import ApiAddress, Credentials, FixedCredentials
 from ecsmachine.aliyun.endpoints import Product, endpoint, validate_endpoint
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.errors import UsageError
@@ -65,7 +65,7 @@ def test_inside_a_vpc(product: Product, region: str) -> None:
 
 def test_the_option_for_the_addresses_inside_a_vpc_reaches_every_product() -> None:
     provider = FixedCredentials("flags", Credentials("id", "secret"))
-    cloud = Cloud("cn-beijing", provider, vpc_internal=True)
+    cloud = Cloud("cn-beijing", provider, ApiAddress(vpc_internal=True))
     assert [cloud.ecs.rpc.endpoint, cloud.vpc.rpc.endpoint, cloud.slb.rpc.endpoint] == [
         f"https://{product}-vpc.cn-beijing.aliyuncs.com" for product in ("ecs", "vpc", "slb")
     ]

@@ -9,7 +9,12 @@ from urllib.parse import urlencode
 import pytest
 
 from ecsmachine.aliyun import transport
-from ecsmachine.aliyun.access_key import Credentials, FixedCredentials, RenewedCredentials
+from ecsmachine.aliyun.access_key import (
+    ApiAddress,
+    Credentials,
+    FixedCredentials,
+    RenewedCredentials,
+)
 from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError, ConnectionLostError, Wording
 from ecsmachine.aliyun.rpc import RpcClient, numbered, tag_parameters
@@ -81,7 +86,7 @@ def test_machines_and_products_of_one_address_share_its_connections(
 ) -> None:
     answers(peer, make_answer())
     for _ in range(2):
-        cloud = Cloud("cn-hangzhou", CREDENTIALS, custom_endpoint=peer.address)
+        cloud = Cloud("cn-hangzhou", CREDENTIALS, ApiAddress(peer.address))
         for product in (cloud.ecs, cloud.vpc, cloud.slb, cloud.images, cloud.sts):
             product.call("DescribeNothing")
     assert (len(peer.asked), peer.connections) == (10, 1)

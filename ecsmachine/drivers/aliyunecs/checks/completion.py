@@ -54,7 +54,7 @@ def suggest_values(option: str, given: Mapping[str, str], environment: Mapping[s
 def _cloud(
     settings: Mapping[str, str], given: Mapping[str, str], environment: Mapping[str, str]
 ) -> Cloud:
-    from ecsmachine.aliyun.access_key import StsAddress
+    from ecsmachine.aliyun.access_key import ApiAddress
     from ecsmachine.aliyun.credentials import resolve
     from ecsmachine.drivers.aliyunecs.options.wording import credential_flags
     from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
@@ -62,11 +62,8 @@ def _cloud(
     flags = credential_flags(
         given.get("aliyunecs-access-key-id", ""), given.get("aliyunecs-access-key-secret", "")
     )
-    return Cloud(
-        settings["aliyunecs-region"],
-        resolve(flags, environment, sts=StsAddress(settings["aliyunecs-api-endpoint"])),
-        custom_endpoint=settings["aliyunecs-api-endpoint"],
-    )
+    address = ApiAddress(settings["aliyunecs-api-endpoint"])
+    return Cloud(settings["aliyunecs-region"], resolve(flags, environment, sts=address), address)
 
 
 def _answer_in_time(ask: Callable[[], Values]) -> Values:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ecsmachine.aliyun.access_key import Credentials, StsAddress
+from ecsmachine.aliyun.access_key import Credentials
 from ecsmachine.aliyun.credentials import STORED, provider_of, resolve, source_name
 from ecsmachine.aliyun.errors import MissingCredentialsError
 from ecsmachine.drivers.aliyunecs.life.record import Record
@@ -22,7 +22,7 @@ def use(record: Record, context: DriverContext) -> CredentialUse:
             credential_flags(),
             context.environment,
             reference=record.credential_source,
-            sts=_sts(record),
+            sts=record.address,
         )
     except MissingCredentialsError:
         taken = ""
@@ -58,12 +58,8 @@ def change(
     nothing then.
     """
     reference = reference or record.credential_source or "environment"
-    cloud = Cloud(
-        record.region,
-        provider_of(reference, context.environment, sts=_sts(record)),
-        custom_endpoint=record.api_endpoint,
-        vpc_internal=record.vpc_internal,
-    )
+    credentials = provider_of(reference, context.environment, sts=record.address)
+    cloud = Cloud(record.region, credentials, record.address)
     kept = lasting_key(cloud) if store_keys else Credentials("", "")
     if check:
         account = cloud.account_id
@@ -113,7 +109,3 @@ def check_account(cloud: Cloud, record: Record, instance_id: str) -> None:
             f"but the credentials are of account {account}",
             hint="Use credentials of the account that made the machine.",
         )
-
-
-def _sts(record: Record) -> StsAddress:
-    return StsAddress(record.api_endpoint, record.vpc_internal)

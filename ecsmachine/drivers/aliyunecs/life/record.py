@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ecsmachine.aliyun.access_key import StsAddress
+from ecsmachine.aliyun.access_key import ApiAddress
 from ecsmachine.aliyun.credentials import STORED, resolve
 from ecsmachine.drivers.aliyunecs.options.settings import DECLARATIONS, Settings
 from ecsmachine.drivers.aliyunecs.options.stored import FIELDS, StoredFields, values_of
@@ -35,6 +35,11 @@ class Record(StoredFields):
         self.public_key = public_key
         for name, field in FIELDS.items():
             setattr(self, name, values.get(name, field.default))
+
+    @property
+    def address(self) -> ApiAddress:
+        """Where the API is asked about the machine."""
+        return ApiAddress(self.api_endpoint, self.vpc_internal)
 
     def to_config(self) -> dict[str, Any]:
         """Return the object as the store keeps it."""
@@ -89,19 +94,14 @@ def cloud_of_record(record: Record, context: DriverContext) -> Cloud:
 
     Raises :class:`~ecsmachine.errors.MachineError` if there are no credentials.
     """
-    return Cloud(
-        record.region,
-        resolve(
-            credential_flags(record.access_key, record.secret_key, reference=STORED),
-            context.environment,
-            reference=record.credential_source,
-            sts=StsAddress(record.api_endpoint, record.vpc_internal),
-            warn=context.warn,
-        ),
-        custom_endpoint=record.api_endpoint,
-        vpc_internal=record.vpc_internal,
-        checkpoint=context.checkpoint,
+    credentials = resolve(
+        credential_flags(record.access_key, record.secret_key, reference=STORED),
+        context.environment,
+        reference=record.credential_source,
+        sts=record.address,
+        warn=context.warn,
     )
+    return Cloud(record.region, credentials, record.address, checkpoint=context.checkpoint)
 
 
 def login_of(record: Record, key_path: Path, password: str | None) -> SSHTarget:

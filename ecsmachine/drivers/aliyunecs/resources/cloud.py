@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, TypeVar
 
-from ecsmachine.aliyun.access_key import CredentialProvider, StsAddress
+from ecsmachine.aliyun.access_key import PUBLIC, ApiAddress, CredentialProvider
 from ecsmachine.aliyun.credentials import STORED, CredentialFlags, resolve
-from ecsmachine.aliyun.errors import Wording
 from ecsmachine.drivers.aliyunecs.options.wording import STORED_WORDING, WORDING, credential_flags
 from ecsmachine.drivers.aliyunecs.resources.instance_watch import InstanceWatch
 from ecsmachine.drivers.aliyunecs.resources.together import Gathered, Once
@@ -18,19 +17,14 @@ from ecsmachine.drivers.base import Checkpoint, no_checkpoint
 if TYPE_CHECKING:
     from ecsmachine.aliyun.ecs import EcsClient
     from ecsmachine.aliyun.ecs_images import ImagesClient
+    from ecsmachine.aliyun.regional import RegionalClient
     from ecsmachine.aliyun.slb import SlbClient
     from ecsmachine.aliyun.sts import StsClient
     from ecsmachine.aliyun.vpc import VpcClient
     from ecsmachine.drivers.aliyunecs.options.settings import Settings
 
 
-class _Options(TypedDict):
-    """What the clients of all products are told."""
-
-    custom_endpoint: str
-    vpc_internal: bool
-    wording: Wording
-    checkpoint: Checkpoint
+C = TypeVar("C", bound="RegionalClient")
 
 
 class Cloud:
@@ -44,9 +38,8 @@ class Cloud:
         self,
         region: str,
         credentials: CredentialProvider,
+        address: ApiAddress = PUBLIC,
         *,
-        custom_endpoint: str = "",
-        vpc_internal: bool = False,
         checkpoint: Checkpoint = no_checkpoint,
     ):
         self.region = region
@@ -55,47 +48,53 @@ class Cloud:
         self.released_instances = Gathered[None]()
         self.released_key_pairs = Gathered[None]()
         self.removed_once: Once | None = None
-        self._options = _Options(
-            custom_endpoint=custom_endpoint,
-            vpc_internal=vpc_internal,
-            wording=STORED_WORDING if credentials.reference == STORED else WORDING,
-            checkpoint=checkpoint,
-        )
+        self._address = address
+        self._checkpoint = checkpoint
 
     @cached_property
     def ecs(self) -> EcsClient:
         """Instances, security groups, key pairs, images to make machines from."""
         from ecsmachine.aliyun.ecs import EcsClient
 
-        return EcsClient(self.region, self.credentials, **self._options)
+        return self._client(EcsClient)
 
     @cached_property
     def images(self) -> ImagesClient:
         """Images of the account's own, and snapshots."""
         from ecsmachine.aliyun.ecs_images import ImagesClient
 
-        return ImagesClient(self.region, self.credentials, **self._options)
+        return self._client(ImagesClient)
 
     @cached_property
     def vpc(self) -> VpcClient:
         """Networks, elastic addresses, routes."""
         from ecsmachine.aliyun.vpc import VpcClient
 
-        return VpcClient(self.region, self.credentials, **self._options)
+        return self._client(VpcClient)
 
     @cached_property
     def slb(self) -> SlbClient:
         """Load balancers."""
         from ecsmachine.aliyun.slb import SlbClient
 
-        return SlbClient(self.region, self.credentials, **self._options)
+        return self._client(SlbClient)
 
     @cached_property
     def sts(self) -> StsClient:
         """Whose the credentials are."""
         from ecsmachine.aliyun.sts import StsClient
 
-        return StsClient(self.region, self.credentials, **self._options)
+        return self._client(StsClient)
+
+    def _client(self, kind: type[C]) -> C:
+        return kind(
+            self.region,
+            self.credentials,
+            custom_endpoint=self._address.custom_endpoint,
+            vpc_internal=self._address.vpc_internal,
+            wording=STORED_WORDING if self.credentials.reference == STORED else WORDING,
+            checkpoint=self._checkpoint,
+        )
 
     @cached_property
     def account_id(self) -> str:
@@ -114,17 +113,10 @@ def cloud_of(
 
     Raises :class:`~ecsmachine.errors.MachineError` if there are no credentials.
     """
-    return Cloud(
-        region or settings.region,
-        resolve(
-            _flags_alone(settings.credentials, environment),
-            environment,
-            sts=StsAddress(settings.api_endpoint, settings.vpc_internal),
-        ),
-        custom_endpoint=settings.api_endpoint,
-        vpc_internal=settings.vpc_internal,
-        checkpoint=checkpoint,
-    )
+    address = ApiAddress(settings.api_endpoint, settings.vpc_internal)
+    flags = _flags_alone(settings.credentials, environment)
+    credentials = resolve(flags, environment, sts=address)
+    return Cloud(region or settings.region, credentials, address, checkpoint=checkpoint)
 
 
 def _flags_alone(flags: CredentialFlags, environment: Mapping[str, str]) -> CredentialFlags:

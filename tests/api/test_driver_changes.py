@@ -587,6 +587,18 @@ def test_another_group_takes_the_place_of_the_former(rig: Rig) -> None:
     assert [each.id for each in rig.cloud.state.security_groups] == [beside]
 
 
+def test_the_former_group_is_not_forgotten_in_place_of_one_that_has_just_gone(rig: Rig) -> None:
+    other, _ = rig.create("web2", security_group="others")
+    stored(rig, other, "web2")
+    driver, _ = rig.create("web1", open_port=["80"])
+    store = stored(rig, driver, "web1")
+    rig.front.faults["AuthorizeSecurityGroup"] = ["InvalidSecurityGroupId.NotFound"]
+    changes.change_machine(store, "web1", {"aliyunecs-security-group": "others"}, rig.report)
+    assert rig.front.faults["AuthorizeSecurityGroup"] == []
+    assert {each.name for each in rig.cloud.state.security_groups} == {"others"}
+    assert made_of(rig) == listed(store)
+
+
 def test_machines_that_change_their_group_at_once_leave_nothing_of_the_former(rig: Rig) -> None:
     made = {name: rig.create(name)[0] for name in ("web1", "web2", "web3")}
     for name, driver in made.items():

@@ -98,8 +98,9 @@ def ensure_group(making: Making, vpc_id: str, *, found: FoundGroup | None) -> st
 
 
 def forget_group(making: Making) -> None:
-    """Strike a group that is gone off the journal."""
-    gone = making.journal.find(KIND, region=making.cloud.region)
+    """Strike a group that is gone off the journal; a machine may be on its way out of another."""
+    name = making.settings.security_group
+    gone = making.journal.find(KIND, region=making.cloud.region, name=name)
     if gone is not None:
         making.journal.removed(gone)
     making.batch.group = None

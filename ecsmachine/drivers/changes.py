@@ -49,15 +49,6 @@ Others = Callable[[], Sequence[Driver]]
 """Returns other machines; they are loaded where a change is about what machines share."""
 
 
-def nobody() -> Sequence[Driver]:
-    """Return no other machine."""
-    return ()
-
-
-def nothing() -> None:
-    """Save nothing: the caller does."""
-
-
 @runtime_checkable
 class Changeable(Protocol):
     """What a driver adds whose machines can be given other values of options.
@@ -90,8 +81,8 @@ class Changeable(Protocol):
         value: OptionValue,
         journal: Journal,
         report: Report,
-        others: Others = nobody,
-        save: Callable[[], None] = nothing,
+        others: Others,
+        save: Callable[[], None],
     ) -> HostWork:
         """Bring the machine to a value, and return what is left to be done on its host.
 

@@ -17,7 +17,7 @@ from ecsmachine.drivers.base import (
     UnsupportedOperationError,
 )
 from ecsmachine.drivers.base_fields import BaseFields, fields_of, from_config
-from ecsmachine.drivers.changes import HostWork, Observed, Others, nobody, nothing
+from ecsmachine.drivers.changes import HostWork, Observed, Others
 from ecsmachine.drivers.existing_host import ExistingHost
 from ecsmachine.drivers.options import ChangeKind, Option, OptionValue
 from ecsmachine.drivers.stored import generic_values
@@ -260,8 +260,8 @@ class GenericDriver(ExistingHost):
         value: OptionValue,
         journal: Journal,
         report: Report,
-        others: Others = nobody,
-        save: Callable[[], None] = nothing,
+        others: Others,
+        save: Callable[[], None],
     ) -> HostWork:
         """Take another address, port or user; the host itself follows by provisioning."""
         match option:

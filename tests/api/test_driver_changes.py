@@ -66,11 +66,19 @@ MADE_WITH: dict[str, Any] = {
 }
 
 
+def no_others() -> tuple[Driver, ...]:
+    return ()
+
+
+ALONE = (no_others, lambda: None)
+"""The other machines of the store, and what saves the record before they look at it."""
+
+
 def change(rig: Rig, driver: AliyunEcsDriver, option: str, value: OptionValue) -> AliyunEcsDriver:
     """Change what a process of its own would: the machine as it is stored."""
     loaded = rig.loaded(driver)
     loaded.check_change(f"aliyunecs-{option}", value)
-    loaded.change(f"aliyunecs-{option}", value, rig.journal(), rig.report)
+    loaded.change(f"aliyunecs-{option}", value, rig.journal(), rig.report, *ALONE)
     return loaded
 
 
@@ -130,7 +138,7 @@ def test_a_change_whose_answer_is_lost_is_made_all_the_same(
     rig.front.faults["ModifyDiskSpec"].insert(0, "")  # the check asks first (DryRun)
     loaded = rig.loaded(driver)
     loaded.check_change(name, value)
-    loaded.change(name, value, rig.journal(), rig.report)
+    loaded.change(name, value, rig.journal(), rig.report, *ALONE)
     assert any(not rig.front.faults[action] for action in WRITING)
     assert loaded.observed().values[name] == registry.comparable("aliyunecs", name, value)
 
@@ -418,7 +426,7 @@ def test_a_change_that_is_cut_off_anywhere_is_given_again(
             return
         machine = store.load("dev1")  # its file system would follow, on a host
         assert isinstance(machine.driver, Changeable)
-        machine.driver.change(name, wanted, store.journal("dev1"), lambda line: None)
+        machine.driver.change(name, wanted, store.journal("dev1"), lambda line: None, *ALONE)
         store.save(machine)
 
     # a stop that takes its time is looked at again and again, and each look counts

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ecsmachine.drivers.aliyunecs.life.record import Record, cloud_of_record
 from ecsmachine.drivers.aliyunecs.life.shared_lookup import SharedLookup
 from ecsmachine.drivers.base import DriverContext, Journal, Report
-from ecsmachine.drivers.changes import HostWork, Observed, Others, nobody, nothing
+from ecsmachine.drivers.changes import HostWork, Observed, Others
 from ecsmachine.drivers.options import ChangeKind, OptionValue
 from ecsmachine.errors import MachineError
 
@@ -97,8 +97,8 @@ class ChangeableInstance:
         value: OptionValue,
         journal: Journal,
         report: Report,
-        others: Others = nobody,
-        save: Callable[[], None] = nothing,
+        others: Others,
+        save: Callable[[], None],
     ) -> HostWork:
         """Bring the instance to another value of an option."""
         from ecsmachine.drivers.aliyunecs.life.changing import change

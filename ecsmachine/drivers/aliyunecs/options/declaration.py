@@ -7,7 +7,7 @@ from typing import Any
 
 from ecsmachine.drivers.aliyunecs.options import values as read
 from ecsmachine.drivers.aliyunecs.options.alternatives import ALTERNATIVES
-from ecsmachine.drivers.aliyunecs.options.stored import StoredField
+from ecsmachine.drivers.aliyunecs.options.stored import FIELDS, StoredField
 from ecsmachine.drivers.options import ChangeKind, Option, OptionValue
 from ecsmachine.errors import UsageError
 
@@ -15,7 +15,7 @@ PREFIX = "aliyunecs-"
 """What every flag of the driver begins with."""
 
 IN_PLACE, WITH_RESTART = ChangeKind.IN_PLACE, ChangeKind.WITH_RESTART
-NEW_MACHINE, AT_CREATE = ChangeKind.NEW_MACHINE, ChangeKind.AT_CREATE
+AT_CREATE = ChangeKind.AT_CREATE
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Declaration:
 
     option: Option
     reader: read.Reader
-    parameter: str = ""
-    planned: tuple[str, str] | None = None
-    stored: StoredField | None = None
+    parameter: str
+    planned: tuple[str, str] | None
+    stored: StoredField | None
 
     def read(self, value: OptionValue) -> Any:
         """Return what a value of the option means; None is its default.
@@ -51,12 +51,12 @@ class Declaration:
 
 
 def option(
-    name: str,
     help: str,  # noqa: A002  (the name that Option has)
     reader: read.Reader,
     default: OptionValue = "",
     *,
-    changes: ChangeKind,
+    name: str = "",
+    changes: ChangeKind = ChangeKind.NEW_MACHINE,
     priced: bool = False,
     removable: bool = False,
     prefix: str = PREFIX,
@@ -72,30 +72,36 @@ def option(
 ) -> Any:
     """Declare an option, as the field of the settings that holds its value.
 
-    ``changes`` is what another value means for a machine that is there, ``priced`` whether
-    it then costs something else, and ``removable`` whether no value takes something away. Where
+    It is called like the field, unless ``name`` says otherwise. ``changes`` is what another value
+    means for a machine that is there, ``priced`` whether it then costs something else, and
+    ``removable`` whether no value takes something away. Where
     ``env`` does not name another one, its variable is that of its name: ECS_DISK_SIZE. An option
     without a ``group`` is in that of the option before it.
     """
-    taken = Option(
-        prefix + name,
-        help,
-        env=env or f"ECS_{name.upper().replace('-', '_')}",
-        kind=reader.kind,
-        default={"bool": bool(default), "list": None}.get(reader.kind, default),
-        secret=secret,
-        deprecated=deprecated,
-        credential=credential,
-        private_key=private_key,
-        file=reader is read.USER_DATA,
-        pairs=reader is read.TAGS,
-        choices=reader.choices,
-        group=group,
-        everyday=everyday,
-        changes=changes,
-        priced=priced,
-        removable=removable,
-        alternatives=ALTERNATIVES.get(name, ()),
-    )
-    declaration = Declaration(taken, reader, parameter, planned)
-    return field(metadata={"declaration": declaration}, repr=not secret)
+
+    def declared(field_name: str) -> Declaration:
+        called = name or field_name.replace("_", "-")
+        taken = Option(
+            prefix + called,
+            help,
+            env=env or f"ECS_{called.upper().replace('-', '_')}",
+            kind=reader.kind,
+            default={"bool": bool(default), "list": None}.get(reader.kind, default),
+            secret=secret,
+            deprecated=deprecated,
+            credential=credential,
+            private_key=private_key,
+            file=reader is read.USER_DATA,
+            pairs=reader is read.TAGS,
+            choices=reader.choices,
+            group=group,
+            everyday=everyday,
+            changes=changes,
+            priced=priced,
+            removable=removable,
+            alternatives=ALTERNATIVES.get(called, ()),
+        )
+        stored = None if secret else FIELDS.get(field_name)
+        return Declaration(taken, reader, parameter, planned, stored)
+
+    return field(metadata={"declaration": declared}, repr=not secret)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated
 
-from ecsmachine.aliyun.regional import tags_of
+from ecsmachine.aliyun.regional import Tagged
 from ecsmachine.documents.fields import Fields
 from ecsmachine.documents.reading import At
 from ecsmachine.documents.rules import ADDRESS, ID, PROSE, REGION, Rule
@@ -55,7 +54,7 @@ def _protocol(item: Fields) -> str:
 
 
 @dataclass(frozen=True)
-class Instance:
+class Instance(Tagged):
     """An instance, as DescribeInstances shows it."""
 
     id: Annotated[str, At("InstanceId", ID, required=True)]
@@ -75,8 +74,6 @@ class Instance:
     charge_type: Annotated[str, At("InstanceChargeType", ID)]
     expires: Annotated[str, At("ExpiredTime")]
     locks: Annotated[tuple[str, ...], _locks]
-    tags: Annotated[Mapping[str, str], tags_of] = field(default_factory=dict)
-    created: Annotated[str, At("CreationTime")] = ""
     internet_charge_type: Annotated[str, At("InternetChargeType", ID)] = ""
     internet_max_bandwidth_mbps: Annotated[int, At("InternetMaxBandwidthOut")] = 0
     key_pair_name: Annotated[str, At("KeyPairName")] = ""
@@ -100,7 +97,7 @@ class Instance:
 
 
 @dataclass(frozen=True)
-class Image:
+class Image(Tagged):
     """An image of a system disk; ``size_gib`` is the least that the disk must have.
 
     ``snapshot_ids`` are the snapshots that one of an account's own is made of.
@@ -114,23 +111,19 @@ class Image:
     os_type: Annotated[str, At("OSType", ID)]
     architecture: Annotated[str, At("Architecture", ID)]
     size_gib: Annotated[int, At("Size")]
-    created: Annotated[str, At("CreationTime")]
     status: Annotated[str, At("Status", ID)]
     supports_login_as_non_root: Annotated[bool, At("LoginAsNonRootSupported")]
-    tags: Annotated[Mapping[str, str], tags_of] = field(default_factory=dict)
     snapshot_ids: Annotated[tuple[str, ...], _snapshot_ids] = ()
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class Snapshot(Tagged):
     """A snapshot of a disk; ``progress`` is how much of it is there, such as 30%."""
 
     id: Annotated[str, At("SnapshotId", ID, required=True)]
     name: Annotated[str, At("SnapshotName", PROSE)]
     status: Annotated[str, At("Status", ID)]
     progress: Annotated[str, At("Progress", PROSE)]
-    tags: Annotated[Mapping[str, str], tags_of] = field(default_factory=dict)
-    created: Annotated[str, At("CreationTime")] = ""
 
 
 @dataclass(frozen=True)
@@ -159,14 +152,12 @@ class Offer:
 
 
 @dataclass(frozen=True)
-class SecurityGroup:
+class SecurityGroup(Tagged):
     """A security group."""
 
     id: Annotated[str, At("SecurityGroupId", ID, required=True)]
     name: Annotated[str, At("SecurityGroupName")]
     vpc_id: Annotated[str, At("VpcId", ID)]
-    tags: Annotated[Mapping[str, str], tags_of] = field(default_factory=dict)
-    created: Annotated[str, At("CreationTime")] = ""
 
 
 @dataclass(frozen=True)
@@ -189,17 +180,15 @@ class Permission:
 
 
 @dataclass(frozen=True)
-class KeyPair:
+class KeyPair(Tagged):
     """A public key by name."""
 
     name: Annotated[str, At("KeyPairName")]
     fingerprint: Annotated[str, At("KeyPairFingerPrint")]
-    tags: Annotated[Mapping[str, str], tags_of] = field(default_factory=dict)
-    created: Annotated[str, At("CreationTime")] = ""
 
 
 @dataclass(frozen=True)
-class Disk:
+class Disk(Tagged):
     """A disk; ``serial`` is its serial number as the instance sees it."""
 
     id: Annotated[str, At("DiskId", ID, required=True)]
@@ -210,21 +199,17 @@ class Disk:
     instance_id: Annotated[str, At("InstanceId", ID)]
     name: Annotated[str, At("DiskName", PROSE)] = ""
     status: Annotated[str, At("Status", ID)] = ""
-    tags: Annotated[Mapping[str, str], tags_of] = field(default_factory=dict)
-    created: Annotated[str, At("CreationTime")] = ""
     resource_group_id: Annotated[str, At("ResourceGroupId", ID)] = ""
 
 
 @dataclass(frozen=True)
-class NetworkInterface:
+class NetworkInterface(Tagged):
     """An elastic network interface; ``instance_id`` is what it is attached to, or ""."""
 
     id: Annotated[str, At("NetworkInterfaceId", ID, required=True)]
     name: Annotated[str, At("NetworkInterfaceName", PROSE)]
     status: Annotated[str, At("Status", ID)]
     instance_id: Annotated[str, At("InstanceId", ID)]
-    tags: Annotated[Mapping[str, str], tags_of] = field(default_factory=dict)
-    created: Annotated[str, At("CreationTime")] = ""
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 from ecsmachine.aliyun.access_key import CredentialProvider
 from ecsmachine.aliyun.endpoints import Product, endpoint
 from ecsmachine.aliyun.errors import NEUTRAL, Wording
 from ecsmachine.aliyun.rpc import Parameter, RpcClient
 from ecsmachine.documents.fields import Fields
-from ecsmachine.documents.reading import read
+from ecsmachine.documents.reading import At, read
 
 T = TypeVar("T")
 
@@ -79,3 +80,11 @@ def tags_of(item: Fields) -> dict[str, str]:
         tag.prose("TagKey") or tag.prose("Key"): tag.prose("TagValue") or tag.prose("Value")
         for tag in item.objects("Tags", "Tag")
     }
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """What resources with tags have alike; ``created`` is a time."""
+
+    tags: Annotated[Mapping[str, str], tags_of] = field(default_factory=dict, kw_only=True)
+    created: Annotated[str, At("CreationTime")] = field(default="", kw_only=True)

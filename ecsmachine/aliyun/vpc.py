@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from ecsmachine.aliyun.regional import RegionalClient, tags_of
+from ecsmachine.aliyun.regional import RegionalClient, Tagged
 from ecsmachine.aliyun.rpc import tag_parameters
 from ecsmachine.documents.reading import At, read
 from ecsmachine.documents.rules import ADDRESS, CIDR, ID, REGION
@@ -18,7 +18,7 @@ IN_USE = "InUse"
 
 
 @dataclass(frozen=True)
-class Vpc:
+class Vpc(Tagged):
     """A virtual private cloud."""
 
     id: Annotated[str, At("VpcId", ID, required=True)]
@@ -27,12 +27,10 @@ class Vpc:
     status: Annotated[str, At("Status", ID)]
     is_default: Annotated[bool, At("IsDefault")]
     router_id: Annotated[str, At("VRouterId", ID)]
-    tags: Annotated[Mapping[str, str], tags_of] = field(default_factory=dict)
-    created: Annotated[str, At("CreationTime")] = ""
 
 
 @dataclass(frozen=True)
-class VSwitch:
+class VSwitch(Tagged):
     """A subnet of a VPC, in one zone."""
 
     id: Annotated[str, At("VSwitchId", ID, required=True)]
@@ -43,12 +41,10 @@ class VSwitch:
     status: Annotated[str, At("Status", ID)]
     free_addresses: Annotated[int, At("AvailableIpAddressCount")]
     is_default: Annotated[bool, At("IsDefault")]
-    tags: Annotated[Mapping[str, str], tags_of] = field(default_factory=dict)
-    created: Annotated[str, At("CreationTime")] = ""
 
 
 @dataclass(frozen=True)
-class Eip:
+class Eip(Tagged):
     """An elastic public address; ``instance_id`` is what it is bound to, or ""."""
 
     id: Annotated[str, At("AllocationId", ID, required=True)]
@@ -56,8 +52,7 @@ class Eip:
     status: Annotated[str, At("Status", ID)]
     instance_id: Annotated[str, At("InstanceId", ID)]
     name: Annotated[str, At("Name")] = ""
-    tags: Annotated[Mapping[str, str], tags_of] = field(default_factory=dict)
-    created: Annotated[str, At("AllocationTime")] = ""
+    created: Annotated[str, At("AllocationTime")] = field(default="", kw_only=True)
 
 
 @dataclass(frozen=True)

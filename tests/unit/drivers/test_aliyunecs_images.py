@@ -8,7 +8,9 @@ from ecsmachine.drivers.aliyunecs.resources.images import newest_of
 
 
 def image(name: str, platform: str, os_name: str, created: str = "2024-01-01T00:00:00Z") -> Image:
-    return Image(name, name, "", platform, os_name, "linux", "x86_64", 20, created, "", False)
+    return Image(
+        name, name, "", platform, os_name, "linux", "x86_64", 20, "", False, created=created
+    )
 
 
 IMAGES = [

@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 
 from ecsmachine.aliyun.ecs import EcsClient
-from ecsmachine.aliyun.errors import ApiError, one_line
+from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.rpc import Parameter, numbered
 from ecsmachine.documents.rules import ID
 
@@ -122,7 +122,7 @@ def set_ram_role(ecs: EcsClient, instance_id: str, role: str) -> None:
         if not each.flag("Success", True):
             raise ApiError(
                 action=action,
-                code=one_line(each.prose("Code")),
+                code=each.prose("Code"),
                 reason=each.prose("Message"),
-                request_id=one_line(answer.prose("RequestId")),
+                request_id=answer.prose("RequestId"),
             )

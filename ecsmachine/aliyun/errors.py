@@ -83,20 +83,19 @@ class ApiError(MachineError):
         reason: str,
         request_id: str = "",
         status: int = 400,
-        hint: str | None = None,
     ):
         self.action = action
-        self.code = code
+        self.code = one_line(code) or ("ServiceUnavailable" if status >= 500 else f"HTTP{status}")
         # a refused signature comes with what was signed, the access key id among it
         self.reason = one_line(re.sub(r"(?is)\s*(server )?string to sign is.*", "", reason))
-        self.request_id = request_id
+        self.request_id = one_line(request_id)
         self.status = status
         self.maybe_done = False
         told = f": {self.reason.rstrip('. ')}" if self.reason else ""
-        identified = f" (request {request_id})" if request_id else ""
-        self.meaning = meaning_of(code, status)
+        identified = f" (request {self.request_id})" if request_id else ""
+        self.meaning = meaning_of(self.code, status)
         super().__init__(
-            f"{action} failed: {code}{told}{identified}", hint=hint or _HINTS.get(self.meaning)
+            f"{action} failed: {self.code}{told}{identified}", hint=_HINTS.get(self.meaning)
         )
 
     @property

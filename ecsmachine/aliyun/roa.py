@@ -12,7 +12,7 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from ecsmachine.aliyun.error_codes import Meaning, meaning_of
+from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import AnswerError, ApiError, ConnectionLostError, one_line
 from ecsmachine.aliyun.signature import content_md5, roa_sign, roa_string_to_sign
 from ecsmachine.aliyun.transport import Transport, clock_hint, shared_pace, with_retries
@@ -194,22 +194,19 @@ def request_id_of(response: requests.Response) -> str:
 
 def refused(what: str, response: requests.Response) -> ApiError:
     """Return what an answer that is no success says: in JSON, in XML or in plain text."""
-    status = response.status_code
     text = _text(response)
     fields = error_fields(text)
-    code = fields.get("code") or ("ServiceUnavailable" if status >= 500 else f"HTTP{status}")
     plain = "" if text.lstrip().startswith(("<", "{", "[")) else text[:500]
-    hint = None
-    if meaning_of(code) is Meaning.CLOCK_WRONG:
-        hint = clock_hint(response.headers.get("Date", ""))
-    return ApiError(
+    error = ApiError(
         action=what,
-        code=one_line(code),
+        code=fields.get("code", ""),
         reason=fields.get("message") or plain or str(response.reason or ""),
         request_id=request_id_of(response),
-        status=status,
-        hint=hint,
+        status=response.status_code,
     )
+    if error.meaning is Meaning.CLOCK_WRONG:
+        error.hint = clock_hint(response.headers.get("Date", "")) or error.hint
+    return error
 
 
 def error_fields(text: str) -> dict[str, str]:

@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from ecsmachine.aliyun.error_codes import Meaning, meaning_of
+from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import (
     NEUTRAL,
     AnswerError,
     ApiError,
     ConnectionLostError,
     Wording,
-    one_line,
 )
 from ecsmachine.aliyun.signature import signed_form, unsigned_form
 from ecsmachine.aliyun.transport import (
@@ -318,24 +317,19 @@ def _hint_of_key(reference: str) -> str:
 def _refused(
     action: str, response: requests.Response, answer: Fields, wording: Wording, of_key: str
 ) -> ApiError:
-    status = response.status_code
-    code = _said(answer, "Code")
-    if not code:
-        code = "ServiceUnavailable" if status >= 500 else f"HTTP{status}"
-    meaning = meaning_of(code, status)
-    hint = wording.hints.get(meaning)
-    if of_key and meaning in (Meaning.KEY_UNKNOWN, Meaning.SECRET_WRONG):
-        hint = of_key
-    if meaning is Meaning.CLOCK_WRONG:
-        hint = clock_hint(response.headers.get("Date", ""))
-    return ApiError(
+    error = ApiError(
         action=action,
-        code=one_line(code),
-        reason=_said(answer, "Message") or one_line(response.reason or ""),
-        request_id=one_line(_said(answer, "RequestId")),
-        status=status,
-        hint=hint,
+        code=_said(answer, "Code"),
+        reason=_said(answer, "Message") or response.reason or "",
+        request_id=_said(answer, "RequestId"),
+        status=response.status_code,
     )
+    error.hint = wording.hints.get(error.meaning, error.hint)
+    if of_key and error.meaning in (Meaning.KEY_UNKNOWN, Meaning.SECRET_WRONG):
+        error.hint = of_key
+    if error.meaning is Meaning.CLOCK_WRONG:
+        error.hint = clock_hint(response.headers.get("Date", "")) or error.hint
+    return error
 
 
 _MOST_PAGES = 1000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 from ecsmachine.suggestions import did_you_mean
@@ -74,19 +74,8 @@ class Values:
         return [Values(f"{self.place}.{key}", item) for item in value]
 
     def read(self, key: str, kind: Kind) -> Any:
-        """Return the value of a key by its kind."""
-        reader: dict[Kind, Callable[[str], Any]] = {
-            "flag": self.flag,
-            "text": self.text,
-            "texts": self.texts,
-            "number": self.number,
-            "decimal": self.decimal,
-            "size": self.size,
-            "duration": self.duration,
-            "pairs": self.pairs,
-            "any": self.values.get,
-        }
-        return reader[kind](key)
+        """Return the value of a key by its kind, which is called like the method that reads it."""
+        return self.values.get(key) if kind == "any" else getattr(self, kind)(key)
 
     def text(self, key: str, default: str = "") -> str:
         """Return a text; numbers and truth values are taken as texts."""

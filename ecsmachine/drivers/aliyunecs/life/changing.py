@@ -17,12 +17,13 @@ from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.aliyunecs.life import changing_network as network
 from ecsmachine.drivers.aliyunecs.life import observing
-from ecsmachine.drivers.aliyunecs.life.in_place import Changing, Subject, ask_once
+from ecsmachine.drivers.aliyunecs.life.in_place import Changing, Subject
 from ecsmachine.drivers.aliyunecs.life.power import expire
 from ecsmachine.drivers.aliyunecs.life.pricing import cost_of
 from ecsmachine.drivers.aliyunecs.life.record import as_stored
 from ecsmachine.drivers.aliyunecs.options.comparing import FIELDS_BY_OPTION, read_value
 from ecsmachine.drivers.aliyunecs.options.settings import DECLARATIONS
+from ecsmachine.drivers.aliyunecs.resources.asking import ask_once
 from ecsmachine.drivers.aliyunecs.resources.ledger import stored_ledger
 from ecsmachine.drivers.changes import HostWork
 from ecsmachine.drivers.host_name import host_name_for

@@ -10,13 +10,19 @@ from ecsmachine.aliyun import ecs_changes
 from ecsmachine.aliyun.ecs_values import Instance, Permission
 from ecsmachine.aliyun.vpc import Eip
 from ecsmachine.drivers.aliyunecs.life import observing
-from ecsmachine.drivers.aliyunecs.life.in_place import Changing, Subject, ask_once
+from ecsmachine.drivers.aliyunecs.life.in_place import Changing, Subject
 from ecsmachine.drivers.aliyunecs.life.record import Record
 from ecsmachine.drivers.aliyunecs.life.remove import remove_resource
 from ecsmachine.drivers.aliyunecs.options.comparing import option_of
 from ecsmachine.drivers.aliyunecs.options.reading import settings_of
 from ecsmachine.drivers.aliyunecs.resources import eip, load_balancer, route, security_group, tags
-from ecsmachine.drivers.aliyunecs.resources.asking import Making, delete, wait_for, when_not_busy
+from ecsmachine.drivers.aliyunecs.resources.asking import (
+    Making,
+    ask_once,
+    delete,
+    wait_for,
+    when_not_busy,
+)
 from ecsmachine.drivers.aliyunecs.resources.batch import Batch
 from ecsmachine.drivers.base import PortRange
 

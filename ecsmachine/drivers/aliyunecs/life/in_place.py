@@ -7,9 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ecsmachine.aliyun.ecs_values import Disk, Instance
-from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.aliyunecs.life.record import Record
-from ecsmachine.drivers.aliyunecs.resources.asking import when_not_busy
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.base import DriverContext, Journal, Report
 from ecsmachine.errors import MachineError
@@ -50,15 +48,3 @@ class Changing(Subject):
     report: Report
     others: Callable[[], Sequence[Record]]
     save: Callable[[], None]
-
-
-def ask_once(ask: Callable[[], None], is_so: Callable[[], bool]) -> None:
-    """Ask for a change that is refused where it is so already.
-
-    After a connection that broke it was asked for again, and may have been made before.
-    """
-    try:
-        when_not_busy(ask)
-    except ApiError:
-        if not is_so():
-            raise

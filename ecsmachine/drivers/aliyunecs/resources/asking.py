@@ -180,6 +180,22 @@ def when_not_busy(call: Callable[[], T]) -> T:
     raise refusal
 
 
+def ask_once(ask: Callable[[], None], is_so: Callable[[], bool]) -> None:
+    """Ask for a change, while nothing is busy, that is refused where it is so already.
+
+    After a connection that broke it was asked for again, and may have been made before.
+    """
+
+    def ask_unless_so() -> None:
+        try:
+            ask()
+        except ApiError:
+            if not is_so():
+                raise
+
+    when_not_busy(ask_unless_so)
+
+
 def wait_for(
     what: str,
     look: Callable[[], T | None],

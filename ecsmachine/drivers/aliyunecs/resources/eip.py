@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.vpc import AVAILABLE, IN_USE, Eip
 from ecsmachine.drivers.aliyunecs.options.suggestions import nearest
 from ecsmachine.drivers.aliyunecs.resources import asking
@@ -71,7 +70,10 @@ def ensure_eip(
     eip = _wait_for_eip(cloud, allocation_id, asking.UNSEEN_S)
     if eip is None or eip.instance_id != instance_id:
         report("Binding the elastic address...")
-        _associate(cloud, allocation_id, instance_id)
+        asking.ask_once(
+            lambda: cloud.vpc.associate_eip(allocation_id, instance_id),
+            lambda: _eip_bound_to(cloud, allocation_id, instance_id) is not None,
+        )
     bound = asking.wait_for(
         f"Elastic address {allocation_id} is bound to {instance_id}",
         lambda: _eip_bound_to(cloud, allocation_id, instance_id),
@@ -123,16 +125,10 @@ def unbind(cloud: Cloud, allocation_id: str, instance_id: str) -> str:
     bound_to = eip.instance_id if eip else ""
     if not bound_to or bound_to != instance_id:
         return bound_to
-
-    def unassociate() -> None:
-        try:
-            cloud.vpc.unassociate_eip(allocation_id, instance_id)
-        except ApiError:
-            # after a connection that broke it may be free already
-            if not _is_free(cloud, allocation_id):
-                raise
-
-    asking.when_not_busy(unassociate)
+    asking.ask_once(
+        lambda: cloud.vpc.unassociate_eip(allocation_id, instance_id),
+        lambda: _is_free(cloud, allocation_id),
+    )
     asking.wait_for(
         f"Elastic address {allocation_id} is free",
         lambda: True if _is_free(cloud, allocation_id) else None,
@@ -174,18 +170,6 @@ def _made_without_answer(cloud: Cloud, create_id: str) -> list[str]:
     """Return the addresses that a request without an answer may have taken: named so at once."""
     name = _name(create_id)
     return [each.id for each in cloud.vpc.eips() if each.name == name]
-
-
-def _associate(cloud: Cloud, allocation_id: str, instance_id: str) -> None:
-    def associate() -> None:
-        try:
-            cloud.vpc.associate_eip(allocation_id, instance_id)
-        except ApiError:
-            # after a connection that broke it may be bound already
-            if _eip_bound_to(cloud, allocation_id, instance_id) is None:
-                raise
-
-    asking.when_not_busy(associate)
 
 
 def _eip(cloud: Cloud, allocation_id: str) -> Eip | None:

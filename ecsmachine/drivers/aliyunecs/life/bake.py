@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ecsmachine.aliyun.ecs_values import Image
+from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.aliyunecs.life.record import Record
 from ecsmachine.drivers.aliyunecs.life.tagged import time_of
@@ -100,17 +101,14 @@ class AliyunBakedImages:
         """Remove an image with its snapshots; False if it stays, as instances are made from it."""
         report(f"Removing image {image.id}...")
         try:
-            asking.when_not_busy(lambda: asking.delete(lambda: self._delete(image.id)))
+            asking.delete(lambda: self._cloud.images.delete_image(image.id))
         except ApiError as error:
-            if own_images.is_used(error):
+            if error.meaning is Meaning.IN_USE:
                 return False
             raise
         for snapshot_id in image.snapshot_ids:
             own_images.delete_snapshot(self._cloud, snapshot_id)
         return True
-
-    def _delete(self, image_id: str) -> None:
-        self._cloud.images.delete_image(image_id)
 
 
 def _seconds(image: BakedImage) -> float:

@@ -84,10 +84,10 @@ def is_gone(error: ApiError, spent_s: float, patience_s: float) -> bool:
 
 
 def delete(ask: Callable[[], None], *, patience_s: float = 0.0) -> None:
-    """Have something removed; gone already is success, as :func:`is_gone` has it."""
+    """Have something removed, while nothing is busy; gone is success, as :func:`is_gone` has it."""
     for spent_s in polls(patience_s):
         try:
-            ask()
+            when_not_busy(ask)
             return
         except ApiError as error:
             if is_gone(error, spent_s, patience_s):

@@ -116,7 +116,7 @@ def release_eip(cloud: Cloud, allocation_id: str, instance_id: str, report: Repo
     if served and not (served.startswith("i-") and cloud.ecs.instance(served) is None):
         report(f"The elastic address {allocation_id} is bound to {served} now, and stays.")
         return
-    asking.when_not_busy(lambda: asking.delete(lambda: cloud.vpc.release_eip(allocation_id)))
+    asking.delete(lambda: cloud.vpc.release_eip(allocation_id))
 
 
 def unbind(cloud: Cloud, allocation_id: str, instance_id: str) -> str:

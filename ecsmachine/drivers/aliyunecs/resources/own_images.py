@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from ecsmachine.aliyun.ecs_values import Image
-from ecsmachine.aliyun.error_codes import Meaning
-from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.aliyunecs.resources import asking
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.tags import CREATE
@@ -68,21 +67,14 @@ def own_image(cloud: Cloud, image_id: str) -> Image | None:
     return next((each for each in cloud.images.images(image_id=image_id)), None)
 
 
-def remove_image(
-    cloud: Cloud, resource: Resource, create_id: str, *, patience_s: float = 0.0
-) -> None:
+def remove_image(cloud: Cloud, resource: Resource, create_id: str, *, patience_s: float) -> None:
     """Remove an image of a journal; one that is not there is success."""
     for image_id in _ids(cloud, resource, create_id):
-        asking.when_not_busy(
-            lambda image_id=image_id: asking.delete(  # type: ignore[misc]
-                lambda: cloud.images.delete_image(image_id, used=True), patience_s=patience_s
-            )
-        )
+        delete = partial(cloud.images.delete_image, image_id, used=True)
+        asking.delete(delete, patience_s=patience_s)
 
 
-def remove_snapshot(
-    cloud: Cloud, resource: Resource, create_id: str, *, patience_s: float = 0.0
-) -> None:
+def remove_snapshot(cloud: Cloud, resource: Resource, create_id: str, *, patience_s: float) -> None:
     """Remove a snapshot of a journal; one that is not there is success."""
     for snapshot_id in _ids(cloud, resource, create_id):
         delete_snapshot(cloud, snapshot_id, patience_s=patience_s)
@@ -193,8 +185,3 @@ def _made_without_answer(cloud: Cloud, resource: Resource, create_id: str) -> li
     if resource.kind == KIND:
         return [each.id for each in cloud.images.images(tags=tags) if each.name == name]
     return [each.id for each in cloud.images.snapshots(tags=tags) if each.name == name]
-
-
-def is_used(error: ApiError) -> bool:
-    """Whether an image stays because instances are made from it."""
-    return error.meaning is Meaning.IN_USE

@@ -88,10 +88,8 @@ def routes_to(cloud: Cloud, router_id: str, cidr: str, instance_id: str) -> list
 
 
 def _delete(cloud: Cloud, entry: RouteEntry) -> None:
-    def ask() -> None:
-        cloud.vpc.delete_route_entry(entry.table_id, cidr=entry.cidr, instance_id=entry.next_hop_id)
-
-    asking.when_not_busy(lambda: asking.delete(ask))
+    where = {"cidr": entry.cidr, "instance_id": entry.next_hop_id}
+    asking.delete(lambda: cloud.vpc.delete_route_entry(entry.table_id, **where))
 
 
 def router_of(cloud: Cloud, vpc_id: str) -> str:

@@ -118,47 +118,31 @@ class Transport:
         from ecsmachine.http_client.session import is_here
 
         host = urlsplit(self.endpoint).netloc
-        check = f"Check the network and proxy, and {self._check}."
+        hint, maybe_done = f"Check the network and proxy, and {self._check}.", False
         if isinstance(error, requests.exceptions.SSLError):
             # an alert comes from the other side: it refuses what we have shown
             refused = self._cert is not None and " alert " in str(error)
-            return ConnectionLostError(
-                f"{what} failed: {host} does not accept the client certificate"
-                if refused
-                else f"{what} failed: the certificate of {host} is not accepted",
-                maybe_done=False,
-                hint=self._untrusted,
-            )
-        if isinstance(error, requests.exceptions.ProxyError):
-            return ConnectionLostError(
-                f"{what} failed: the proxy for {host} does not answer",
-                maybe_done=False,
-                hint="Check HTTPS_PROXY and NO_PROXY.",
-            )
-        if isinstance(error, requests.exceptions.ConnectTimeout):
-            return ConnectionLostError(
-                f"{what} failed: {host} does not answer", maybe_done=False, hint=check
-            )
-        if isinstance(error, requests.exceptions.Timeout):
-            return ConnectionLostError(
-                f"{what} failed: no answer from {host} in {read_timeout_s:.0f} s",
-                maybe_done=True,
-                hint=check,
-            )
-        if _is_unreached(error):
+            said = f"the certificate of {host} is not accepted"
+            if refused:
+                said = f"{host} does not accept the client certificate"
+            hint = self._untrusted
+        elif isinstance(error, requests.exceptions.ProxyError):
+            said = f"the proxy for {host} does not answer"
+            hint = "Check HTTPS_PROXY and NO_PROXY."
+        elif isinstance(error, requests.exceptions.ConnectTimeout):
+            said = f"{host} does not answer"
+        elif isinstance(error, requests.exceptions.Timeout):
+            said, maybe_done = f"no answer from {host} in {read_timeout_s:.0f} s", True
+        elif _is_unreached(error):
+            said = f"{host} cannot be reached"
             if is_here(self.endpoint):
-                check = (
+                hint = (
                     f"Check {self._check}. If it is the local cloud, start it with: "
                     "ecsmachine local up"
                 )
-            return ConnectionLostError(
-                f"{what} failed: {host} cannot be reached", maybe_done=False, hint=check
-            )
-        return ConnectionLostError(
-            f"{what} failed: the connection to {host} broke",
-            maybe_done=True,
-            hint=check,
-        )
+        else:
+            said, maybe_done = f"the connection to {host} broke", True
+        return ConnectionLostError(f"{what} failed: {said}", maybe_done=maybe_done, hint=hint)
 
 
 @lru_cache(maxsize=8)

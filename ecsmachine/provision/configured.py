@@ -7,22 +7,17 @@ import shlex
 from collections.abc import Iterator
 
 from ecsmachine.provision.base import EngineOptions, HostConnection
-from ecsmachine.provision.engine import CONFIGURATION_VARIABLE, DROP_IN_PATH
+from ecsmachine.provision.engine import (
+    CONFIGURATION_VARIABLE,
+    DROP_IN_PATH,
+    LIST_FLAGS,
+    SWITCHES,
+    TEXT_FLAGS,
+)
 from ecsmachine.provision.shell import as_root
 
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)', re.DOTALL)
-_LISTS = {
-    "--label": "labels",
-    "--insecure-registry": "insecure_registry",
-    "--registry-mirror": "registry_mirror",
-    "--dns": "dns",
-}
-_TEXTS = {
-    "--storage-driver": "storage_driver",
-    "--data-root": "graph_dir",
-    "--log-level": "log_level",
-}
-_SWITCHES = {"--ipv6": "ipv6", "--selinux-enabled": "selinux_enabled"}
+_TEXTS = {"--storage-driver": "storage_driver", **TEXT_FLAGS}
 _OURS = ("-H", "--host", "--tlscacert", "--tlscert", "--tlskey")
 """The flags, each with a value, that provisioning writes for every machine."""
 
@@ -54,15 +49,15 @@ def engine_options(drop_in: str) -> EngineOptions:
     for word in words:
         if word in _OURS:
             next(words, "")
-        elif word in _LISTS:
+        elif word in LIST_FLAGS:
             value = next(words, "")
             if word != "--label" or not value.startswith("provider="):
-                known = getattr(options, _LISTS[word]) or []
-                setattr(options, _LISTS[word], [*known, value])
+                known = getattr(options, LIST_FLAGS[word]) or []
+                setattr(options, LIST_FLAGS[word], [*known, value])
         elif word in _TEXTS:
             setattr(options, _TEXTS[word], next(words, ""))
-        elif word in _SWITCHES:
-            setattr(options, _SWITCHES[word], True)
+        elif word in SWITCHES:
+            setattr(options, SWITCHES[word], True)
         elif word.startswith("--") and word != "--tlsverify":
             options.arbitrary_flags.append(word.removeprefix("--"))
     return options

@@ -25,6 +25,16 @@ MIRRORS_PATH = "/etc/ecsmachine/registry-mirrors"
 
 DAEMON_JSON_PATH = "/etc/docker/daemon.json"
 
+LIST_FLAGS = {
+    "--label": "labels",
+    "--insecure-registry": "insecure_registry",
+    "--registry-mirror": "registry_mirror",
+    "--dns": "dns",
+}
+TEXT_FLAGS = {"--data-root": "graph_dir", "--log-level": "log_level"}
+SWITCHES = {"--ipv6": "ipv6", "--selinux-enabled": "selinux_enabled"}
+"""Flags of the engine in the order in which they are written, and the options that they have."""
+
 # flags that have another name in daemon.json (docs.docker.com, dockerd reference)
 _KEYS = {
     "H": ("hosts",),
@@ -57,22 +67,14 @@ def engine_flags(
         flags += ["--storage-driver", options.storage_driver or storage_driver]
     flags += ["--tlsverify", "--tlscacert", CA_PATH]
     flags += ["--tlscert", SERVER_PATH, "--tlskey", SERVER_KEY_PATH]
-    for label in (*options.labels, f"provider={provider}"):
-        flags += ["--label", label]
-    for registry in options.insecure_registry:
-        flags += ["--insecure-registry", registry]
-    for mirror in options.registry_mirror:
-        flags += ["--registry-mirror", mirror]
-    for server in options.dns or ():
-        flags += ["--dns", server]
-    if options.graph_dir:
-        flags += ["--data-root", options.graph_dir]
-    if options.log_level:
-        flags += ["--log-level", options.log_level]
-    if options.ipv6:
-        flags.append("--ipv6")
-    if options.selinux_enabled:
-        flags.append("--selinux-enabled")
+    options = replace(options, labels=[*options.labels, f"provider={provider}"])
+    for flag, name in LIST_FLAGS.items():
+        for value in getattr(options, name) or ():
+            flags += [flag, value]
+    for flag, name in TEXT_FLAGS.items():
+        if getattr(options, name):
+            flags += [flag, getattr(options, name)]
+    flags += [flag for flag, name in SWITCHES.items() if getattr(options, name)]
     for flag in options.arbitrary_flags:
         # with Docker Machine, systemd splits "dns 198.18.0.1"
         flags.append("--" + re.sub(r"\A([a-z0-9-]+)[ \t]+(?=\S)", r"\1=", flag))

@@ -166,18 +166,28 @@ _CHECK_FROM_S = 3.0
 _BUSY = (Meaning.BUSY, Meaning.TOKEN_PROCESSING)
 
 
-def when_not_busy(call: Callable[[], T]) -> T:
-    """Return what ``call`` gives; tried again for a minute while a resource is said to be busy."""
+def until_accepted(
+    timeout_s: float, call: Callable[[], T], may_pass: Callable[[ApiError, float], bool]
+) -> T:
+    """Return what ``call`` gives; tried again for a while if it is refused with what may pass.
+
+    ``may_pass`` is told the refusal, and how long it was tried. Raises the last refusal.
+    """
     refusal: ApiError | None = None
-    for _ in polls(60.0):
+    for spent_s in polls(timeout_s):
         try:
             return call()
         except ApiError as error:
-            if error.meaning not in _BUSY:
+            if not may_pass(error, spent_s):
                 raise
             refusal = error
     assert refusal is not None  # noqa: S101  (at least one try was made)
     raise refusal
+
+
+def when_not_busy(call: Callable[[], T]) -> T:
+    """Return what ``call`` gives; tried again for a minute while a resource is said to be busy."""
+    return until_accepted(60.0, call, lambda error, _: error.meaning in _BUSY)
 
 
 def ask_once(ask: Callable[[], None], is_so: Callable[[], bool]) -> None:

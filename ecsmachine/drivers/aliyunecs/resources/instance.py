@@ -17,6 +17,7 @@ from ecsmachine.drivers.aliyunecs.options.values import is_host_name
 from ecsmachine.drivers.aliyunecs.resources.asking import (
     delete_together,
     forget_if_refused,
+    until_accepted,
     when_not_busy,
 )
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
@@ -206,13 +207,11 @@ def ensure_instance(
 
 def _run(cloud: Cloud, parameters: dict[str, Parameter], token: str) -> str:
     """Ask for the instance; what it uses may have been made too recently to be found."""
-    for spent_s in polls(max(_FOUND_AFTER_S.values())):
-        try:
-            return when_not_busy(lambda: cloud.ecs.run_instance(parameters, token=token))
-        except ApiError as error:
-            if spent_s >= _FOUND_AFTER_S.get(error.missing, 0.0):
-                raise
-    raise AssertionError("the last look returns or raises")
+    return until_accepted(
+        max(_FOUND_AFTER_S.values()),
+        lambda: when_not_busy(lambda: cloud.ecs.run_instance(parameters, token=token)),
+        lambda error, spent_s: spent_s < _FOUND_AFTER_S.get(error.missing, 0.0),
+    )
 
 
 def find_made(cloud: Cloud, create_id: str, *, timeout_s: float = 0.0) -> list[str]:

@@ -8,7 +8,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from ecsmachine.aliyun.error_codes import Meaning
-from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.vpc import AVAILABLE, Vpc, VSwitch
 from ecsmachine.drivers.aliyunecs.options.settings import Settings
 from ecsmachine.drivers.aliyunecs.options.suggestions import nearest
@@ -18,7 +17,6 @@ from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.tags import is_shared_by, shared_tags
 from ecsmachine.drivers.base import DriverContext, Resource
 from ecsmachine.errors import MachineError, PreCreateCheckError
-from ecsmachine.polling import polls
 
 VPC_KIND = "vpc"
 VSWITCH_KIND = "vswitch"
@@ -221,31 +219,26 @@ def free_cidr(within: str, taken: Iterable[str]) -> str:
 def _make_vswitch(cloud: Cloud, resource: Resource) -> str:
     """Return the new VSwitch, or the one that another create made in the zone meanwhile."""
     vpc_id, zone, name = (resource.details[key] for key in ("vpc", "zone", "name"))
-    overlap: ApiError | None = None
-    for _ in polls(20.0):
+
+    def ask() -> str:
         other = _shared_vswitch(cloud, vpc_id, zone, name)
         if other is not None:
             return other.id
         vpc = next(cloud.vpc.vpcs(vpc_id=vpc_id))
-        taken = [each.cidr for each in cloud.vpc.vswitches(vpc_id=vpc_id)]
-        cidr = free_cidr(vpc.cidr, taken)
-        try:
-            return asking.when_not_busy(
-                lambda cidr=cidr: cloud.vpc.create_vswitch(  # type: ignore[misc]
-                    vpc_id=vpc_id,
-                    zone=zone,
-                    cidr=cidr,
-                    name=name,
-                    description="Docker hosts",
-                    token=resource.token,
-                )
+        cidr = free_cidr(vpc.cidr, [each.cidr for each in cloud.vpc.vswitches(vpc_id=vpc_id)])
+        return asking.when_not_busy(
+            lambda: cloud.vpc.create_vswitch(
+                vpc_id=vpc_id,
+                zone=zone,
+                cidr=cidr,
+                name=name,
+                description="Docker hosts",
+                token=resource.token,
             )
-        except ApiError as error:
-            if error.meaning not in (Meaning.OVERLAP, Meaning.TOKEN_MISMATCH):
-                raise
-            overlap = error
-    assert overlap is not None  # noqa: S101  (at least one try was made)
-    raise overlap
+        )
+
+    taken = (Meaning.OVERLAP, Meaning.TOKEN_MISMATCH)
+    return asking.until_accepted(20.0, ask, lambda error, _: error.meaning in taken)
 
 
 def _shared_vswitch(cloud: Cloud, vpc_id: str, zone: str, name: str) -> VSwitch | None:

@@ -22,7 +22,6 @@ from ecsmachine.drivers.base import (
     Resource,
 )
 from ecsmachine.errors import PreCreateCheckError
-from ecsmachine.polling import polls
 
 KIND = "security-group"
 ENGINE_PORT = 2376
@@ -252,13 +251,7 @@ def without(rules: Iterable[Permission], unwanted: Iterable[Permission]) -> list
 
 def once_visible(ask: Callable[[], None]) -> None:
     """Ask something of a group that was just made, and may not be found for a moment."""
-    for spent_s in polls(_VISIBLE_TIMEOUT_S):
-        try:
-            ask()
-            return
-        except ApiError as error:
-            if not error.is_not_found or spent_s >= _VISIBLE_TIMEOUT_S:
-                raise
+    asking.until_accepted(_VISIBLE_TIMEOUT_S, ask, lambda error, _: error.is_not_found)
 
 
 def _settle_on_one(making: Making, resource: Resource, wanted: Sequence[Permission]) -> str:

@@ -308,8 +308,10 @@ CHANGES: dict[str, _Change] = {
     "route_cidr": _Change(network.change_route, network.check_route),
     "slb_id": _Change(network.change_balancer, network.check_balancer),
     "security_group": _Change(network.change_group, network.check_group, HostWork.MEMBER_PORTS),
-    "open_ports": _Change(network.change_ports),
-    "source_cidrs": _Change(network.change_sources),
+    "open_ports": _Change(lambda changing, wanted: network.change_rules(changing, ports=wanted)),
+    "source_cidrs": _Change(
+        lambda changing, wanted: network.change_rules(changing, sources=wanted)
+    ),
     "resource_group_id": _Change(_resource_group),
     "system_disk_category": _other_category("system"),
     "disk_category": _other_category("data"),

@@ -67,23 +67,16 @@ def check_group(subject: Subject, wanted: str) -> None:
     security_group.check_there(wanted, there)
 
 
-def change_ports(changing: Changing, wanted: Sequence[PortRange]) -> None:
-    """Open other ports to the same networks."""
-    _change_rules(changing, ports=wanted)
-
-
-def change_sources(changing: Changing, wanted: Sequence[str]) -> None:
-    """Open the same ports to other networks."""
-    _change_rules(changing, sources=wanted)
-
-
-def _change_rules(
+def change_rules(
     changing: Changing,
     *,
     ports: Sequence[PortRange] | None = None,
     sources: Sequence[str] | None = None,
 ) -> None:
-    """Open what is missing, then close what only this machine had open."""
+    """Open other ports, or the same ones to other networks; close what only this machine had open.
+
+    What is missing is opened first.
+    """
     cloud, record = changing.cloud, changing.record
     group_id = record.security_group_id
     with changing.context.shared_lock(f"security group {group_id}"):

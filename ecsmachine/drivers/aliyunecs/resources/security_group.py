@@ -21,10 +21,10 @@ from ecsmachine.drivers.base import (
     Report,
     Resource,
 )
+from ecsmachine.drivers.stored import ENGINE_PORT
 from ecsmachine.errors import PreCreateCheckError
 
 KIND = "security-group"
-ENGINE_PORT = 2376
 
 _RULES_AT_ONCE = 100
 

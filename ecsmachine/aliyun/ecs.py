@@ -441,20 +441,19 @@ class EcsClient(RegionalClient):
 
     def import_key_pair(
         self, name: str, public_key: str, *, tags: Mapping[str, str], resource_group_id: str = ""
-    ) -> KeyPair:
+    ) -> None:
         """Make a key pair of a public key (ImportKeyPair).
 
         Asked twice, the second time is refused with KeyPair.AlreadyExist: the caller knows
         whether the name is its own.
         """
-        answer = self.call(
+        self.call(
             "ImportKeyPair",
             KeyPairName=name,
             PublicKeyBody=public_key,
             ResourceGroupId=resource_group_id,
             **tag_parameters(tags),
         )
-        return KeyPair(name, answer.text("KeyPairFingerPrint"))
 
     def delete_key_pairs(self, names: Sequence[str]) -> None:
         """Remove key pairs; the hosts that they were given to keep them (DeleteKeyPairs)."""

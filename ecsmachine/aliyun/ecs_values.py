@@ -118,12 +118,11 @@ class Image(Tagged):
 
 @dataclass(frozen=True)
 class Snapshot(Tagged):
-    """A snapshot of a disk; ``progress`` is how much of it is there, such as 30%."""
+    """A snapshot of a disk."""
 
     id: Annotated[str, At("SnapshotId", ID, required=True)]
     name: Annotated[str, At("SnapshotName", PROSE)]
     status: Annotated[str, At("Status", ID)]
-    progress: Annotated[str, At("Progress", PROSE)]
 
 
 @dataclass(frozen=True)
@@ -184,7 +183,6 @@ class KeyPair(Tagged):
     """A public key by name."""
 
     name: Annotated[str, At("KeyPairName")]
-    fingerprint: Annotated[str, At("KeyPairFingerPrint")]
 
 
 @dataclass(frozen=True)

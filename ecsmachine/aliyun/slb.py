@@ -19,13 +19,9 @@ def _server_ids(answer: Fields) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class LoadBalancer:
-    """A load balancer and the instances behind it."""
+    """The address of a load balancer, and the instances behind it."""
 
-    id: Annotated[str, At("LoadBalancerId", ID)]
-    name: Annotated[str, At("LoadBalancerName")]
     address: Annotated[str, At("Address", ADDRESS)]
-    status: Annotated[str, At("LoadBalancerStatus", ID)]
-    vpc_id: Annotated[str, At("VpcId", ID)]
     server_ids: Annotated[tuple[str, ...], _server_ids]
 
 

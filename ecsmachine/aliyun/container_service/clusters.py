@@ -50,7 +50,6 @@ class Cluster:
     security_group_id: Annotated[str, At("security_group_id", ID)]
     load_balancer_id: Annotated[str, At("external_loadbalancer_id", ID)]
     master_url: Annotated[str, At("master_url", URL)]
-    agent_version: Annotated[str, At("agent_version")]
     kind: Annotated[str, At("cluster_type", ID)]
     created: Annotated[str, At("created")]
     updated: Annotated[str, At("updated")]

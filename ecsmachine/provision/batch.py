@@ -146,12 +146,14 @@ def _judge(host: HostConnection, situation: Situation, part: Part, result: Comma
                 hint=sudo_hint(host.user, result),
                 details=output_of(result),
             )
-    elif action.explain is not None:
-        explained = action.explain(host, situation, result)
-        if explained is not None:
-            raise explained
+    elif result.exit_status and action.explain is not None:
+        raise action.explain(host, situation, result)
     elif result.exit_status:
         raise command_failed(part.step, host.user, result)
+    elif action.check is not None:
+        wrong = action.check(host, situation, result)
+        if wrong is not None:
+            raise wrong
 
 
 def _cut_off(parts: list[Part], error: MachineError, mark: str) -> ProvisionError:

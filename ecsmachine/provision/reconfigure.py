@@ -22,9 +22,8 @@ from ecsmachine.provision.steps.configuration import (
 )
 from ecsmachine.provision.steps.start import (
     SHOW_COMMAND_LINE,
-    engine_error,
-    other_configuration,
     restart_script,
+    restarting,
     runs_as_wanted,
 )
 from ecsmachine.ssh.command_result import CommandResult
@@ -60,7 +59,7 @@ def reconfigure(host: HostConnection, request: ProvisionRequest, report: Report)
         [
             Part(NAME, Run(validate_script(flags(situation)), timeout_s=60, explain=_refused)),
             Part(NAME, Upload(text.encode(), _NEW_PATH, 0o644)),
-            Part(NAME, Run(apply_script(), timeout_s=600, explain=_not_applied)),
+            Part(NAME, restarting(NAME, apply_script())),
         ],
     )
     return True
@@ -89,22 +88,10 @@ mv {_NEW_PATH} {DROP_IN_PATH} || exit 1
 """
 
 
-def _refused(
-    host: HostConnection, situation: Situation, result: CommandResult
-) -> ProvisionError | None:
-    if result.exit_status == 0:
-        return None
+def _refused(host: HostConnection, situation: Situation, result: CommandResult) -> ProvisionError:
     return ProvisionError(
         NAME,
         "the engine refuses these options; it keeps running with the old ones",
         hint="Correct the options.",
         details=output_of(result),
     )
-
-
-def _not_applied(
-    host: HostConnection, situation: Situation, result: CommandResult
-) -> ProvisionError | None:
-    if result.exit_status:
-        return engine_error(NAME, result)
-    return other_configuration(host, situation, NAME, result)

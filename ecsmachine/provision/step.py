@@ -38,21 +38,25 @@ class Situation:
         return self._certificates
 
 
-Explain = Callable[[HostConnection, Situation, CommandResult], ProvisionError | None]
-"""Turns a command's end into an error, or None if all is well."""
+Explain = Callable[[HostConnection, Situation, CommandResult], ProvisionError]
+"""Turns the end of a command that has failed into an error."""
+
+Check = Callable[[HostConnection, Situation, CommandResult], ProvisionError | None]
+"""Looks at what a command that has not failed has printed; returns what is wrong, if anything."""
 
 
 @dataclass(frozen=True)
 class Run:
     """A ``sh`` script to run: as root, or as the user that logs in.
 
-    Unless ``explain`` judges its end, another status than 0 is an error.
+    Another status than 0 is an error: that of ``explain``, or one for every command.
     """
 
     script: str
     timeout_s: float = 120.0
     as_user: bool = False
     explain: Explain | None = None
+    check: Check | None = None
 
 
 @dataclass(frozen=True)

@@ -170,12 +170,8 @@ rm -f {UNFINISHED_PATH}
 """
 
 
-def _explain(
-    host: HostConnection, situation: Situation, result: CommandResult
-) -> ProvisionError | None:
+def _explain(host: HostConnection, situation: Situation, result: CommandResult) -> ProvisionError:
     """The error's line has the reason; the whole output and the engine's journal are told too."""
-    if result.exit_status == 0:
-        return None
     if not _by_script(situation):
         return _explain_packages(host, situation, result)
     url = situation.request.engine.install_url

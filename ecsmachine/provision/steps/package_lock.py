@@ -63,11 +63,7 @@ def _message(situation: Situation) -> str:
     return f"Waiting for {situation.facts['package_lock'].strip()} to finish..."
 
 
-def _explain(
-    host: HostConnection, situation: Situation, result: CommandResult
-) -> ProvisionError | None:
-    if result.exit_status == 0:
-        return None
+def _explain(host: HostConnection, situation: Situation, result: CommandResult) -> ProvisionError:
     return ProvisionError(
         _NAME,
         f"{result.stdout.strip() or 'another process'} has held the package manager's lock for "

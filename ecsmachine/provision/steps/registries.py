@@ -21,7 +21,7 @@ def actions(situation: Situation) -> list[Action]:
     if not situation.request.first_time or has_proxy:
         return []
     script = asking_script([*engine.registry_mirror, DOCKER_HUB])
-    return [Run(script, timeout_s=120.0, explain=_note)]
+    return [Run(script, timeout_s=120.0, check=_note)]
 
 
 def asking_script(addresses: list[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from ecsmachine.provision.base import HostConnection, ProvisionRequest
 from ecsmachine.provision.engine import DROP_IN_PATH
@@ -77,7 +78,7 @@ def actions(situation: Situation) -> list[Action]:
     if not commands:
         return []
     script = "\n".join(("set -e", *commands, SHOW_COMMAND_LINE))
-    return [Run(script, timeout_s=_TIMEOUT_S, explain=_explain)]
+    return [restarting(NAME, script)]
 
 
 def _is_in_order(situation: Situation) -> bool:
@@ -108,6 +109,16 @@ def runs_as_wanted(situation: Situation, hashes: Mapping[str, str]) -> bool:
     )
 
 
+def restarting(step: str, script: str) -> Run:
+    """Return what runs a script of a step that restarts the engine, and shows its command line."""
+    return Run(
+        script,
+        timeout_s=_TIMEOUT_S,
+        explain=lambda host, situation, result: engine_error(step, result),
+        check=partial(_other_configuration, step),
+    )
+
+
 def engine_error(step: str, result: CommandResult) -> ProvisionError:
     """Return the error for an engine that does not start. The script printed its journal."""
     journal = result.stdout.strip()
@@ -129,8 +140,8 @@ def engine_error(step: str, result: CommandResult) -> ProvisionError:
     )
 
 
-def other_configuration(
-    host: HostConnection, situation: Situation, step: str, result: CommandResult
+def _other_configuration(
+    step: str, host: HostConnection, situation: Situation, result: CommandResult
 ) -> ProvisionError | None:
     """Return the error for an engine that runs another way: another drop-in has the last word."""
     running = result.stdout.splitlines()
@@ -146,14 +157,6 @@ def other_configuration(
         hint=f"Check {', '.join(others)} on the host." if others else None,
         details=f"It runs: {' '.join(running)}",
     )
-
-
-def _explain(
-    host: HostConnection, situation: Situation, result: CommandResult
-) -> ProvisionError | None:
-    if result.exit_status:
-        return engine_error(NAME, result)
-    return other_configuration(host, situation, NAME, result)
 
 
 STEP = Step(NAME, look, actions, "Starting the engine...")

@@ -66,10 +66,10 @@ def test_what_does_not_answer_is_remembered() -> None:
     seen = situation("debian-12", first_time=True)
     (action,) = registries.actions(seen)
     assert isinstance(action, Run)
-    assert action.explain is not None
+    assert action.check is not None
     said = asked("http://127.0.0.1:1", "http://127.0.0.1:2")
     host = RecordedHost(sections("debian-12"))
-    assert action.explain(host, seen, CommandResult(0, said, "")) is None
+    assert action.check(host, seen, CommandResult(0, said, "")) is None
     first, second = seen.unreached_registries
     assert first.startswith("http://127.0.0.1:1: curl: (7)")
     assert second.startswith("http://127.0.0.1:2: curl: (7)")

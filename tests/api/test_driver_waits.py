@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ecsmachine.aliyun.ecs_values import InstanceStatus
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.aliyunecs.life.driver import AliyunEcsDriver
 from ecsmachine.drivers.aliyunecs.resources import instance as instances
@@ -62,12 +63,10 @@ def test_an_instance_that_goes_another_way_is_not_waited_for(
     driver, _ = rig.create()
     change(rig, status=begun)
     timer = after(rig, **then)
-    wait_until = {
-        "running": instances.wait_until_running,
-        "stopped": instances.wait_until_stopped,
-    }[wait]
     with pytest.raises(MachineError, match=said) as caught:
-        wait_until(driver._cloud, driver.config()["InstanceId"])
+        instances.wait_until(
+            driver._cloud, driver.config()["InstanceId"], InstanceStatus(wait.capitalize())
+        )
     timer.join()
     assert caught.value.details == (
         "The end of its console:\nWelcome\nkernel: Out of memory: Killed process 1"

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-from ecsmachine.drivers.aliyunecs.resources.instance_watch import InstanceWatch
+from ecsmachine.aliyun.access_key import NO_KEY
+from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 
 
 @dataclass
@@ -24,12 +25,19 @@ class Ecs:
         return iter([SimpleNamespace(id=each) for each in ids if each != "i-gone"])
 
 
+def cloud_of(ecs: Any) -> Cloud:
+    cloud = Cloud("cn-hangzhou", NO_KEY)
+    cloud.ecs = ecs
+    return cloud
+
+
 def test_those_who_wait_are_asked_for_together() -> None:
-    ecs, watch = Ecs(), InstanceWatch()
+    ecs = Ecs()
+    cloud = cloud_of(ecs)
     answers: dict[str, Any] = {}
 
     def look(instance_id: str) -> None:
-        answers[instance_id] = watch.instance(ecs, instance_id)  # type: ignore[arg-type]
+        answers[instance_id] = cloud.watched(instance_id)
 
     first = threading.Thread(target=look, args=("i-0",))
     first.start()
@@ -37,7 +45,7 @@ def test_those_who_wait_are_asked_for_together() -> None:
     others = [threading.Thread(target=look, args=(each,)) for each in ("i-1", "i-2", "i-gone")]
     for thread in others:
         thread.start()
-    while len(watch._wanted) < 3:
+    while len(cloud.watched_instances._wanted) < 3:
         pass
     ecs.may_answer.set()
     for thread in (first, *others):
@@ -53,8 +61,9 @@ def test_those_who_wait_are_asked_for_together() -> None:
 
 
 def test_who_asks_again_is_answered_anew() -> None:
-    ecs, watch = Ecs(), InstanceWatch()
+    ecs = Ecs()
+    cloud = cloud_of(ecs)
     ecs.may_answer.set()
     for _ in range(3):
-        watch.instance(ecs, "i-0")  # type: ignore[arg-type]
+        cloud.watched("i-0")
     assert ecs.asked == [["i-0"]] * 3

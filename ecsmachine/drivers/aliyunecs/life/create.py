@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ecsmachine.aliyun.ecs_values import Instance
+from ecsmachine.aliyun.ecs_values import Instance, InstanceStatus
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.rpc import Parameter
 from ecsmachine.drivers.aliyunecs.life.power import start_if_stopped
@@ -166,7 +166,7 @@ def _note_running(creation: Creation) -> None:
     resource = creation.journal.find(instance.KIND, region=cloud.region)
     if resource is not None and "seen" in resource.details:
         start_if_stopped(cloud, record.instance_id)  # since an earlier process made it
-    found = instance.wait_until_running(cloud, record.instance_id)
+    found = instance.wait_until(cloud, record.instance_id, InstanceStatus.RUNNING)
     if resource is not None:
         instance.mark_seen(creation.journal, resource)
     note(record, found)

@@ -180,7 +180,7 @@ class AliyunEcsDriver(ChangeableInstance):
         ):
             return False
         self._take(checked._plan)
-        self._cloud.watch = checked._cloud.watch
+        self._cloud.watched_instances = checked._cloud.watched_instances
         self._batch = checked._batch
         return True
 
@@ -277,10 +277,7 @@ class AliyunEcsDriver(ChangeableInstance):
         if not self._record.instance_id:
             return State.NOT_FOUND
         instance_id, lookup = self._record.instance_id, self._lookup
-        if lookup:
-            instance = lookup.instance(instance_id)
-        else:
-            instance = self._cloud.watch.instance(self._cloud.ecs, instance_id)
+        instance = (lookup.instance if lookup else self._cloud.watched)(instance_id)
         if instance is None:
             self._check_account()
         self._reason = reason_of(instance)

@@ -9,7 +9,7 @@ from ecsmachine.aliyun.ecs_values import Instance, InstanceStatus
 from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
-from ecsmachine.drivers.aliyunecs.resources.instance import wait_until_running, wait_until_stopped
+from ecsmachine.drivers.aliyunecs.resources.instance import wait_until
 from ecsmachine.drivers.base import Report
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.polling import polls
@@ -28,7 +28,7 @@ def start(cloud: Cloud, instance_id: str) -> Instance:
     ask = partial(cloud.ecs.start_instance, instance_id)
     # one that is, or was a moment ago, still stopping can be started when it has stopped
     _ask_until_accepted(cloud, instance_id, ask, done, possible_in=InstanceStatus.STOPPED)
-    return wait_until_running(cloud, instance_id)
+    return wait_until(cloud, instance_id, InstanceStatus.RUNNING)
 
 
 def start_if_stopped(cloud: Cloud, instance_id: str) -> None:
@@ -48,7 +48,7 @@ def stop(
     ask = partial(cloud.ecs.stop_instance, instance_id, force=force, mode=stopped_mode)
     # one that is, or was a moment ago, still starting can be stopped when it runs
     _ask_until_accepted(cloud, instance_id, ask, done, possible_in=InstanceStatus.RUNNING)
-    return wait_until_stopped(cloud, instance_id)
+    return wait_until(cloud, instance_id, InstanceStatus.STOPPED)
 
 
 def stop_without_charge(cloud: Cloud, instance_id: str, address: str, report: Report) -> Instance:
@@ -112,7 +112,7 @@ def restart(cloud: Cloud, instance_id: str) -> Instance:
     for _ in polls(_REBOOT_SEEN_TIMEOUT_S, longest_pause_s=0.3):
         if _status(cloud, instance_id) != InstanceStatus.RUNNING:
             break
-    return wait_until_running(cloud, instance_id)
+    return wait_until(cloud, instance_id, InstanceStatus.RUNNING)
 
 
 def _ask_until_accepted(

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, TypeVar
 
 from ecsmachine.aliyun.access_key import PUBLIC, ApiAddress, CredentialProvider
 from ecsmachine.aliyun.credentials import STORED, CredentialFlags, resolve
 from ecsmachine.drivers.aliyunecs.options.wording import STORED_WORDING, WORDING, credential_flags
-from ecsmachine.drivers.aliyunecs.resources.instance_watch import InstanceWatch
+from ecsmachine.drivers.aliyunecs.resources.instance_watch import instances_by_id
 from ecsmachine.drivers.aliyunecs.resources.together import Gathered, Once
 from ecsmachine.drivers.base import Checkpoint, no_checkpoint
 
 if TYPE_CHECKING:
     from ecsmachine.aliyun.ecs import EcsClient
     from ecsmachine.aliyun.ecs_images import ImagesClient
+    from ecsmachine.aliyun.ecs_values import Instance
     from ecsmachine.aliyun.regional import RegionalClient
     from ecsmachine.aliyun.slb import SlbClient
     from ecsmachine.aliyun.sts import StsClient
@@ -44,7 +45,7 @@ class Cloud:
     ):
         self.region = region
         self.credentials = credentials
-        self.watch = InstanceWatch()
+        self.watched_instances = Gathered["Instance"]()
         self.released_instances = Gathered[None]()
         self.released_key_pairs = Gathered[None]()
         self.removed_once: Once | None = None
@@ -95,6 +96,14 @@ class Cloud:
             wording=STORED_WORDING if self.credentials.reference == STORED else WORDING,
             checkpoint=self._checkpoint,
         )
+
+    def watched(self, instance_id: str) -> Instance | None:
+        """Return an instance as it is now, or None, asked for with those that others wait for.
+
+        Raises as DescribeInstances does.
+        """
+        look = partial(instances_by_id, self.ecs)
+        return self.watched_instances.ask(instance_id, look)
 
     @cached_property
     def account_id(self) -> str:

@@ -235,19 +235,6 @@ def forget_if_gone(cloud: Cloud, journal: Journal) -> None:
         journal.removed(known)
 
 
-def wait_until_running(cloud: Cloud, instance_id: str) -> Instance:
-    """Return the instance once it runs.
-
-    Raises :class:`MachineError` if it vanishes, is locked, or does not run in time.
-    """
-    return _wait(cloud, instance_id, InstanceStatus.RUNNING)
-
-
-def wait_until_stopped(cloud: Cloud, instance_id: str) -> Instance:
-    """Return the instance once it has stopped. Raises as :func:`wait_until_running` does."""
-    return _wait(cloud, instance_id, InstanceStatus.STOPPED)
-
-
 def mark_seen(journal: Journal, resource: Resource) -> None:
     """Write down that the instance was seen: from now on, not finding it means that it is gone."""
     if resource.id is not None and "seen" not in resource.details:
@@ -270,7 +257,7 @@ def remove_instance(
     if not _release(cloud, instance_id, appear_timeout_s=0.0 if seen else _LOOKUP_TIMEOUT_S):
         return False
     for _ in polls(_GONE_TIMEOUT_S):
-        if cloud.watch.instance(cloud.ecs, instance_id) is None:
+        if cloud.watched(instance_id) is None:
             return True
     raise MachineError(
         f"Instance {instance_id} was released, but still exists after {_GONE_TIMEOUT_S:.0f} s",
@@ -364,19 +351,23 @@ def create_tags(context: DriverContext, create_id: str, settings: Settings) -> d
 
 def check_runs(cloud: Cloud, instance_id: str) -> None:
     """Raise :class:`MachineError` if what is waited for cannot come: the instance has ended."""
-    instance = cloud.watch.instance(cloud.ecs, instance_id)
+    instance = cloud.watched(instance_id)
     reason = reason_of(instance)
     if reason or (instance is not None and instance.status == InstanceStatus.STOPPED):
         raise _ended(cloud, instance_id, instance, reason or "it has stopped")
 
 
-def _wait(cloud: Cloud, instance_id: str, status: InstanceStatus) -> Instance:
+def wait_until(cloud: Cloud, instance_id: str, status: InstanceStatus) -> Instance:
+    """Return the instance once it has a status: RUNNING, or STOPPED.
+
+    Raises :class:`MachineError` if it vanishes, is locked, or does not come to that in time.
+    """
     last, before, since_s = "", "", 0.0
     starts = status is InstanceStatus.RUNNING
     former = InstanceStatus.STOPPED if starts else InstanceStatus.RUNNING
     on_its_way = InstanceStatus.STARTING if starts else InstanceStatus.STOPPING
     for spent_s in polls(_STATE_TIMEOUT_S, first_pause_s=0.05):
-        instance = cloud.watch.instance(cloud.ecs, instance_id)
+        instance = cloud.watched(instance_id)
         if instance is None:
             if last or spent_s > _APPEAR_TIMEOUT_S:
                 raise MachineError(

@@ -1,27 +1,16 @@
-"""Waiting for many instances of a region at once: one request for a hundred of them."""
+"""Looking at many instances of a region at once: one request for a hundred of them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ecsmachine.aliyun.errors import AnswerError
-from ecsmachine.drivers.aliyunecs.resources.together import Gathered, by_halves
+from ecsmachine.drivers.aliyunecs.resources.together import by_halves
 
 if TYPE_CHECKING:
     from ecsmachine.aliyun.ecs import EcsClient
     from ecsmachine.aliyun.ecs_values import Instance
     from ecsmachine.errors import MachineError
-
-
-class InstanceWatch(Gathered["Instance"]):
-    """Instances that several threads wait for, each asking again and again, asked for together."""
-
-    def instance(self, ecs: EcsClient, instance_id: str) -> Instance | None:
-        """Return an instance as it is now, or None. Raises as DescribeInstances does.
-
-        ``ecs`` is asked if it is this thread's turn.
-        """
-        return self.ask(instance_id, lambda ids: instances_by_id(ecs, ids))
 
 
 def instances_by_id(ecs: EcsClient, ids: list[str]) -> dict[str, Instance | MachineError]:

@@ -124,10 +124,8 @@ def remove_resource(
             route.remove_route(cloud, resource)
         case load_balancer.KIND:
             load_balancer.remove_backend(cloud, resource)
-        case own_images.KIND:
-            own_images.remove_image(cloud, resource, journal.create_id, patience_s=patience_s)
-        case own_images.SNAPSHOT_KIND:
-            own_images.remove_snapshot(cloud, resource, journal.create_id, patience_s=patience_s)
+        case own_images.KIND | own_images.SNAPSHOT_KIND:
+            own_images.remove(cloud, resource, journal.create_id, patience_s=patience_s)
         case unknown:
             raise MachineError(
                 f"The journal lists a resource of an unknown kind: {unknown} {resource.id}",

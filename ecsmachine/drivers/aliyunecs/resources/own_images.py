@@ -67,17 +67,14 @@ def own_image(cloud: Cloud, image_id: str) -> Image | None:
     return next((each for each in cloud.images.images(image_id=image_id)), None)
 
 
-def remove_image(cloud: Cloud, resource: Resource, create_id: str, *, patience_s: float) -> None:
-    """Remove an image of a journal; one that is not there is success."""
-    for image_id in _ids(cloud, resource, create_id):
-        delete = partial(cloud.images.delete_image, image_id, used=True)
-        asking.delete(delete, patience_s=patience_s)
-
-
-def remove_snapshot(cloud: Cloud, resource: Resource, create_id: str, *, patience_s: float) -> None:
-    """Remove a snapshot of a journal; one that is not there is success."""
-    for snapshot_id in _ids(cloud, resource, create_id):
-        delete_snapshot(cloud, snapshot_id, patience_s=patience_s)
+def remove(cloud: Cloud, resource: Resource, create_id: str, *, patience_s: float) -> None:
+    """Remove an image or a snapshot of a journal; one that is not there is success."""
+    for each in asking.ids_of(resource, lambda: _made_without_answer(cloud, resource, create_id)):
+        if resource.kind == KIND:
+            delete = partial(cloud.images.delete_image, each, used=True)
+            asking.delete(delete, patience_s=patience_s)
+        else:
+            delete_snapshot(cloud, each, patience_s=patience_s)
 
 
 def delete_snapshot(cloud: Cloud, snapshot_id: str, *, patience_s: float = 0.0) -> None:
@@ -174,10 +171,6 @@ def _not_made(what: str, resource_id: str, reason: str) -> MachineError:
     return MachineError(
         f"{what} {resource_id} cannot be used: {reason}", hint="Check it in the ECS console."
     )
-
-
-def _ids(cloud: Cloud, resource: Resource, create_id: str) -> list[str]:
-    return asking.ids_of(resource, lambda: _made_without_answer(cloud, resource, create_id))
 
 
 def _made_without_answer(cloud: Cloud, resource: Resource, create_id: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 
 from ecsmachine.drivers.aliyunecs.life.account import check_account
 from ecsmachine.drivers.aliyunecs.life.record import Record
@@ -100,10 +101,7 @@ def remove_resource(
     # what was made a moment ago may not be found yet
     patience_s = UNSEEN_S if journal.changing or not journal.complete else 0.0
     if resource.kind in SHARED_KINDS:
-
-        def remove_shared() -> bool:
-            return _remove_shared(cloud, context, resource, patience_s)
-
+        remove_shared = partial(_remove_shared, cloud, context, resource, patience_s)
         if cloud.removed_once is None or resource.id is None:
             remove_shared()
         else:

@@ -275,6 +275,32 @@ def test_a_region_without_default_vpc_gets_one_that_machines_share(rig: Rig) -> 
     assert rig.left() == {}
 
 
+@pytest.mark.parametrize("action", ["CreateSecurityGroup", "CreateVSwitch", "RunInstances"])
+def test_a_network_that_the_last_rm_has_just_removed_is_made_anew(rig: Rig, action: str) -> None:
+    first, first_journal = rig.create("one", region="eu-central-1", security_group="others")
+    goes: list[bool] = []
+
+    def remove_the_first(point: str) -> None:
+        if goes and point == f"before api {action}":
+            goes.clear()
+            first.remove(first_journal, rig.report)
+
+    wanted = {"region": "eu-central-1"}
+    if action == "CreateVSwitch":
+        there = only(each for each in rig.cloud.state.vswitches if not each.is_default).zone
+        wanted["zone"] = next(each for each in first._cloud.ecs.zone_ids() if each != there)
+    second = rig.driver("two", checkpoint=remove_the_first, **wanted)
+    journal = rig.journal("two")
+    second.pre_create_check(rig.report)
+    goes.append(True)
+    second.create(journal, rig.report, lambda: None)
+    assert not goes
+    left = rig.left()
+    assert [left[kind] for kind in ("VPCs", "VSwitches", "security groups", "instances")] == [1] * 4
+    second.remove(journal, rig.report)
+    assert rig.left() == {}
+
+
 def test_a_named_zone_without_vswitch_gets_one_in_the_default_vpc(rig: Rig) -> None:
     zone = only(rig.cloud.state.vswitches).zone
     other = next(each for each in rig.driver()._cloud.ecs.zone_ids() if each != zone)

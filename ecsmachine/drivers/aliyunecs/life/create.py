@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from ecsmachine.drivers.aliyunecs.resources import (
     security_group,
 )
 from ecsmachine.drivers.aliyunecs.resources.asking import Making
+from ecsmachine.drivers.aliyunecs.resources.batch import FoundGroup
 from ecsmachine.drivers.aliyunecs.resources.ledger import begun_ledger, stored_ledger
 from ecsmachine.drivers.aliyunecs.resources.placement import Place, Plan
 from ecsmachine.errors import MachineError
@@ -47,22 +48,12 @@ def create(creation: Creation) -> None:
 
     ``save`` is called the moment that the instance's id is known, and when its addresses are.
     """
-    record, settings = creation.record, creation.settings
+    record = creation.record
     record.account_id = creation.plan.account_id
+    instance.forget_if_gone(creation.cloud, creation.journal)
     with ThreadPoolExecutor(max_workers=1) as pool:
         public_key = pool.submit(_login_key, creation)
-        record.vpc_id = creation.plan.vpc_id
-        if creation.plan.vpc_shared:
-            record.vpc_id = network.ensure_vpc(creation)
-        record.security_group_id = security_group.ensure_group(
-            creation, record.vpc_id, found=creation.plan.group
-        )
-        record.public_key = public_key.result()
-    record.ssh_keypair = settings.ssh_keypair
-    if not settings.ssh_keypair and not settings.ssh_password:
-        record.ssh_keypair = key_pair.ensure_key_pair(creation, record.public_key)
-    creation.report("Creating ECS instance...")
-    record.instance_id = _instance(creation)
+        record.instance_id = _instance(creation, public_key)
     creation.save()
     _note_running(creation)
     _connect(creation)
@@ -113,10 +104,52 @@ def note(record: Record, found: Instance) -> None:
         record.base.ip_address = found.public_address
 
 
-def _instance(creation: Creation) -> str:
-    """Return the id of the instance, with a security group that is still there."""
+def _instance(creation: Creation, public_key: Future[str]) -> str:
+    """Return the id of the instance, in a network and a security group that are still there."""
+    found = creation.plan.group
+    for remaining in reversed(range(_SHARED_TRIES)):
+        try:
+            _ensure_network(creation, found)
+            creation.record.public_key = public_key.result()
+            return _ensure_instance(creation)
+        except ApiError as error:
+            if not remaining or not _was_removed(creation, error):
+                raise
+            found = creation.batch.group = None
+    raise AssertionError("the last try returns or raises")
+
+
+def _ensure_network(creation: Creation, found: FoundGroup | None) -> None:
+    """Make what machines share, unless it is there: VPC and security group, which is ``found``."""
+    record = creation.record
+    record.vpc_id = creation.plan.vpc_id
+    if creation.plan.vpc_shared:
+        record.vpc_id = network.ensure_vpc(creation)
+    record.security_group_id = security_group.ensure_group(creation, record.vpc_id, found=found)
+
+
+def _was_removed(creation: Creation, error: ApiError) -> bool:
+    """Whether something is missing that goes with the last machine that uses it: it is made anew.
+
+    A key pair of that kind is struck off the journal.
+    """
+    if error.missing in instance.KEY_PAIR_MISSING:
+        return key_pair.forget_shared(creation)
+    if error.missing == "VSwitchId":
+        return creation.journal.find(network.VSWITCH_KIND) is not None
+    return error.missing == "SecurityGroupId" or (
+        error.missing == "VpcId" and creation.plan.vpc_shared
+    )
+
+
+def _ensure_instance(creation: Creation) -> str:
+    """Return the id of the instance, with its key pair."""
     cloud, journal, record = creation.cloud, creation.journal, creation.record
-    instance.forget_if_gone(cloud, journal)
+    settings = creation.settings
+    record.ssh_keypair = settings.ssh_keypair
+    if not settings.ssh_keypair and not settings.ssh_password:
+        record.ssh_keypair = key_pair.ensure_key_pair(creation, record.public_key or "")
+    creation.report("Creating ECS instance...")
     known = journal.find(instance.KIND, region=cloud.region)
     if known is None or known.id is None:
         # a host key that is pinned is that of an earlier instance, which is gone
@@ -139,25 +172,9 @@ def _instance(creation: Creation) -> str:
             tags=instance.create_tags(creation.context, journal.create_id, creation.settings),
         )
 
-    for remaining in reversed(range(_SHARED_TRIES)):
-        try:
-            return instance.ensure_instance(
-                cloud, journal, parameters_for, creation.plan.places, creation.report
-            )
-        except ApiError as error:
-            has_no_key = error.missing in instance.KEY_PAIR_MISSING
-            if not remaining or not (has_no_key or error.missing == "SecurityGroupId"):
-                raise
-            if has_no_key:
-                if not key_pair.forget_shared(creation):
-                    raise
-                key_pair.ensure_key_pair(creation, record.public_key or "")
-                continue
-        # the last machine that used the group was removed, and the group with it
-        security_group.forget_group(creation)
-        found = security_group.find_group(cloud, creation.settings.security_group, record.vpc_id)
-        record.security_group_id = security_group.ensure_group(creation, record.vpc_id, found=found)
-    raise AssertionError("the last try returns or raises")
+    return instance.ensure_instance(
+        cloud, journal, parameters_for, creation.plan.places, creation.report
+    )
 
 
 def _note_running(creation: Creation) -> None:

@@ -224,8 +224,9 @@ def _make_vswitch(cloud: Cloud, resource: Resource) -> str:
         other = _shared_vswitch(cloud, vpc_id, zone, name)
         if other is not None:
             return other.id
-        vpc = next(cloud.vpc.vpcs(vpc_id=vpc_id))
-        cidr = free_cidr(vpc.cidr, [each.cidr for each in cloud.vpc.vswitches(vpc_id=vpc_id)])
+        vpc = _vpc(cloud, vpc_id)
+        within = vpc.cidr if vpc else CIDR  # that it is gone is said by the request
+        cidr = free_cidr(within, [each.cidr for each in cloud.vpc.vswitches(vpc_id=vpc_id)])
         return asking.when_not_busy(
             lambda: cloud.vpc.create_vswitch(
                 vpc_id=vpc_id,

@@ -91,15 +91,15 @@ def ensure_group(making: Making, vpc_id: str, *, found: FoundGroup | None) -> st
             except ApiError as error:
                 if error.missing != "SecurityGroupId" or not remaining:
                     raise
-            forget_group(making)
+            _forget_group(making, vpc_id)
             found = find_group(making.cloud, name, vpc_id)
     raise AssertionError("the last try returns or raises")
 
 
-def forget_group(making: Making) -> None:
+def _forget_group(making: Making, vpc_id: str) -> None:
     """Strike a group that is gone off the journal; a machine may be on its way out of another."""
     name = making.settings.security_group
-    gone = making.journal.find(KIND, region=making.cloud.region, name=name)
+    gone = making.journal.find(KIND, region=making.cloud.region, vpc=vpc_id, name=name)
     if gone is not None:
         making.journal.removed(gone)
     making.batch.group = None

@@ -82,9 +82,12 @@ def check(
         def ask(question: Callable[[], T]) -> Future[T]:
             return pool.submit(question)
 
+        def ask_if(wanted: object, question: Callable[[], T]) -> Future[T | None]:
+            return pool.submit(lambda: question() if wanted else None)
+
         regions = ask(cloud.ecs.region_ids)
         account = ask(lambda: _account_id(cloud))
-        zones = ask(cloud.ecs.zone_ids) if settings.zone else None
+        zones = ask_if(settings.zone, cloud.ecs.zone_ids)
         named = None
         if settings.instance_type:
             named = ask(lambda: named_type(cloud, settings, ask))
@@ -107,26 +110,19 @@ def check(
                     begun_with=begun_with,
                 )
             )
-        key_pair = (
-            ask(lambda: cloud.ecs.key_pair(settings.ssh_keypair)) if settings.ssh_keypair else None
-        )
-
+        pair_name = settings.ssh_keypair
+        key_pair = ask_if(pair_name, lambda: cloud.ecs.key_pair(pair_name))
         its = own_instance_id or replaced_id
-        eip = ask(lambda: find_eip(cloud, settings.eip, its)) if settings.eip else None
-        balancer = (
-            ask(lambda: find_load_balancer(cloud, settings.slb_id)) if settings.slb_id else None
-        )
+        eip = ask_if(settings.eip, lambda: find_eip(cloud, settings.eip, its))
+        balancer = ask_if(settings.slb_id, lambda: find_load_balancer(cloud, settings.slb_id))
 
         _check_region(settings, regions.result())
-        if zones is not None:
-            _check_zone(settings, zones.result())
+        _check_zone(settings, zones.result())
         candidates = named.result() if named is not None else []
         _check_image(settings, image.result(), candidates)
         net = networks.result()
-        if key_pair is not None:
-            _check_key_pair(settings, key_pair.result())
-        if balancer is not None:
-            balancer.result()
+        _check_key_pair(settings, key_pair.result())
+        in_front = balancer.result()
 
         if groups is None and net.vpc_id:
             groups = groups_in(net.vpc_id)
@@ -144,8 +140,8 @@ def check(
             vpc_shared=net.shared,
             image=image.result(),
             group=None,
-            eip=eip.result() if eip is not None else None,
-            balancer_address=balancer.result().address if balancer is not None else "",
+            eip=eip.result(),
+            balancer_address=in_front.address if in_front else "",
             public_key=public_key,
             account_id=account.result(),
         )
@@ -187,8 +183,8 @@ def _check_region(settings: Settings, regions: list[str]) -> None:
         )
 
 
-def _check_zone(settings: Settings, zones: list[str]) -> None:
-    if settings.zone not in zones:
+def _check_zone(settings: Settings, zones: list[str] | None) -> None:
+    if zones is not None and settings.zone not in zones:
         raise PreCreateCheckError(
             f'There is no zone "{settings.zone}" in region {settings.region} '
             "(--aliyunecs-zone, ECS_ZONE)",
@@ -227,7 +223,7 @@ def _check_image(settings: Settings, image: Image, candidates: Sequence[Candidat
 
 
 def _check_key_pair(settings: Settings, found: KeyPair | None) -> None:
-    if found is None:
+    if settings.ssh_keypair and found is None:
         raise PreCreateCheckError(
             f'There is no key pair "{settings.ssh_keypair}" in region {settings.region}',
             hint="Correct --aliyunecs-ssh-keypair, or leave it out: the public key is then "

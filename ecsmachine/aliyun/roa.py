@@ -85,9 +85,6 @@ class RoaClient:
         self._sleep = sleep
         self._transport = Transport(endpoint, check=check)
 
-    def __repr__(self) -> str:
-        return f"RoaClient({self.endpoint!r}, {self._version!r})"
-
     def call(
         self,
         method: str,

@@ -91,9 +91,6 @@ class RpcClient:
         self._wording = wording
         self._transport = shared_transport(endpoint, wording.endpoint)
 
-    def __repr__(self) -> str:
-        return f"RpcClient({self.endpoint!r}, {self._version!r})"
-
     def call(
         self,
         action: str,

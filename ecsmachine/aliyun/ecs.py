@@ -243,10 +243,6 @@ class EcsClient(RegionalClient):
             TerminateSubscription=True,
         )
 
-    def set_deletion_protection(self, instance_id: str, on: bool) -> None:
-        """Protect an instance from being released, or no longer (ModifyInstanceAttribute)."""
-        self.call("ModifyInstanceAttribute", InstanceId=instance_id, DeletionProtection=on)
-
     def disks(
         self, *, instance_id: str = "", tags: Mapping[str, str] | None = None
     ) -> Iterator[Disk]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ecsmachine.aliyun import ecs_changes
 from ecsmachine.aliyun.ecs import EcsClient
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.aliyunecs.resources import key_pair
@@ -330,7 +331,8 @@ def test_rm_of_a_protected_machine_refuses_until_it_is_unprotected(rig: Rig) -> 
     assert "disable deletion protection" in (caught.value.hint or "")
     assert rig.left()["instances"] == 1
     assert len(journal.resources()) == 3
-    driver._cloud.ecs.set_deletion_protection(driver.config()["InstanceId"], False)
+    instance_id = driver.config()["InstanceId"]
+    ecs_changes.set_attribute(driver._cloud.ecs, instance_id, "DeletionProtection", False)
     driver.remove(journal, rig.report)
     assert rig.left() == {}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ecsmachine.aliyun import ecs_changes
 from ecsmachine.cli.app import run
 from ecsmachine.drivers.aliyunecs.resources import instance, network
 from ecsmachine.machine import several
@@ -54,7 +55,7 @@ def test_one_that_cannot_be_removed_keeps_itself_alone(
     store = Store(rig.store, rig.environment)
     instance_id = store.config("web-3")["Driver"]["InstanceId"]
     ecs = rig.driver()._cloud.ecs
-    ecs.set_deletion_protection(instance_id, True)
+    ecs_changes.set_attribute(ecs, instance_id, "DeletionProtection", True)
     capsys.readouterr()
     assert run(["rm", "-y", "*"], rig.program_environment()) == 1
     said = capsys.readouterr()
@@ -64,7 +65,7 @@ def test_one_that_cannot_be_removed_keeps_itself_alone(
         f"Successfully removed web-{number}" for number in (1, 2, 4, 5)
     ]
     assert rig.left() == {"instances": 1, "disks": 1, "key pairs": 1, "security groups": 1}
-    ecs.set_deletion_protection(instance_id, False)
+    ecs_changes.set_attribute(ecs, instance_id, "DeletionProtection", False)
     assert run(["rm", "-y", "web-3"], rig.program_environment()) == 0
     assert rig.left() == {}
 

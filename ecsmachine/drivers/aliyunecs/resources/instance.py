@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from ecsmachine.aliyun.console import console_end
+from ecsmachine.aliyun.ecs_changes import set_attribute
 from ecsmachine.aliyun.ecs_values import Disk, Instance, InstanceStatus
 from ecsmachine.aliyun.error_codes import Meaning
 from ecsmachine.aliyun.errors import ApiError
@@ -421,7 +422,7 @@ def _made_with_other_parameters(cloud: Cloud, journal: Journal, error: ApiError)
 def _unprotect(cloud: Cloud, instance_id: str) -> None:
     instance = cloud.ecs.instance(instance_id)
     if instance is not None and instance.deletion_protection:
-        cloud.ecs.set_deletion_protection(instance_id, False)
+        set_attribute(cloud.ecs, instance_id, "DeletionProtection", False)
 
 
 def _instance_name(machine_name: str) -> str:

@@ -41,14 +41,6 @@ _TRIES = 3
 _VISIBLE_TIMEOUT_S = 30.0
 
 
-def find_group(cloud: Cloud, name: str, vpc_id: str) -> FoundGroup | None:
-    """Return the security group of that name (or id) in a VPC.
-
-    Names need not be unique: of several, all take the oldest.
-    """
-    return with_rules(cloud, groups_named(cloud, name, vpc_id))
-
-
 def groups_named(cloud: Cloud, name: str, vpc_id: str) -> list[SecurityGroup]:
     """Return the security groups of that name (or id) in a VPC, the oldest first."""
     groups = _groups_named(cloud, name, vpc_id)
@@ -80,29 +72,24 @@ def ensure_group(making: Making, vpc_id: str, *, found: FoundGroup | None) -> st
     machines is in the journal of each: the last of them removes it. One that is removed by
     another machine's create or rm at this very moment is followed by another.
     """
-    name = making.settings.security_group
+    cloud, journal, name = making.cloud, making.journal, making.settings.security_group
     with making.context.shared_lock(f"security group {name}"):
-        if found is None:  # as it was at the checks; another create may have made it since
-            found = making.batch.group or find_group(making.cloud, name, vpc_id)
         for remaining in reversed(range(_TRIES)):
+            if found is None:  # as it was at the checks; another create may have made it since
+                # names need not be unique: of several, all take the oldest
+                found = making.batch.group or with_rules(cloud, groups_named(cloud, name, vpc_id))
             making.batch.group = found
             try:
                 return _found_or_made(making, vpc_id, found)
             except ApiError as error:
                 if error.missing != "SecurityGroupId" or not remaining:
                     raise
-            _forget_group(making, vpc_id)
-            found = find_group(making.cloud, name, vpc_id)
+            # not any that is listed: the machine may be on its way out of another one
+            gone = journal.find(KIND, region=cloud.region, vpc=vpc_id, name=name)
+            if gone is not None:
+                journal.removed(gone)
+            found = making.batch.group = None
     raise AssertionError("the last try returns or raises")
-
-
-def _forget_group(making: Making, vpc_id: str) -> None:
-    """Strike a group that is gone off the journal; a machine may be on its way out of another."""
-    name = making.settings.security_group
-    gone = making.journal.find(KIND, region=making.cloud.region, vpc=vpc_id, name=name)
-    if gone is not None:
-        making.journal.removed(gone)
-    making.batch.group = None
 
 
 def remove_group(

@@ -25,6 +25,7 @@ from ecsmachine.drivers.aliyunecs.resources.asking import Making
 from ecsmachine.drivers.aliyunecs.resources.batch import FoundGroup
 from ecsmachine.drivers.aliyunecs.resources.ledger import begun_ledger, stored_ledger
 from ecsmachine.drivers.aliyunecs.resources.placement import Place, Plan
+from ecsmachine.drivers.aliyunecs.resources.tags import machine_tags
 from ecsmachine.errors import MachineError
 
 _SHARED_TRIES = 3
@@ -169,7 +170,7 @@ def _ensure_instance(creation: Creation) -> str:
             replace(place, vswitch_id=vswitch_id),
             security_group_id=record.security_group_id,
             key_pair=record.ssh_keypair,
-            tags=instance.create_tags(creation.context, journal.create_id, creation.settings),
+            tags={**settings.tags, **machine_tags(creation.context, journal.create_id)},
         )
 
     return instance.ensure_instance(

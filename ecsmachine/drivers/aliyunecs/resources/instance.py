@@ -24,7 +24,7 @@ from ecsmachine.drivers.aliyunecs.resources.asking import (
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.placement import Place, Plan
 from ecsmachine.drivers.aliyunecs.resources.state import is_expired, reason_of, state_of
-from ecsmachine.drivers.aliyunecs.resources.tags import CREATE, machine_tags
+from ecsmachine.drivers.aliyunecs.resources.tags import CREATE
 from ecsmachine.drivers.base import (
     DriverContext,
     Journal,
@@ -75,8 +75,8 @@ def run_parameters(
     place: Place,
     *,
     security_group_id: str,
-    key_pair: str = "",
-    tags: dict[str, str] | None = None,
+    key_pair: str,
+    tags: dict[str, str],
 ) -> dict[str, Parameter]:
     """Return the parameters of RunInstances for a machine in a place."""
     name = host_name_for(context.machine_name)
@@ -111,7 +111,7 @@ def run_parameters(
         parameters["AutoPay"] = True
     if settings.spot_price_limit:
         parameters["SpotPriceLimit"] = f"{settings.spot_price_limit:g}"
-    return {**parameters, **tag_parameters(tags or {})}
+    return {**parameters, **tag_parameters(tags)}
 
 
 def priced_parameters(settings: Settings, plan: Plan, place: Place) -> dict[str, Parameter]:
@@ -343,11 +343,6 @@ def _paid_in_advance(instance_id: str, found: Instance | None, refusal: str = ""
         hint="Wait until then, or change it to PostPaid (or get a refund) in the ECS console, "
         "and try again.",
     )
-
-
-def create_tags(context: DriverContext, create_id: str, settings: Settings) -> dict[str, str]:
-    """Return the user's tags and ours."""
-    return {**settings.tags, **machine_tags(context, create_id)}
 
 
 def check_runs(cloud: Cloud, instance_id: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -224,33 +223,26 @@ class AliyunTaggedResources:
                 if error.meaning is not Meaning.IN_USE:
                     raise
                 refusal = error
-            user = self._user_of(resource)
+            user = next(self._users_of(resource), "")
             if user and spent_s > 1:
                 break
         raise _still_used(resource, user) from refusal
 
-    def _user_of(self, resource: TaggedResource) -> str:
-        """Return what is in a network, or has a security group; "" if nothing is seen."""
-        cloud = self._cloud
-        users: Iterator[str] = iter(())
-        if resource.kind in (key_pair.KIND, key_pair.SHARED_KIND):
-            users = (each.id for each in cloud.ecs.instances(key_pair=resource.id))
-        elif resource.kind == security_group.KIND:
-            users = itertools.chain(
-                (each.id for each in cloud.ecs.instances(security_group_id=resource.id)),
-                _free(cloud.ecs.network_interfaces(security_group_id=resource.id)),
-            )
-        elif resource.kind == network.VSWITCH_KIND:
-            users = itertools.chain(
-                (each.id for each in cloud.ecs.instances(vswitch_id=resource.id)),
-                _free(cloud.ecs.network_interfaces(vswitch_id=resource.id)),
-            )
-        elif resource.kind == network.VPC_KIND:
-            users = itertools.chain(
-                (each.id for each in cloud.vpc.vswitches(vpc_id=resource.id)),
-                (each.id for each in cloud.ecs.security_groups(vpc_id=resource.id)),
-            )
-        return next(users, "")
+    def _users_of(self, resource: TaggedResource) -> Iterator[str]:
+        """Yield what is in a network, or has a security group or a key pair."""
+        cloud, one = self._cloud, resource.id
+        match resource.kind:
+            case key_pair.KIND | key_pair.SHARED_KIND:
+                yield from (each.id for each in cloud.ecs.instances(key_pair=one))
+            case security_group.KIND:
+                yield from (each.id for each in cloud.ecs.instances(security_group_id=one))
+                yield from _free(cloud.ecs.network_interfaces(security_group_id=one))
+            case network.VSWITCH_KIND:
+                yield from (each.id for each in cloud.ecs.instances(vswitch_id=one))
+                yield from _free(cloud.ecs.network_interfaces(vswitch_id=one))
+            case network.VPC_KIND:
+                yield from (each.id for each in cloud.vpc.vswitches(vpc_id=one))
+                yield from (each.id for each in cloud.ecs.security_groups(vpc_id=one))
 
 
 def _still_used(resource: TaggedResource, user: str) -> MachineError:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from ecsmachine.aliyun.ecs_values import Image, KeyPair, Offer, SecurityGroup
@@ -148,7 +149,7 @@ def check(
         if not own_instance_id:
             # the private address of one that goes is free only then
             wanted = replace(settings, private_ip="") if replaced_id else settings
-            tried = ask(lambda whole=plan: _dry_run(cloud, context, wanted, whole, found))  # type: ignore[misc]
+            tried = ask(partial(_dry_run, cloud, context, wanted, plan, found))
             plan = priced(cloud, settings, plan, ask)
             cost = plan.places[0].cost
             report(f"Price: {cost.words()}" if cost else "Price: unknown, ECS does not return it")
@@ -242,10 +243,7 @@ def _all_places(
 
     Raises what is wrong with the first one if there is no place for any.
     """
-    found = [
-        ask(lambda each=each: _places(cloud, settings, net, each))  # type: ignore[misc]
-        for each in candidates
-    ]
+    found = [ask(partial(_places, cloud, settings, net, each)) for each in candidates]
     places: list[Place] = []
     for each in found:
         failure = each.exception()

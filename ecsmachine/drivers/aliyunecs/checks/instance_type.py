@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, TypeVar
 
 from ecsmachine.aliyun.ecs_values import InstanceType, Offer, Price
@@ -100,11 +101,8 @@ def cheapest_types(
     smallest = _smallest(types, offered) or _smallest(_fitting(cloud, settings), offered)
     if not smallest:
         raise _none_fits(cloud, settings, offered)
-    disks = [
-        ask(lambda kind=kind: _system_disks(cloud, settings, kind.id))  # type: ignore[misc]
-        for kind in smallest
-    ]
-    prices = [ask(lambda kind=kind: _price(cloud, settings, kind)) for kind in smallest]  # type: ignore[misc]
+    disks = [ask(partial(_system_disks, cloud, settings, kind.id)) for kind in smallest]
+    prices = [ask(partial(_price, cloud, settings, kind)) for kind in smallest]
     found = [
         Candidate(kind, answer.result(), price.result())
         for kind, answer, price in zip(smallest, disks, prices, strict=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from ecsmachine.aliyun.errors import ApiError, ConnectionLostError
 from ecsmachine.drivers.aliyunecs.checks.instance_type import Ask
@@ -24,7 +25,7 @@ def priced(cloud: Cloud, settings: Settings, plan: Plan, ask: Ask) -> Plan:
     """
     firsts = {place.instance_type: place for place in reversed(plan.places)}
     asked = {
-        kind: ask(lambda place=place: _ask_cost(cloud, settings, plan, place))  # type: ignore[misc]
+        kind: ask(partial(_ask_cost, cloud, settings, plan, place))
         for kind, place in firsts.items()
     }
     places = [replace(place, cost=asked[place.instance_type].result()) for place in plan.places]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ecsmachine.aliyun.ecs_values import Instance
@@ -93,12 +94,7 @@ def mark(cloud: Cloud, context: DriverContext, journal: Journal, *, shared: bool
         if resource.kind in _ECS_TYPES:
             cloud.ecs.tag(_ECS_TYPES[resource.kind], [resource.id], wanted)
         elif resource.kind in _VPC_TYPES:
-            kind, resource_id = _VPC_TYPES[resource.kind], resource.id
-            when_not_busy(
-                lambda kind=kind, resource_id=resource_id, wanted=wanted: cloud.vpc.tag(  # type: ignore[misc]
-                    kind, resource_id, wanted
-                )
-            )
+            when_not_busy(partial(cloud.vpc.tag, _VPC_TYPES[resource.kind], resource.id, wanted))
 
 
 _ECS_TYPES = {

@@ -69,8 +69,11 @@ def shared(host: KnownHost, words: list[str], keep: Persistence | None) -> Itera
         yield Shared()
         return
     path = folder / _name(target, host.pin_path)
-    with _lock_file(path) as lock:
+    lock = kept.open_lock(str(path))
+    try:
         yield _begun(path, lock, words, keep) if kept.take_session(lock) else Shared()
+    finally:
+        os.close(lock)
 
 
 def close(pin_path: Path, *, at_once: bool = False) -> None:
@@ -87,10 +90,11 @@ def close(pin_path: Path, *, at_once: bool = False) -> None:
 
 
 def _close(paths: Iterator[Path], *, at_once: bool) -> None:
+    how = "exit" if at_once else "stop"
     for path in paths:
         with contextlib.suppress(OSError, subprocess.SubprocessError):
             subprocess.run(
-                _words("-O", "exit" if at_once else "stop", path),
+                ["ssh", *("-F", "/dev/null"), *("-O", how), *("-S", str(path)), "host"],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -117,10 +121,6 @@ def _begun(path: Path, lock: int, words: list[str], keep: Persistence) -> Shared
     return Shared() if kept.DENIED in said else Shared(failure=said)
 
 
-def _words(*words: object) -> list[str]:
-    return ["ssh", "-F", "/dev/null", *map(str, words[:-1]), "-S", str(words[-1]), "host"]
-
-
 def _folder(*, make: bool = True) -> Path | None:
     """Return the folder of the user's sockets; None if somebody else could be behind it."""
     found = kept.folder(make=make)
@@ -141,13 +141,3 @@ def _machine(pin_path: Path) -> str:
 
 def _hashed(*values: object) -> str:
     return hashlib.sha256(repr([str(value) for value in values]).encode()).hexdigest()[:12]
-
-
-@contextlib.contextmanager
-def _lock_file(path: Path) -> Iterator[int]:
-    """Open the file of :func:`~ecsmachine.ssh.kept.open_lock` for the length of a block."""
-    descriptor = kept.open_lock(str(path))
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)

@@ -154,7 +154,8 @@ def test_what_cannot_be_shared_is_not(server: OpenSSHServer, key: Path, base: Pa
 def test_a_socket_of_a_master_that_was_killed(server: OpenSSHServer, key: Path, base: Path) -> None:
     run(server, key, base, "true")
     (path,) = sockets(base)
-    said = subprocess.run(sharing._words("-O", "check", path), capture_output=True, text=True)
+    asking = ["ssh", *("-F", "/dev/null"), *("-O", "check"), *("-S", str(path)), "host"]
+    said = subprocess.run(asking, capture_output=True, text=True)
     os.kill(int(said.stderr.partition("pid=")[2].partition(")")[0]), signal.SIGKILL)
     assert path.is_socket()
     done = run(server, key, base, "echo in")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from ecsmachine.provision.base import HostCertificates, HostConnection, ProvisionRequest
 from ecsmachine.provision.errors import ProvisionError
@@ -28,14 +29,11 @@ class Situation:
     changed: list[str] = field(default_factory=list)
     unreached_registries: list[str] = field(default_factory=list)
     replaces_drop_in: bool = False
-    _certificates: HostCertificates | None = None
 
-    @property
+    @cached_property
     def certificates(self) -> HostCertificates:
         """The certificates for the host, which are asked for once."""
-        if self._certificates is None:
-            self._certificates = self.request.certificates()
-        return self._certificates
+        return self.request.certificates()
 
 
 Explain = Callable[[HostConnection, Situation, CommandResult], ProvisionError]

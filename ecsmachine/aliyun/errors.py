@@ -104,6 +104,11 @@ class ApiError(MachineError):
         return self.meaning is Meaning.THROTTLED
 
     @property
+    def is_busy(self) -> bool:
+        """Whether something else is under way with what the request names; nothing was done."""
+        return self.meaning in (Meaning.BUSY, Meaning.TOKEN_PROCESSING)
+
+    @property
     def is_passing(self) -> bool:
         """Whether the fault is the server's own, and may be over at the next try."""
         return self.status >= 500 or self.meaning is Meaning.PASSING

@@ -102,11 +102,11 @@ class RpcClient:
         """Carry out an action and return its answer.
 
         Parameters that are None are left out, and those that are "" unless they are sent
-        ``with_empty``. Throttling is waited out, by all requests of
-        this process for the same action and account together. A server's own
-        fault, and a connection that breaks after the request was sent, are tried again only if
-        doing the action twice does no harm: reading does none, nor does a request with a
-        ClientToken; ``idempotent`` says so for others.
+        ``with_empty``. Throttling is waited out, by all requests of this process for the same
+        action and account together, and so is a resource that is busy. A server's own fault, and
+        a connection that breaks after the request was sent, are tried again only if doing the
+        action twice does no harm: reading does none, nor does a request with a ClientToken;
+        ``idempotent`` says so for others.
 
         Raises :class:`ApiError` and :class:`ConnectionLostError`; reading a field of the answer
         raises :class:`AnswerError`.

@@ -162,10 +162,11 @@ def with_retries(
 ) -> T:
     """Return what ``call`` returns, trying it again where that is safe and may help.
 
-    Throttling is waited out, at the ``pace`` of all that share one if it is given. A server's own
-    fault, and a connection that breaks after the request was sent, are tried again only if the
-    call is ``idempotent``. All tries together take ``total_timeout_s`` and the last try; three
-    minutes if the last was throttled. A warning is logged once that takes longer than five seconds.
+    Throttling is waited out, at the ``pace`` of all that share one if it is given, and so is what
+    a resource is busy with. A server's own fault, and a connection that breaks after the request
+    was sent, are tried again only if the call is ``idempotent``. All tries together take
+    ``total_timeout_s`` and the last try; three minutes if the last was throttled. A warning is
+    logged once that takes longer than five seconds.
     """
 
     def paced() -> T:
@@ -199,7 +200,7 @@ def with_retries(
 
     def worth_another_try(error: BaseException) -> bool:
         if isinstance(error, ApiError):
-            return error.is_throttling or (idempotent and error.is_passing)
+            return error.is_throttling or error.is_busy or (idempotent and error.is_passing)
         if isinstance(error, ConnectionLostError):
             return idempotent or not error.maybe_done
         return False
@@ -222,12 +223,15 @@ def with_retries(
     back_off = tenacity.wait_random_exponential(multiplier=0.4, max=8) + tenacity.wait_random(
         0, 0.1
     )
+    # what a resource is busy with is mostly a matter of seconds, and asking again does no harm
+    look_again = tenacity.wait_exponential(multiplier=0.1, exp_base=1.5, max=2.5)
 
     def pause_s(state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
         if pace is not None and isinstance(error, ApiError) and error.is_throttling:
             return 0.0
-        return float(back_off(state))
+        busy = isinstance(error, ApiError) and error.is_busy
+        return float(look_again(state) if busy else back_off(state))
 
     told = False
 
@@ -269,10 +273,9 @@ def _being_repeated(what: str, error: BaseException, total_timeout_s: float) -> 
     """Return what a person is told of a call that is tried again: why, and for how long."""
     if not isinstance(error, ApiError):
         return f"{error}. It is tried again, for up to {total_timeout_s:.0f} s in all"
-    if not error.is_throttling:
-        reason = f"failed: {error.code}"
-    else:
-        reason = f"has to wait: {error.code}"
+    waits = error.is_throttling or error.is_busy
+    reason = f"has to wait: {error.code}" if waits else f"failed: {error.code}"
+    if error.is_throttling:
         total_timeout_s = max(total_timeout_s, _THROTTLED_TIMEOUT_S)
     return f"{what} {reason}. It is tried again, for up to {total_timeout_s:.0f} s in all"
 

@@ -249,7 +249,7 @@ def test_the_points_of_death_are_all_there_are(rig: Rig) -> None:
     rig.driver(**EVERYTHING).remove(rig.journal(), rig.report)
 
 
-@pytest.mark.parametrize("fault", ["cut-after", "Throttling.User"])
+@pytest.mark.parametrize("fault", ["cut-after", "Throttling.User", "OperationConflict"])
 @pytest.mark.parametrize(
     "action",
     [
@@ -278,7 +278,7 @@ def test_a_fault_on_the_way_of_create_passes(rig: Rig, action: str, fault: str) 
     assert rig.left() == {}
 
 
-@pytest.mark.parametrize("fault", ["cut-after", "Throttling.User"])
+@pytest.mark.parametrize("fault", ["cut-after", "Throttling.User", "OperationConflict"])
 @pytest.mark.parametrize(
     "action",
     [

@@ -107,6 +107,32 @@ def test_throttling_is_waited_out_with_a_fresh_nonce_each_time(
     assert len(pauses) == 2
 
 
+@pytest.mark.parametrize("code", ["OperationConflict", "LastTokenProcessing"])
+def test_a_resource_that_is_busy_is_waited_for(
+    client: RpcClient,
+    peer: Any,
+    pauses: list[float],
+    make_answer: Callable[..., Any],
+    refusal: Callable[..., Any],
+    code: str,
+) -> None:
+    answers(peer, *[refusal(code)] * 4, make_answer())
+    client.call("StopInstance", {})
+    assert len(peer.asked) == 5
+    assert pauses == sorted(pauses)
+    assert sum(pauses) < 1
+
+
+def test_a_resource_that_stays_busy_is_an_error_in_the_end(
+    peer: Any, refusal: Callable[..., Any]
+) -> None:
+    answers(peer, *[refusal("OperationConflict")] * 100)
+    client = RpcClient(peer.address, "2014-05-26", CREDENTIALS, total_timeout_s=0.3)
+    with pytest.raises(ApiError, match="StopInstance failed: OperationConflict"):
+        client.call("StopInstance", {})
+    assert 1 < len(peer.asked) < 20
+
+
 @pytest.mark.parametrize("code", ["ServiceUnavailable", "InternalError"])
 def test_a_fault_of_the_server_is_tried_again_where_twice_does_no_harm(
     client: RpcClient,

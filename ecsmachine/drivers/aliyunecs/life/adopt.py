@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import partial
 from typing import TYPE_CHECKING
 
 from ecsmachine.aliyun.ecs_values import Instance
@@ -23,7 +22,6 @@ from ecsmachine.drivers.aliyunecs.resources import (
     security_group,
     tags,
 )
-from ecsmachine.drivers.aliyunecs.resources.asking import when_not_busy
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.ledger import begun_ledger
 from ecsmachine.drivers.base import DriverContext, Journal
@@ -94,7 +92,7 @@ def mark(cloud: Cloud, context: DriverContext, journal: Journal, *, shared: bool
         if resource.kind in _ECS_TYPES:
             cloud.ecs.tag(_ECS_TYPES[resource.kind], [resource.id], wanted)
         elif resource.kind in _VPC_TYPES:
-            when_not_busy(partial(cloud.vpc.tag, _VPC_TYPES[resource.kind], resource.id, wanted))
+            cloud.vpc.tag(_VPC_TYPES[resource.kind], resource.id, wanted)
 
 
 _ECS_TYPES = {

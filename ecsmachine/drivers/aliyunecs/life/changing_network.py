@@ -16,13 +16,7 @@ from ecsmachine.drivers.aliyunecs.life.remove import remove_resource
 from ecsmachine.drivers.aliyunecs.options.comparing import option_of
 from ecsmachine.drivers.aliyunecs.options.reading import settings_of
 from ecsmachine.drivers.aliyunecs.resources import eip, load_balancer, route, security_group, tags
-from ecsmachine.drivers.aliyunecs.resources.asking import (
-    Making,
-    ask_once,
-    delete,
-    wait_for,
-    when_not_busy,
-)
+from ecsmachine.drivers.aliyunecs.resources.asking import Making, ask_once, delete, wait_for
 from ecsmachine.drivers.aliyunecs.resources.batch import Batch
 from ecsmachine.drivers.base import PortRange
 
@@ -237,8 +231,7 @@ def change_bandwidth(changing: Changing, wanted: int) -> None:
     found = changing.found
     if found.eip_allocation_id:
         if found.eip_bandwidth_mbps != wanted:
-            vpc = changing.cloud.vpc
-            when_not_busy(lambda: vpc.set_eip_bandwidth(found.eip_allocation_id, wanted))
+            changing.cloud.vpc.set_eip_bandwidth(found.eip_allocation_id, wanted)
     elif not found.internet_max_bandwidth_mbps:
         _fix_address(changing, wanted)
     elif found.internet_max_bandwidth_mbps != wanted:

@@ -23,7 +23,6 @@ from ecsmachine.drivers.aliyunecs.resources import (
     route,
     security_group,
 )
-from ecsmachine.drivers.aliyunecs.resources.asking import when_not_busy
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.base import DriverContext, Journal, Report
 from ecsmachine.drivers.options import OptionValue
@@ -215,7 +214,7 @@ class AliyunTaggedResources:
         user = ""
         for spent_s in polls(_UNUSED_TIMEOUT_S):
             try:
-                when_not_busy(delete)
+                delete()
                 return
             except ApiError as error:
                 if error.is_not_found:

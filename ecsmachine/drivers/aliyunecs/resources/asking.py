@@ -1,4 +1,4 @@
-"""Asking the cloud: over the journal, until it is not busy, until something is so or is gone.
+"""Asking the cloud: over the journal, until something is accepted, is so or is gone.
 
 What is asked for is written down before, and again after the answer.
 """
@@ -84,10 +84,10 @@ def is_gone(error: ApiError, spent_s: float, patience_s: float) -> bool:
 
 
 def delete(ask: Callable[[], None], *, patience_s: float = 0.0) -> None:
-    """Have something removed, while nothing is busy; gone is success, as :func:`is_gone` has it."""
+    """Have something removed; gone already is success, as :func:`is_gone` has it."""
     for spent_s in polls(patience_s):
         try:
-            when_not_busy(ask)
+            ask()
             return
         except ApiError as error:
             if is_gone(error, spent_s, patience_s):
@@ -163,7 +163,6 @@ def ids_of(resource: Resource, look: Callable[[], list[str]]) -> list[str]:
 T = TypeVar("T")
 
 _CHECK_FROM_S = 3.0
-_BUSY = (Meaning.BUSY, Meaning.TOKEN_PROCESSING)
 
 
 def until_accepted(
@@ -185,25 +184,16 @@ def until_accepted(
     raise refusal
 
 
-def when_not_busy(call: Callable[[], T]) -> T:
-    """Return what ``call`` gives; tried again for a minute while a resource is said to be busy."""
-    return until_accepted(60.0, call, lambda error, _: error.meaning in _BUSY)
-
-
 def ask_once(ask: Callable[[], None], is_so: Callable[[], bool]) -> None:
-    """Ask for a change, while nothing is busy, that is refused where it is so already.
+    """Ask for a change that is refused where it is so already.
 
     After a connection that broke it was asked for again, and may have been made before.
     """
-
-    def ask_unless_so() -> None:
-        try:
-            ask()
-        except ApiError:
-            if not is_so():
-                raise
-
-    when_not_busy(ask_unless_so)
+    try:
+        ask()
+    except ApiError:
+        if not is_so():
+            raise
 
 
 def wait_for(

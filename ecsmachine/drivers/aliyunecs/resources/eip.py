@@ -150,19 +150,17 @@ def _allocate(making: Making) -> str:
     if resource.id is None:
         making.report("Allocating an elastic address...")
         with asking.forget_if_refused(journal, resource, asked_before=known is not None):
-            eip = asking.when_not_busy(
-                lambda: cloud.vpc.allocate_eip(
-                    bandwidth_mbps=max(1, settings.bandwidth_mbps),
-                    charge_type=settings.internet_charge_type,
-                    name=_name(journal.create_id),
-                    token=resource.token,
-                    resource_group_id=settings.resource_group_id,
-                )
+            eip = cloud.vpc.allocate_eip(
+                bandwidth_mbps=max(1, settings.bandwidth_mbps),
+                charge_type=settings.internet_charge_type,
+                name=_name(journal.create_id),
+                token=resource.token,
+                resource_group_id=settings.resource_group_id,
             )
         journal.made(resource, eip.id)
     allocation_id = resource.id or ""
     tags = {**settings.tags, **machine_tags(making.context, journal.create_id)}
-    asking.when_not_busy(lambda: cloud.vpc.tag("EIP", allocation_id, tags))
+    cloud.vpc.tag("EIP", allocation_id, tags)
     return allocation_id
 
 

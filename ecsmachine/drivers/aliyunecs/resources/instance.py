@@ -19,7 +19,6 @@ from ecsmachine.drivers.aliyunecs.resources.asking import (
     delete_together,
     forget_if_refused,
     until_accepted,
-    when_not_busy,
 )
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.aliyunecs.resources.placement import Place, Plan
@@ -210,7 +209,7 @@ def _run(cloud: Cloud, parameters: dict[str, Parameter], token: str) -> str:
     """Ask for the instance; what it uses may have been made too recently to be found."""
     return until_accepted(
         max(_FOUND_AFTER_S.values()),
-        lambda: when_not_busy(lambda: cloud.ecs.run_instance(parameters, token=token)),
+        lambda: cloud.ecs.run_instance(parameters, token=token),
         lambda error, spent_s: spent_s < _FOUND_AFTER_S.get(error.missing, 0.0),
     )
 

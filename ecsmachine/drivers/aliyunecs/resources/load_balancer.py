@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.aliyun.slb import LoadBalancer
-from ecsmachine.drivers.aliyunecs.resources.asking import find_or_intend, when_not_busy
+from ecsmachine.drivers.aliyunecs.resources.asking import find_or_intend
 from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
 from ecsmachine.drivers.base import Journal, Report, Resource
 from ecsmachine.errors import PreCreateCheckError
@@ -35,9 +35,7 @@ def ensure_backend(
         journal, KIND, region=cloud.region, slb=load_balancer_id, instance=instance_id
     )
     report(f"Adding the instance to load balancer {load_balancer_id}...")
-    when_not_busy(
-        lambda: cloud.slb.add_backend_server(load_balancer_id, instance_id, weight=_WEIGHT)
-    )
+    cloud.slb.add_backend_server(load_balancer_id, instance_id, weight=_WEIGHT)
     if resource.id is None:
         journal.made(resource, f"{load_balancer_id}>{instance_id}")
 
@@ -49,13 +47,9 @@ def remove_backend(cloud: Cloud, resource: Resource) -> None:
 
 def detach_instance(cloud: Cloud, load_balancer_id: str, instance_id: str) -> None:
     """Take an instance from behind a load balancer, which may be gone itself."""
-
-    def remove() -> None:
-        try:
-            if instance_id in cloud.slb.load_balancer(load_balancer_id).server_ids:
-                cloud.slb.remove_backend_server(load_balancer_id, instance_id)
-        except ApiError as error:
-            if not error.is_not_found:
-                raise
-
-    when_not_busy(remove)
+    try:
+        if instance_id in cloud.slb.load_balancer(load_balancer_id).server_ids:
+            cloud.slb.remove_backend_server(load_balancer_id, instance_id)
+    except ApiError as error:
+        if not error.is_not_found:
+            raise

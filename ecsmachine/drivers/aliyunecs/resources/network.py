@@ -128,17 +128,15 @@ def _ensure_vpc(making: Making) -> str:
     else:
         making.report("Creating a VPC...")
         with asking.forget_if_refused(journal, resource, asked_before=known is not None):
-            own = asking.when_not_busy(
-                lambda: cloud.vpc.create_vpc(
-                    name=name, cidr=CIDR, description="Docker hosts", token=resource.token
-                )
+            own = cloud.vpc.create_vpc(
+                name=name, cidr=CIDR, description="Docker hosts", token=resource.token
             )
         journal.made(resource, own)
         _tag(cloud, "VPC", own, context)
         # one on another computer may have made one at the same moment: all take the oldest
         found = _shared_vpc(cloud.vpc.vpcs(), context.store_id)
         if found is not None and found.id != own:
-            asking.when_not_busy(lambda: cloud.vpc.delete_vpc(own))
+            cloud.vpc.delete_vpc(own)
             journal.made(resource, found.id)
     chosen = resource.id or ""
     asking.wait_for(f"VPC {chosen} is available", lambda: _available_vpc(cloud, chosen))
@@ -227,15 +225,13 @@ def _make_vswitch(cloud: Cloud, resource: Resource) -> str:
         vpc = _vpc(cloud, vpc_id)
         within = vpc.cidr if vpc else CIDR  # that it is gone is said by the request
         cidr = free_cidr(within, [each.cidr for each in cloud.vpc.vswitches(vpc_id=vpc_id)])
-        return asking.when_not_busy(
-            lambda: cloud.vpc.create_vswitch(
-                vpc_id=vpc_id,
-                zone=zone,
-                cidr=cidr,
-                name=name,
-                description="Docker hosts",
-                token=resource.token,
-            )
+        return cloud.vpc.create_vswitch(
+            vpc_id=vpc_id,
+            zone=zone,
+            cidr=cidr,
+            name=name,
+            description="Docker hosts",
+            token=resource.token,
         )
 
     taken = (Meaning.OVERLAP, Meaning.TOKEN_MISMATCH)
@@ -320,7 +316,7 @@ def _available_vswitch(cloud: Cloud, vswitch_id: str) -> VSwitch | None:
 
 
 def _tag(cloud: Cloud, kind: str, resource_id: str, context: DriverContext) -> None:
-    asking.when_not_busy(lambda: cloud.vpc.tag(kind, resource_id, shared_tags(context)))
+    cloud.vpc.tag(kind, resource_id, shared_tags(context))
 
 
 def _delete_unused(cloud: Cloud, resource_id: str, *, is_vpc: bool, patience_s: float) -> bool:
@@ -337,6 +333,4 @@ def _delete_unused(cloud: Cloud, resource_id: str, *, is_vpc: bool, patience_s: 
         return used is not None and spent_s > 1
 
     delete = cloud.vpc.delete_vpc if is_vpc else cloud.vpc.delete_vswitch
-    return asking.delete_unused(
-        lambda: asking.when_not_busy(lambda: delete(resource_id)), is_used, patience_s
-    )
+    return asking.delete_unused(lambda: delete(resource_id), is_used, patience_s)

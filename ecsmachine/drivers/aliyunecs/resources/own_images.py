@@ -45,16 +45,14 @@ def ensure_image(
         asked_before = known is not None
         known = known or journal.intend(KIND, **details, name=wanted.name, family=wanted.family)
         with asking.forget_if_refused(journal, known, asked_before=asked_before):
-            image_id = asking.when_not_busy(
-                lambda: cloud.images.create_image(
-                    known.details["name"],
-                    snapshot_id=snapshot_id,
-                    family=wanted.family,
-                    description=f"Docker Engine {wanted.engine}" if wanted.engine else "",
-                    tags=tags,
-                    token=known.token,
-                    resource_group_id=resource_group_id,
-                )
+            image_id = cloud.images.create_image(
+                known.details["name"],
+                snapshot_id=snapshot_id,
+                family=wanted.family,
+                description=f"Docker Engine {wanted.engine}" if wanted.engine else "",
+                tags=tags,
+                token=known.token,
+                resource_group_id=resource_group_id,
             )
         journal.made(known, image_id)
     image_id = known.id or ""
@@ -103,14 +101,12 @@ def _ensure_snapshot(
         name = f"of-{wanted.name}"
         known = known or journal.intend(SNAPSHOT_KIND, **details, name=name, disk=disk_id)
         with asking.forget_if_refused(journal, known, asked_before=asked_before):
-            snapshot_id = asking.when_not_busy(
-                lambda: cloud.images.create_snapshot(
-                    known.details["name"],
-                    disk_id=disk_id,
-                    tags=tags,
-                    token=known.token,
-                    resource_group_id=resource_group_id,
-                )
+            snapshot_id = cloud.images.create_snapshot(
+                known.details["name"],
+                disk_id=disk_id,
+                tags=tags,
+                token=known.token,
+                resource_group_id=resource_group_id,
             )
         journal.made(known, snapshot_id)
     snapshot_id = known.id or ""

@@ -29,10 +29,8 @@ def ensure_route(
         report(f"Creating the route of {cidr}...")
         table_id = cloud.vpc.route_tables(router_id)[0]
         with asking.forget_if_refused(journal, resource):
-            asking.when_not_busy(
-                lambda: cloud.vpc.create_route_entry(
-                    table_id, cidr=cidr, instance_id=instance_id, token=resource.token
-                )
+            cloud.vpc.create_route_entry(
+                table_id, cidr=cidr, instance_id=instance_id, token=resource.token
             )
     if resource.id is None:
         journal.made(resource, f"{cidr}>{instance_id}")

@@ -177,15 +177,13 @@ def _found_or_made(making: Making, vpc_id: str, found: FoundGroup | None) -> str
     report(f"Creating security group {settings.security_group}...")
     resource = journal.intend(KIND, **details)
     with asking.forget_if_refused(journal, resource, asked_before=known is not None):
-        group_id = asking.when_not_busy(
-            lambda: cloud.ecs.create_security_group(
-                settings.security_group,
-                vpc_id=vpc_id,
-                description="Docker hosts of ecsmachine",
-                tags=shared_tags(making.context),
-                token=resource.token,
-                resource_group_id=settings.resource_group_id,
-            )
+        group_id = cloud.ecs.create_security_group(
+            settings.security_group,
+            vpc_id=vpc_id,
+            description="Docker hosts of ecsmachine",
+            tags=shared_tags(making.context),
+            token=resource.token,
+            resource_group_id=settings.resource_group_id,
         )
     journal.made(resource, group_id)
     once_visible(lambda: open_ports(cloud, group_id, (), wanted, lambda line: None))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from ecsmachine.localcloud.state import FILE_NAME as STATE_FILE
@@ -43,98 +42,47 @@ def lock_of(root: Path) -> Path:
 MARK = "ECSMACHINE_LOCAL_CLOUD"
 
 
-@dataclass(frozen=True)
 class CloudPaths:
     """The files of one cloud. All is below ``root``, which only its owner can enter."""
 
-    root: Path
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.id = cloud_id(root)
+        """The cloud's id, part of each of its names in the kernel."""
+        self.link = f"ecs-{self.id}"
+        """The host's end of the link to the cloud's router (at most 15 characters)."""
+        self.group = f"ecsmachine-{self.id}"
+        """The control group (or systemd slice) all guests run below."""
+        self.mark = f"{MARK}={root}"
+        """The environment entry that identifies the cloud's own processes."""
+        self.daemon_file = root / "daemon.json"
+        """Process id, start time, addresses and port of the running daemon (JSON)."""
+        self.settings_file = root / "settings.json"
+        """The data that stays from one ``up`` to the next: port, addresses, kind of guests."""
+        self.state_file = root / STATE_FILE
+        """The state of the API (SQLite)."""
+        self.faults_file = root / "faults.sqlite"
+        """The injected faults (SQLite)."""
+        self.mirror_key = root / "mirror-key.pem"
+        """The private key that signs the mirror's tree of Docker's packages."""
+        self.log = root / "daemon.log"
+        """The daemon's log."""
+        self.namespaces = root / "namespaces"
+        """The network namespaces, each bound to a file."""
+        self.router = self.namespaces / "router"
+        """The network namespace of the cloud's router."""
+        self.instances = root / "instances"
+        """A folder for each instance that has a guest."""
+        self.disks = root / "disks"
+        """The files behind the data disks."""
+        self.snapshots = root / "snapshots"
+        """The files of the snapshots."""
+        self.registry = root / "registry"
+        """The registry's settings and its images."""
+        self.clusters = root / "clusters"
+        """A folder for each cluster of Container Service: its machines and certificates."""
 
     @classmethod
     def of(cls, root: Path) -> CloudPaths:
         """Return the paths of the cloud in ``root``, made absolute."""
         return cls(Path(os.path.realpath(with_home(root))))  # a loop of links stays one
-
-    @property
-    def id(self) -> str:
-        """The cloud's id, part of each of its names in the kernel."""
-        return cloud_id(self.root)
-
-    @property
-    def link(self) -> str:
-        """The host's end of the link to the cloud's router (at most 15 characters)."""
-        return f"ecs-{self.id}"
-
-    @property
-    def group(self) -> str:
-        """The control group (or systemd slice) all guests run below."""
-        return f"ecsmachine-{self.id}"
-
-    @property
-    def mark(self) -> str:
-        """The environment entry that identifies the cloud's own processes."""
-        return f"{MARK}={self.root}"
-
-    @property
-    def daemon_file(self) -> Path:
-        """Process id, start time, addresses and port of the running daemon (JSON)."""
-        return self.root / "daemon.json"
-
-    @property
-    def settings_file(self) -> Path:
-        """The data that stays from one ``up`` to the next: port, addresses, kind of guests."""
-        return self.root / "settings.json"
-
-    @property
-    def state_file(self) -> Path:
-        """The state of the API (SQLite)."""
-        return self.root / STATE_FILE
-
-    @property
-    def faults_file(self) -> Path:
-        """The injected faults (SQLite)."""
-        return self.root / "faults.sqlite"
-
-    @property
-    def mirror_key(self) -> Path:
-        """The private key that signs the mirror's tree of Docker's packages."""
-        return self.root / "mirror-key.pem"
-
-    @property
-    def log(self) -> Path:
-        """The daemon's log."""
-        return self.root / "daemon.log"
-
-    @property
-    def namespaces(self) -> Path:
-        """The network namespaces, each bound to a file."""
-        return self.root / "namespaces"
-
-    @property
-    def router(self) -> Path:
-        """The network namespace of the cloud's router."""
-        return self.namespaces / "router"
-
-    @property
-    def instances(self) -> Path:
-        """A folder for each instance that has a guest."""
-        return self.root / "instances"
-
-    @property
-    def disks(self) -> Path:
-        """The files behind the data disks."""
-        return self.root / "disks"
-
-    @property
-    def snapshots(self) -> Path:
-        """The files of the snapshots."""
-        return self.root / "snapshots"
-
-    @property
-    def registry(self) -> Path:
-        """The registry's settings and its images."""
-        return self.root / "registry"
-
-    @property
-    def clusters(self) -> Path:
-        """A folder for each cluster of Container Service: its machines and certificates."""
-        return self.root / "clusters"

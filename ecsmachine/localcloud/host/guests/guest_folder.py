@@ -34,25 +34,26 @@ def record_of(spec: GuestSpec, base: str) -> Record:
     return Record(base, spec.private_ip, spec.public_ip, disk_ids, spec.hostname, spec.interfaces)
 
 
-@dataclass(frozen=True)
 class GuestFolder:
     """The folder of the guest of an instance, which need not be there."""
 
-    instance_id: str
-    path: Path
-
-    @property
-    def settings(self) -> Path:
+    def __init__(self, instance_id: str, path: Path) -> None:
+        self.instance_id = instance_id
+        self.path = path
+        self.settings = path / "supervise.settings"
         """The file from which its supervisor reads how to boot it."""
-        return self.path / "supervise.settings"
-
-    @property
-    def disks(self) -> Path:
+        self.disks = path / "disks"
         """The file that names its data disks for its next boot: a name and a device a line."""
-        return self.path / "disks"
+        self.console = path / "console.log"
+        """What it has written to its console since it booted."""
+        self.stop_file = path / "stop"
+        """The file that tells its supervisor not to boot it again."""
+        self.ended_file = path / console.ENDED
+        """The file in which its supervisor writes why it came to its end."""
+        self._record = path / "guest.json"
 
     def keep_disks(self, devices: Mapping[str, str]) -> None:
-        """Write that file, given the devices by their names in the guest."""
+        """Write the file of its data disks, given their devices by their names in the guest."""
         lines = (f"{name} {device}\n" for name, device in devices.items())
         records.write_private(self.disks, "".join(lines).encode())
 
@@ -60,21 +61,6 @@ class GuestFolder:
         """Return the devices by their names in the guest."""
         text = self.disks.read_text() if path_exists(self.disks) else ""
         return dict(line.split(" ", 1) for line in text.splitlines())
-
-    @property
-    def console(self) -> Path:
-        """What it has written to its console since it booted."""
-        return self.path / "console.log"
-
-    @property
-    def stop_file(self) -> Path:
-        """The file that tells its supervisor not to boot it again."""
-        return self.path / "stop"
-
-    @property
-    def ended_file(self) -> Path:
-        """The file in which its supervisor writes why it came to its end."""
-        return self.path / console.ENDED
 
     @property
     def is_made(self) -> bool:
@@ -102,10 +88,6 @@ class GuestFolder:
         """Return its network interfaces, as its record has them. Raises as :meth:`load`."""
         record = self.load()
         return record.interfaces or (only_interface(self.instance_id, record.private_ip),)
-
-    @property
-    def _record(self) -> Path:
-        return self.path / "guest.json"
 
 
 @contextmanager

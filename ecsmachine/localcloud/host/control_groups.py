@@ -53,6 +53,16 @@ class Hierarchies:
         """All of them; the first one is read for the processes of a group."""
         return (*([self.unified] if self.unified is not None else []), *self.legacy)
 
+    def below(self, group: str | Path) -> Hierarchies:
+        """Return the folders of a group in them."""
+        unified = None if self.unified is None else self.unified / group
+        return Hierarchies(tuple(point / group for point in self.legacy), unified)
+
+
+def hierarchies_of_host() -> Hierarchies:
+    """Return the hierarchies of this host."""
+    return mounted_hierarchies(Path("/proc/self/mountinfo").read_text())
+
 
 def mounted_hierarchies(mountinfo: str) -> Hierarchies:
     """Read the hierarchies from the text of /proc/self/mountinfo."""
@@ -66,11 +76,6 @@ def mounted_hierarchies(mountinfo: str) -> Hierarchies:
         elif kind == "cgroup2" and unified is None:
             unified = point
     return Hierarchies(tuple(legacy), unified)
-
-
-def group_roots() -> tuple[Path, ...]:
-    """Return where the hierarchies of this host are mounted."""
-    return mounted_hierarchies(Path("/proc/self/mountinfo").read_text()).all
 
 
 def _processes_below(folder: Path) -> list[int]:
@@ -109,6 +114,14 @@ def _kill_below(folder: Path) -> None:
         time.sleep(0.02)
 
 
+def _remove_groups(folders: Hierarchies) -> None:
+    """Kill all processes of a group, and of those below it, and remove them once they are empty."""
+    for folder in folders.all:
+        _kill_below(folder)
+    for folder in folders.all:
+        _remove_tree(folder)
+
+
 def _remove_tree(folder: Path) -> None:
     """Remove a group and all below it, if it is there; the kernel empties the folders itself."""
     for _ in range(100):
@@ -125,32 +138,25 @@ class DirectGroups:
     """The control groups of one cloud's guests, made by hand where systemd is not process 1."""
 
     def __init__(self, cloud_group: str, hierarchies: Hierarchies):
-        self._cloud_group = cloud_group
-        self._hierarchies = hierarchies
+        self._folders = hierarchies.below(cloud_group)
 
-    def folders(self, name: str) -> tuple[tuple[Path, ...], Path | None]:
+    def folders(self, name: str) -> Hierarchies:
         """Return the group's folders: those of version 1, and the unified one."""
-        inner = Path(self._cloud_group) / name
-        unified = self._hierarchies.unified
-        return (
-            tuple(point / inner for point in self._hierarchies.legacy),
-            unified / inner if unified is not None else None,
-        )
+        return self._folders.below(name)
 
     def spawn(self, name: str, argv: Sequence[str], limits: Limits, log: Path) -> None:
         """Start a program in the group ``name``, in the background, writing to ``log``."""
-        legacy, unified = self.folders(name)
-        for folder in legacy:
+        folders = self.folders(name)
+        for folder in folders.all:
             folder.mkdir(parents=True, exist_ok=True)
+        for folder in folders.legacy:
             _inherit_cpuset(folder.parent)
             _inherit_cpuset(folder)
-        if unified is not None:
-            unified.mkdir(parents=True, exist_ok=True)
-            _enable_controllers(unified.parent.parent)
-            _enable_controllers(unified.parent)
-        folders = [*legacy, *([unified] if unified is not None else [])]
-        _write_limits(folders, limits)
-        joins = [folder / "cgroup.procs" for folder in folders]
+        if folders.unified is not None:
+            _enable_controllers(folders.unified.parent.parent)
+            _enable_controllers(folders.unified.parent)
+        _write_limits(folders.all, limits)
+        joins = [folder / "cgroup.procs" for folder in folders.all]
         # The shell goes into the groups first, and becomes the program then. Before that it
         # bears the daemon's mark: at no moment is it out of a cleanup's sight.
         enter = 'n=$1; shift; while [ "$n" -gt 0 ]; do echo 0 > "$1"; shift; n=$((n-1)); done'
@@ -169,32 +175,20 @@ class DirectGroups:
 
     def processes(self, name: str) -> list[int]:
         """Return the ids of all processes in the group."""
-        return [
-            pid
-            for point in self._hierarchies.all[:1]
-            for pid in _processes_below(point / self._cloud_group / name)
-        ]
+        return [pid for folder in self.folders(name).all[:1] for pid in _processes_below(folder)]
 
     def kill(self, name: str) -> None:
         """Kill all processes of the group, and remove it once it is empty."""
-        folders = [point / self._cloud_group / name for point in self._hierarchies.all]
-        for folder in folders:
-            _kill_below(folder)
-        for folder in folders:
-            _remove_tree(folder)
+        _remove_groups(self.folders(name))
 
     def running(self) -> set[str]:
         """Return the names of the groups that hold processes."""
-        tops = [point / self._cloud_group for point in self._hierarchies.all[:1]]
+        tops = self._folders.all[:1]
         return {n for top in tops for n in _groups_in(top) if _holds_processes(top / n)}
 
     def remove_all(self) -> None:
         """Kill and remove all groups of the cloud."""
-        folders = [point / self._cloud_group for point in self._hierarchies.all]
-        for folder in folders:
-            _kill_below(folder)
-        for folder in folders:
-            _remove_tree(folder)
+        _remove_groups(self._folders)
 
 
 class SystemdGroups:
@@ -217,10 +211,10 @@ class SystemdGroups:
                 return point
         return self._hierarchies.all[0]
 
-    def folders(self, name: str) -> tuple[tuple[Path, ...], Path | None]:
+    def folders(self, name: str) -> Hierarchies:
         """See :class:`DirectGroups`. Only systemd manages those of version 1."""
-        unified = self._hierarchies.unified
-        return (), unified / self._slice() / self._unit(name) if unified is not None else None
+        unified = Hierarchies((), self._hierarchies.unified)
+        return unified.below(Path(self._slice()) / self._unit(name))
 
     def spawn(self, name: str, argv: Sequence[str], limits: Limits, log: Path) -> None:
         """See :class:`DirectGroups`."""
@@ -280,17 +274,16 @@ GuestGroups = DirectGroups | SystemdGroups
 
 def guest_groups(cloud_group: str) -> GuestGroups:
     """Return the groups of a cloud in the way this host needs it."""
-    hierarchies = mounted_hierarchies(Path("/proc/self/mountinfo").read_text())
+    hierarchies = hierarchies_of_host()
     if folder_exists("/run/systemd/system"):  # sd_booted(3)
         return SystemdGroups(cloud_group, hierarchies)
     return DirectGroups(cloud_group, hierarchies)
 
 
-def memory_kills(folders: tuple[tuple[Path, ...], Path | None]) -> int:
+def memory_kills(folders: Hierarchies) -> int:
     """Return how many processes of a group were killed because its memory was used up."""
-    legacy, unified = folders
     found = 0
-    for folder in (*legacy, *([unified] if unified is not None else [])):
+    for folder in folders.all:
         for name in ("memory.events", "memory.oom_control"):
             with suppress(OSError, ValueError):
                 lines = (folder / name).read_text().splitlines()
@@ -306,11 +299,10 @@ class Usage:
     cpu_s: float
 
 
-def usage(folders: tuple[tuple[Path, ...], Path | None]) -> Usage | None:
+def usage(folders: Hierarchies) -> Usage | None:
     """Return the use of the processes of a group; None if it is not counted, or none runs."""
-    legacy, unified = folders
     memory, cpu_s = -1, -1.0
-    for folder in (*legacy, *([unified] if unified is not None else [])):
+    for folder in folders.all:
         for name in ("memory.usage_in_bytes", "memory.current"):
             with suppress(OSError, ValueError):
                 memory = int((folder / name).read_text())

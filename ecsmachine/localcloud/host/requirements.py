@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ecsmachine.localcloud.host.control_groups import mounted_hierarchies
+from ecsmachine.localcloud.host.control_groups import hierarchies_of_host
 from ecsmachine.localcloud.host.programs import ProgramError, run
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.system.files import path_exists
@@ -53,7 +53,7 @@ def check_host() -> None:
             f"This host lacks {', '.join(packages)}.",
             hint=f"Install with: apt-get install -y {' '.join(packages)}",
         )
-    if not mounted_hierarchies(Path("/proc/self/mountinfo").read_text()).all:
+    if not hierarchies_of_host().all:
         raise LocalCloudError(
             "No control groups are mounted on this host.",
             hint="Mount them: mount -t cgroup2 none /sys/fs/cgroup",

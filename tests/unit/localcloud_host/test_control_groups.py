@@ -31,17 +31,17 @@ def test_hierarchies_of_both_versions_are_found() -> None:
 
 def test_groups_made_by_hand_are_in_every_hierarchy() -> None:
     groups = DirectGroups("ecsmachine-abc123", mounted_hierarchies(LEGACY))
-    legacy, unified = groups.folders("i-1")
-    assert legacy == (
+    folders = groups.folders("i-1")
+    assert folders.legacy == (
         Path("/sys/fs/cgroup/memory/ecsmachine-abc123/i-1"),
         Path("/sys/fs/cgroup/systemd/ecsmachine-abc123/i-1"),
     )
-    assert unified == Path("/sys/fs/cgroup/unified/ecsmachine-abc123/i-1")
+    assert folders.unified == Path("/sys/fs/cgroup/unified/ecsmachine-abc123/i-1")
 
 
 def test_groups_of_systemd_are_services_in_a_slice() -> None:
     groups = SystemdGroups("ecsmachine-abc123", mounted_hierarchies(UNIFIED))
-    assert groups.folders("i-1") == (
+    assert groups.folders("i-1") == Hierarchies(
         (),
         Path("/sys/fs/cgroup/ecsmachine_abc123.slice/ecsmachine-abc123-i-1.service"),
     )

@@ -19,7 +19,12 @@ from ecsmachine.localcloud.catalog.images import SUITES
 from ecsmachine.localcloud.host import control_groups
 from ecsmachine.localcloud.host.balancers import RouterOfBalancers
 from ecsmachine.localcloud.host.capacity import needs, shortage
-from ecsmachine.localcloud.host.control_groups import GuestGroups, Limits, group_roots, memory_kills
+from ecsmachine.localcloud.host.control_groups import (
+    GuestGroups,
+    Limits,
+    hierarchies_of_host,
+    memory_kills,
+)
 from ecsmachine.localcloud.host.firewall import Firewall
 from ecsmachine.localcloud.host.firewall import nft_script as firewall_script
 from ecsmachine.localcloud.host.guests import console, scripts
@@ -94,7 +99,7 @@ class NspawnGuests:
         self._snapshots = Snapshots(paths.snapshots)
         self._layers = Layers(self._snapshots, paths.snapshots, paths.instances)
         self._disks = DataDisks(paths.disks, self._snapshots)
-        self._needs = needs(paths.root, groups=group_roots())
+        self._needs = needs(paths.root, groups=hierarchies_of_host().all)
         self._faults = FaultRules(network)
         self._locks: dict[str, threading.RLock] = {}
         self._locks_guard = threading.Lock()
@@ -400,7 +405,7 @@ class NspawnGuests:
             _log.error("instance %s died: %s", instance_id, why)
 
     def _settings(self, guest: GuestFolder) -> dict[str, object]:
-        _, unified = self._groups.folders(guest.instance_id)
+        unified = self._groups.folders(guest.instance_id).unified
         return {
             "router": self._paths.router,
             "namespace": self._namespace(guest.instance_id),

@@ -9,9 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ecsmachine.compose.labels import Probe
-from ecsmachine.compose.model import Network
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
-from ecsmachine.localcloud.state.clusters import Volume
 
 CHOSEN_PORTS = range(32768, 61000)
 """The ports of a node that its engine publishes at where none is named."""
@@ -83,9 +81,18 @@ class NoEngine:
         """Say so."""
         return True
 
-    def manages(self) -> bool:
-        """Say so."""
-        return True
+    manages = answers
+
+    def _nothing(self, *given: Any, **more: Any) -> None:
+        """Do nothing: there is no network, and no disk."""
+
+    create_network = remove_network = create_volume = remove_volume = _nothing
+
+    def networks(self, labels: Mapping[str, str]) -> Sequence[str]:
+        """Return none."""
+        return ()
+
+    volumes = networks
 
     def images(self) -> Sequence[str]:
         """Return the images of the containers."""
@@ -145,26 +152,6 @@ class NoEngine:
         """Forget it."""
         with self._lock:
             self._containers.pop(container_id, None)
-
-    def create_network(self, network: Network, subnet: str, labels: Mapping[str, str]) -> None:
-        """Do nothing: there is no network."""
-
-    def networks(self, labels: Mapping[str, str]) -> Sequence[str]:
-        """Return none."""
-        return ()
-
-    def remove_network(self, name: str, *, silent: bool = False) -> None:
-        """Do nothing: there is no network."""
-
-    def create_volume(self, volume: Volume, labels: Mapping[str, str]) -> None:
-        """Do nothing: there is no disk."""
-
-    def volumes(self, labels: Mapping[str, str]) -> Sequence[str]:
-        """Return none."""
-        return ()
-
-    def remove_volume(self, name: str) -> None:
-        """Do nothing: there is no disk."""
 
     def _change(self, container_id: str, status: str, exit_code: int) -> None:
         with self._lock:

@@ -79,13 +79,10 @@ class GuestlessNodes:
         self._engines.pop(node.instance_id, None)
         return node
 
-    def join(self, folder: Path, node: Node, others: Sequence[Node]) -> None:
+    def _nothing(self, *given: Any, **more: Any) -> None:
         """Do nothing: there is no swarm."""
 
-    def leave(
-        self, folder: Path, node: Node, others: Sequence[Node], *, for_good: bool = True
-    ) -> None:
-        """Do nothing: there is no swarm."""
+    join = leave = _nothing
 
     def add_managers(self, folder: Path, nodes: Sequence[Node]) -> bool:
         """Report success: there is no swarm."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Network
 from typing import get_args
 
 from ecsmachine.localcloud.catalog.disk_categories import supported_categories
@@ -192,8 +193,6 @@ def _network(fields: Fields, state: State, vpc_field: str, vswitch_field: str) -
 
 
 def _subnet(fields: Fields, state: State, vpc_id: str) -> str:
-    from ipaddress import IPv4Network
-
     subnet = fields.network("subnet_cidr")
     if subnet.prefixlen > 24 or not subnet.is_private:
         raise invalid("subnet_cidr", "it must be a private network of at least /24")

@@ -10,13 +10,14 @@ import json
 import logging
 import os
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ecsmachine.localcloud.container_service.cluster_requests import NodeRequest
@@ -163,8 +164,6 @@ class ProvisionedNodes:
             # the driver of an attached node is generic, and does not change the host
             self._run(folder, ["rm", "-y", "-f", node.name])
             return
-        import shutil
-
         shutil.rmtree(_machine(folder, node.name))
 
     def engine(self, folder: Path, node: Node) -> DockerEngine:
@@ -221,8 +220,6 @@ class ProvisionedNodes:
 
     def _answering(self, folder: Path, node: Node) -> Node:
         """Return the node with the address of its engine."""
-        from dataclasses import replace
-
         url = self._run(folder, ["url", node.name]).strip()
         return replace(node, engine=url.removeprefix("tcp://"))
 

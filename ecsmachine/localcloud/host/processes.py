@@ -44,8 +44,6 @@ def identify(pid: int) -> ProcessId | None:
 
 
 def _identify_without_proc(pid: int) -> ProcessId | None:
-    from ecsmachine.localcloud.host.programs import ProgramError, run
-
     try:
         started = run(["ps", "-o", "lstart=", "-p", str(pid)]).strip()
     except ProgramError:

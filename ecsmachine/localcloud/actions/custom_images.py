@@ -25,7 +25,6 @@ from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import (
     checked_description,
     checked_text,
-    valid_description,
     valid_name,
 )
 from ecsmachine.localcloud.protocol.paging import page_by_number
@@ -264,7 +263,7 @@ def copy_image(call: Call) -> Answer:
     if region is None:
         raise refusals.REGION_NOT_FOUND()
     name = checked_text(parameters, "DestinationImageName", valid_image_name)
-    description = checked_text(parameters, "DestinationDescription", valid_description)
+    description = checked_description(parameters, name="DestinationDescription")
     tags = tags_of_request(parameters)
     if own_status(call.state, image) != "Available":
         raise _IMAGE_STATUS()

@@ -14,7 +14,7 @@ from ecsmachine.localcloud.protocol.clock import later, timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
 from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.identifiers import new_id, new_order_id
-from ecsmachine.localcloud.protocol.names import checked_text, valid_description
+from ecsmachine.localcloud.protocol.names import checked_description
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.addresses import eips_of, pick_public, public_in_use
@@ -228,15 +228,9 @@ def _wrong_status() -> ApiError:
 
 
 def _name_and_description(parameters: Parameters) -> tuple[str, str]:
-    return (
-        checked_text(
-            parameters,
-            "Name",
-            lambda name: valid_description(name, least=1, most=128),
-            invalid_parameter("Name"),
-        ),
-        checked_text(parameters, "Description", lambda text: valid_description(text, least=1)),
-    )
+    wrong = invalid_parameter("Name")
+    name = checked_description(parameters, wrong, name="Name", least=1, most=128)
+    return name, checked_description(parameters, least=1)
 
 
 def _status_now(call: Call, eip: Eip) -> str:

@@ -15,7 +15,7 @@ from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import invalid_parameter, missing_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id
-from ecsmachine.localcloud.protocol.names import valid_description, valid_name
+from ecsmachine.localcloud.protocol.names import checked_description, valid_name
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import LaunchTemplate, TemplateVersion
 from ecsmachine.localcloud.state.records import api_fields
@@ -231,9 +231,8 @@ def _version_of_request(parameters: Parameters, number: int) -> TemplateVersion:
         for name in parameters.values
         if name.partition(".")[0] in kept and parameters.given(name)
     }
-    description = parameters.text("VersionDescription")
-    if description and not valid_description(description):
-        raise invalid_parameter("VersionDescription")
+    wrong = invalid_parameter("VersionDescription")
+    description = checked_description(parameters, wrong, name="VersionDescription")
     tags_of_request(Parameters(values))
     interfaces_of_request(Parameters(values))
     _data_view(values)  # which refuses what is no number

@@ -14,7 +14,7 @@ from ecsmachine.localcloud.actions.tags import tags_of_json
 from ecsmachine.localcloud.protocol import clock, refusals
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_id, new_order_id
-from ecsmachine.localcloud.protocol.names import checked_text, valid_description
+from ecsmachine.localcloud.protocol.names import checked_description, checked_text
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.protocol.wire import parse_json
@@ -298,12 +298,7 @@ def _keep_backends(
 
 def checked_name(parameters: Parameters, name: str) -> str:
     """Return the name of a balancer or a group, or ""; raises ``InvalidParameter``."""
-    return checked_text(
-        parameters,
-        name,
-        lambda text: valid_description(text, least=1, most=80),
-        invalid_parameter(name),
-    )
+    return checked_description(parameters, invalid_parameter(name), name=name, least=1, most=80)
 
 
 def _listeners_view(balancer: LoadBalancer) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, missing_parameter
 from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.identifiers import new_id
-from ecsmachine.localcloud.protocol.names import checked_text, valid_description
+from ecsmachine.localcloud.protocol.names import checked_description
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.addresses import free_addresses, private_is_free, usable
 from ecsmachine.localcloud.state.interfaces import all_interfaces
@@ -237,10 +237,8 @@ def delete_vswitch(call: Call) -> None:
 
 
 def _name_and_description(parameters: Parameters, key: str) -> tuple[str, str]:
-    return (
-        checked_text(parameters, key, lambda text: valid_description(text, least=1, most=128)),
-        checked_text(parameters, "Description", lambda text: valid_description(text, least=1)),
-    )
+    name = checked_description(parameters, name=key, least=1, most=128)
+    return name, checked_description(parameters, least=1)
 
 
 def _parse_network(text: str, *, least: int, most: int) -> ipaddress.IPv4Network:

@@ -13,7 +13,7 @@ from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
 from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.identifiers import new_id
-from ecsmachine.localcloud.protocol.names import checked_text, valid_description
+from ecsmachine.localcloud.protocol.names import checked_description
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.model import Direction, Policy, Rule, SecurityGroup
 from ecsmachine.localcloud.state.records import api_fields
@@ -32,12 +32,8 @@ def check_nic_type(request: Parameters) -> None:
 
 def description_of_request(request: Parameters, *, least: int = 2, most: int = 256) -> str:
     """Return the description of a group or rule; the reference spells its refusal so."""
-    return checked_text(
-        request,
-        "Description",
-        lambda text: valid_description(text, least=least, most=most),
-        refusals.of("InvalidSecurityGroupDiscription.Malformed"),
-    )
+    error = refusals.of("InvalidSecurityGroupDiscription.Malformed")
+    return checked_description(request, error, least=least, most=most)
 
 
 def _rule_requests(parameters: Parameters) -> list[Parameters]:

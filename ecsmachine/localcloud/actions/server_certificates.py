@@ -12,7 +12,7 @@ from ecsmachine.localcloud.protocol import clock, refusals
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.identifiers import new_id
-from ecsmachine.localcloud.protocol.names import checked_text, valid_description
+from ecsmachine.localcloud.protocol.names import checked_description
 from ecsmachine.localcloud.state.balancers import ServerCertificate
 from ecsmachine.localcloud.state.records import api_fields
 from ecsmachine.localcloud.state.tagging import (
@@ -94,11 +94,7 @@ def delete_server_certificate(call: Call) -> None:
 
 
 def _name(call: Call) -> str:
-    return checked_text(
-        call.parameters,
-        "ServerCertificateName",
-        lambda text: valid_description(text, least=1, most=80),
-    )
+    return checked_description(call.parameters, name="ServerCertificateName", least=1, most=80)
 
 
 def _read(certificate: str, private_key: str) -> Certificate:

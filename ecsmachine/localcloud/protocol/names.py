@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Callable, Container
+from functools import partial
 
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.errors import ApiError
@@ -92,6 +93,13 @@ def checked_text(
     return text
 
 
-def checked_description(parameters: Parameters, error: ApiError | None = None) -> str:
-    """Return ``Description``; raises ``error`` (or ``InvalidDescription.Malformed``)."""
-    return checked_text(parameters, "Description", valid_description, error)
+def checked_description(
+    parameters: Parameters,
+    error: ApiError | None = None,
+    *,
+    name: str = "Description",
+    least: int = 2,
+    most: int = 256,
+) -> str:
+    """Return a description, or a name that has its rules; raises as :func:`checked_text`."""
+    return checked_text(parameters, name, partial(valid_description, least=least, most=most), error)

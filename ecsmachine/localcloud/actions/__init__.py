@@ -19,7 +19,6 @@ from ecsmachine.localcloud.actions import (
     instance_creation,
     instance_listing,
     instance_options,
-    instance_power,
     instance_types,
     invocations,
     key_pairs,
@@ -41,6 +40,7 @@ from ecsmachine.localcloud.actions import (
     system_disks,
     tags,
 )
+from ecsmachine.localcloud.actions import instance_power as power
 from ecsmachine.localcloud.actions.call import Action, Actions
 
 _NETWORKS: Actions = {
@@ -109,14 +109,14 @@ ECS: Actions = {
     "DescribeInstancesFullStatus": instance_listing.FULL_STATUSES.answer,
     "DescribeInstanceHistoryEvents": instance_listing.describe_instance_history_events,
     "DescribeInstanceMaintenanceAttributes": instance_listing.MAINTENANCE.answer,
-    "StartInstance": instance_power.start_instance,
-    "StopInstance": instance_power.stop_instance,
-    "RebootInstance": instance_power.reboot_instance,
-    "DeleteInstance": instance_power.delete_instance,
-    "StartInstances": instance_power.start_instances,
-    "StopInstances": instance_power.stop_instances,
-    "RebootInstances": instance_power.reboot_instances,
-    "DeleteInstances": instance_power.delete_instances,
+    "StartInstance": partial(power.one, work=power.start),
+    "StopInstance": partial(power.one, work=power.stop),
+    "RebootInstance": partial(power.one, work=power.reboot),
+    "DeleteInstance": partial(power.one, work=power.delete),
+    "StartInstances": partial(power.several, work=power.start, becomes="Starting"),
+    "StopInstances": partial(power.several, work=power.stop, becomes="Stopping"),
+    "RebootInstances": partial(power.several, work=power.reboot, becomes="Stopping"),
+    "DeleteInstances": power.delete_instances,
     "ModifyInstanceAttribute": instance_changes.modify_instance_attribute,
     "ModifyInstanceAutoReleaseTime": instance_changes.modify_instance_auto_release_time,
     "ModifyInstanceSpec": instance_changes.modify_instance_spec,

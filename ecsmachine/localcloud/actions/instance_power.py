@@ -18,51 +18,50 @@ from ecsmachine.localcloud.state.resources import check_status, forget_instance
 MAX_INSTANCES = 100
 
 
-def start_instance(call: Call) -> None:
-    """StartInstance: only a Stopped one."""
-    _start(call, call.required(call.state.instances, "InstanceId"))
+Work = Callable[[Call, Instance], None]
 
 
-def stop_instance(call: Call) -> None:
-    """StopInstance: only a Running one; ``ForceStop`` pulls the plug."""
-    _stop(call, call.required(call.state.instances, "InstanceId"))
+def one(call: Call, work: Work) -> None:
+    """StartInstance, StopInstance, RebootInstance, DeleteInstance."""
+    work(call, call.required(call.state.instances, "InstanceId"))
 
 
-def reboot_instance(call: Call) -> None:
-    """RebootInstance: only a Running one."""
-    _reboot(call, call.required(call.state.instances, "InstanceId"))
+def several(call: Call, work: Work, becomes: InstanceStatus) -> Answer:
+    """StartInstances, StopInstances, RebootInstances.
 
-
-def delete_instance(call: Call) -> None:
-    """DeleteInstance: a Stopped one, or with ``Force`` a Running one.
-
-    One that is paid in advance only once that is over, and with ``TerminateSubscription``.
+    Each by itself (``SuccessFirst``), or all or none (``AllTogether``).
     """
-    _delete(call, call.required(call.state.instances, "InstanceId"))
-
-
-def start_instances(call: Call) -> Answer:
-    """StartInstances: each by itself (``SuccessFirst``), or all or none (``AllTogether``)."""
-    return _batch(call, _start, "Starting")
-
-
-def stop_instances(call: Call) -> Answer:
-    """StopInstances: each by itself (``SuccessFirst``), or all or none (``AllTogether``)."""
-    return _batch(call, _stop, "Stopping")
-
-
-def reboot_instances(call: Call) -> Answer:
-    """RebootInstances: each by itself (``SuccessFirst``), or all or none (``AllTogether``)."""
-    return _batch(call, _reboot, "Stopping")
+    together = (
+        call.parameters.choice("BatchOptimization", ("AllTogether", "SuccessFirst"), "AllTogether")
+        == "AllTogether"
+    )
+    responses: list[dict[str, Any]] = []
+    for instance in _instances_of_request(call):
+        response = {
+            "InstanceId": instance.id,
+            "PreviousStatus": instance.status,
+            "CurrentStatus": becomes,
+            "Code": "200",
+            "Message": "success",
+        }
+        try:
+            work(call, instance)
+        except ApiError as error:
+            if together:
+                raise
+            response.update(Code=error.code, Message=error.message, CurrentStatus=instance.status)
+        responses.append(response)
+    return {"InstanceResponses": {"InstanceResponse": responses}}
 
 
 def delete_instances(call: Call) -> None:
     """DeleteInstances: all of them or, if one is refused, none."""
     for instance in _instances_of_request(call):
-        _delete(call, instance)
+        delete(call, instance)
 
 
-def _start(call: Call, instance: Instance) -> None:
+def start(call: Call, instance: Instance) -> None:
+    """Start one that is Stopped."""
     _check_locks(instance)
     if "financial" in instance.locks or _is_expired(instance):
         raise refusals.of("InstanceExpired")
@@ -81,7 +80,8 @@ def _start(call: Call, instance: Instance) -> None:
     call.lifecycle.instances.start(instance.id)
 
 
-def _stop(call: Call, instance: Instance) -> None:
+def stop(call: Call, instance: Instance) -> None:
+    """Stop one that is Running; ``ForceStop`` pulls the plug."""
     _check_locks(instance)
     check_status(instance, "Running")
     mode: StoppedMode = call.parameters.choice(
@@ -106,7 +106,8 @@ def _stop(call: Call, instance: Instance) -> None:
         call.lifecycle.instances.set_public_ip(instance.id)
 
 
-def _reboot(call: Call, instance: Instance) -> None:
+def reboot(call: Call, instance: Instance) -> None:
+    """Reboot one that is Running."""
     _check_locks(instance)
     check_status(instance, "Running")
     call.state.instances.put(replace(instance, status="Stopping", start_next=True))
@@ -115,7 +116,11 @@ def _reboot(call: Call, instance: Instance) -> None:
     call.lifecycle.instances.stop(instance.id, force=force)
 
 
-def _delete(call: Call, instance: Instance) -> None:
+def delete(call: Call, instance: Instance) -> None:
+    """Release one that is Stopped, or with ``Force`` a Running one.
+
+    One that is paid in advance only once that is over, and with ``TerminateSubscription``.
+    """
     force = call.parameters.boolean("Force")
     if instance.deletion_protection:
         raise refusals.of("InvalidOperation.DeletionProtection")
@@ -148,27 +153,3 @@ def _instances_of_request(call: Call) -> list[Instance]:
     if len(ids) > MAX_INSTANCES:
         raise refusals.of("InvalidParameter.TooManyInstanceIds")
     return [call.find(call.state.instances, instance_id) for instance_id in dict.fromkeys(ids)]
-
-
-def _batch(call: Call, work: Callable[[Call, Instance], None], becomes: InstanceStatus) -> Answer:
-    together = (
-        call.parameters.choice("BatchOptimization", ("AllTogether", "SuccessFirst"), "AllTogether")
-        == "AllTogether"
-    )
-    responses: list[dict[str, Any]] = []
-    for instance in _instances_of_request(call):
-        response = {
-            "InstanceId": instance.id,
-            "PreviousStatus": instance.status,
-            "CurrentStatus": becomes,
-            "Code": "200",
-            "Message": "success",
-        }
-        try:
-            work(call, instance)
-        except ApiError as error:
-            if together:
-                raise
-            response.update(Code=error.code, Message=error.message, CurrentStatus=instance.status)
-        responses.append(response)
-    return {"InstanceResponses": {"InstanceResponse": responses}}

@@ -10,7 +10,7 @@ from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.listing import Listing, equals, like, never, newest, tagged
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
-from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
+from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.paging import page
@@ -205,7 +205,7 @@ COMMANDS = Listing(
         equals("CommandId", "id"),
         like("Name", "name"),
         like("Description", "description"),
-        equals("Type", "kind", among=KINDS, error=lambda: invalid_parameter("Type")),
+        equals("Type", "kind", KINDS),
         equals("ResourceGroupId", "resource_group_id"),
         never("Provider"),
         tagged("command"),

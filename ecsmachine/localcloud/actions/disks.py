@@ -339,17 +339,13 @@ DISKS = Listing(
     (
         by.one_of("DiskIds", "id", Parameters.json_list),
         by.equals(
-            "DiskType",
-            "kind",
-            among=("system", "data", "all"),
-            error=lambda: refusals.not_supported("DiskType"),
-            everything="all",
+            "DiskType", "kind", ("system", "data", "all"), refusals.not_supported, everything="all"
         ),
         by.equals(
             "Status",
             "status",
-            among=(*STATUSES, "All"),
-            error=lambda: refusals.not_supported("Status"),
+            (*STATUSES, "All"),
+            refusals.not_supported,
             everything="All",
             spelled=str.capitalize,
         ),
@@ -357,18 +353,13 @@ DISKS = Listing(
         by.equals(
             "Category",
             "category",
-            among=("all", *disk_categories.CATEGORIES, *disk_categories.NEVER_HERE),
-            error=lambda: refusals.not_supported("Category"),
+            ("all", *disk_categories.CATEGORIES, *disk_categories.NEVER_HERE),
+            refusals.not_supported,
             everything="all",
         ),
         by.equals("InstanceId", "instance_id"),
         by.like("DiskName", "name"),
-        by.equals(
-            "DiskChargeType",
-            "charge_type",
-            among=("PrePaid", "PostPaid"),
-            error=lambda: refusals.not_found("DiskChargeType"),
-        ),
+        by.equals("DiskChargeType", "charge_type", ("PrePaid", "PostPaid"), refusals.not_found),
         by.equals("ResourceGroupId", "resource_group_id"),
         by.equals("SnapshotId", "snapshot_id"),
         by.equals("KMSKeyId", "kms_key_id"),
@@ -383,8 +374,8 @@ DISKS = Listing(
         by.equals(
             "MultiAttach",
             lambda call, disk: "Enabled" if disk.multi_attach else "Disabled",
-            among=("Disabled", "Enabled", "LegacyShared"),
-            error=_MULTI_ATTACH,
+            ("Disabled", "Enabled", "LegacyShared"),
+            _MULTI_ATTACH,
         ),
         # Shared Block Storage was before multi-attach, and none is here.
         by.never_true("EnableShared"),

@@ -262,9 +262,7 @@ EIPS = Listing(
     (
         by.one_of("AllocationId", "id", Parameters.separated),
         by.one_of("EipAddress", "address", Parameters.separated),
-        by.equals(
-            "Status", _status_now, among=STATUSES, error=lambda: refusals.not_supported("Status")
-        ),
+        by.equals("Status", _status_now, STATUSES, refusals.not_supported),
         by.equals("AssociatedInstanceId", "instance_id"),
         by.equals("AssociatedInstanceType", "instance_type"),
         by.equals("EipName", "name"),

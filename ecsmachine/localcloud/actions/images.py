@@ -196,8 +196,8 @@ _IMAGES = Listing(
         by.equals(
             "ImageOwnerAlias",
             lambda call, image: "self" if _is_own(image) else "system",
-            among=("system", "self", "others", "marketplace"),
-            error=lambda: refusals.not_supported("ImageOwnerAlias"),
+            ("system", "self", "others", "marketplace"),
+            refusals.not_supported,
         ),
         Filter(("ImageName",), _by_name),
         by.equals("ImageFamily", "family"),
@@ -206,15 +206,11 @@ _IMAGES = Listing(
         by.equals(
             "Architecture",
             "architecture",
-            among=("i386", "x86_64", "arm64"),
-            error=Refusal("InvalidArchitecture"),
+            ("i386", "x86_64", "arm64"),
+            Refusal("InvalidArchitecture"),
         ),
-        by.equals(
-            "OSType",
-            lambda call, image: "linux",
-            among=("linux", "windows"),
-            error=Refusal("InvalidOSType"),
-            spelled=str.lower,
+        by.always(
+            "OSType", "linux", ("linux", "windows"), Refusal("InvalidOSType"), spelled=str.lower
         ),
         # It asks for community images, and there are none.
         by.never_true("IsPublic"),
@@ -224,7 +220,7 @@ _IMAGES = Listing(
         by.is_true(
             "Usable", lambda call, image: _status(call, image) in ("Available", "Deprecated")
         ),
-        by.equals("Usage", _usage, among=("instance", "none"), error=Refusal("InvalidUsage")),
+        by.equals("Usage", _usage, ("instance", "none"), Refusal("InvalidUsage")),
         by.equals(
             "ImageOwnerId", lambda call, image: call.state.account.id if _is_own(image) else ""
         ),

@@ -99,7 +99,7 @@ INSTANCES = Listing(
     lambda call, instance: call.views.get(call.state, instance),
     (
         by.one_of("InstanceIds", "id", Parameters.json_list),
-        by.equals("Status", "status", among=STATUSES, error=lambda: refusals.not_found("Status")),
+        by.equals("Status", "status", STATUSES, refusals.not_found),
         by.equals("VpcId", "vpc_id"),
         by.equals("VSwitchId", "vswitch_id"),
         by.equals("ZoneId", "zone"),
@@ -112,22 +112,22 @@ INSTANCES = Listing(
         by.equals(
             "InstanceChargeType",
             "charge_type",
-            among=("PrePaid", "PostPaid"),
-            error=refusals.INSTANCE_CHARGE_TYPE,
+            ("PrePaid", "PostPaid"),
+            refusals.INSTANCE_CHARGE_TYPE,
         ),
         by.equals(
             "InternetChargeType",
             "internet_charge_type",
-            among=("PayByBandwidth", "PayByTraffic"),
-            error=Refusal("InvalidInternetChargeType.ValueNotSupported"),
+            ("PayByBandwidth", "PayByTraffic"),
+            Refusal("InvalidInternetChargeType.ValueNotSupported"),
         ),
         by.equals("KeyPairName", "key_pair"),
         by.equals("ResourceGroupId", "resource_group_id"),
-        by.equals(
+        by.always(
             "InstanceNetworkType",
-            lambda call, instance: "vpc",
-            among=("classic", "vpc"),
-            error=lambda: refusals.not_found("NetworkType"),
+            "vpc",
+            ("classic", "vpc"),
+            lambda _: refusals.not_found("NetworkType"),
         ),
         by.one_of("PrivateIpAddresses", "private_ip", Parameters.json_list),
         by.one_of("PublicIpAddresses", "public_ip", Parameters.json_list),
@@ -179,7 +179,7 @@ RENEWALS = Listing(
     _renewal_view,
     (
         by.one_of("InstanceId", "id", Parameters.separated),
-        by.equals("RenewalStatus", _renewal_status, among=("AutoRenewal", "Normal", "NotRenewal")),
+        by.equals("RenewalStatus", _renewal_status, ("AutoRenewal", "Normal", "NotRenewal")),
     ),
 )
 

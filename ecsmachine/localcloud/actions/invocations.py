@@ -333,7 +333,7 @@ _INVOCATIONS = Listing(
         by.equals("InvokeId", "id"),
         by.equals("CommandId", lambda call, each: each.command.id),
         by.like("CommandName", lambda call, each: each.command.name),
-        by.equals("CommandType", lambda call, each: each.command.kind, among=KINDS),
+        by.equals("CommandType", lambda call, each: each.command.kind, KINDS),
         by.contains("InstanceId", lambda call, each: [r.instance_id for r in each.results]),
         by.contains("InvokeStatus", lambda call, each: _both(_invocation_status(each.results))),
         by.equals("ResourceGroupId", "resource_group_id"),

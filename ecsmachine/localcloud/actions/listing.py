@@ -35,6 +35,7 @@ from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
 from ecsmachine.localcloud.protocol.names import matches
 from ecsmachine.localcloud.protocol.paging import page_by_number
 from ecsmachine.localcloud.protocol.parameters import Parameters
+from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.state.tables import OfRegion, ResourceTable
 from ecsmachine.localcloud.state.tagging import has_tags, resource_tags, tag_filter
@@ -112,13 +113,13 @@ def oldest(table: Callable[[State], ResourceTable[R]]) -> Callable[[Call], list[
 def equals(
     name: str,
     field: Field[T],
-    *,
     among: tuple[str, ...] = (),
-    error: Callable[[], ApiError] | None = None,
+    error: Refusal | Callable[[str], ApiError] = invalid_parameter,
+    *,
     everything: str = "",
     spelled: Callable[[str], str] = str,
 ) -> Filter[T]:
-    """The value is this one; raises ``error`` (or ``InvalidParameter``) for none of ``among``.
+    """The value is this one; for none of ``among``, raises ``error``, which may be told the name.
 
     ``everything`` is a value that matches everything. ``spelled`` converts the requested value to
     the field's spelling.
@@ -127,7 +128,7 @@ def equals(
     def test(call: Call) -> Test[T] | None:
         value = spelled(call.parameters.text(name))
         if among and value not in ("", *among):
-            raise error() if error else invalid_parameter(name)
+            raise error() if isinstance(error, Refusal) else error(name)
         return (
             None
             if value in ("", everything)
@@ -225,9 +226,9 @@ def times_between(*, other_keys: tuple[str, ...] = (), **fields: str) -> Filter[
     return Filter(("Filter",), test)
 
 
-def always(name: str, value: str) -> Filter[Any]:
-    """Every resource has this value: any other value matches nothing."""
-    return equals(name, lambda call, row: value)
+def always(name: str, value: str, *choices: Any, **how: Any) -> Filter[Any]:
+    """Every resource has this value: any other value matches nothing. Else as :func:`equals`."""
+    return equals(name, lambda call, row: value, *choices, **how)
 
 
 def never(*names: str) -> Filter[Any]:

@@ -294,7 +294,7 @@ _RULES = Listing(
         by.equals(
             "Direction",
             "direction",
-            among=("ingress", "egress", "all"),
+            ("ingress", "egress", "all"),
             everything="all",
             spelled=str.lower,
         ),

@@ -260,43 +260,30 @@ SNAPSHOTS = Listing(
         Filter(("InstanceId",), _by_instance),
         by.equals("DiskId", "disk_id"),
         by.equals("SnapshotName", "name"),
-        by.equals(
-            "Status",
-            "status",
-            among=STATUSES,
-            error=lambda: refusals.not_found("Status"),
-            everything="all",
-        ),
+        by.equals("Status", "status", STATUSES, refusals.not_found, everything="all"),
         by.equals(
             "SourceDiskType",
             "disk_kind",
-            among=("system", "data"),
-            error=Refusal("InvalidSourceDiskType"),
+            ("system", "data"),
+            Refusal("InvalidSourceDiskType"),
             spelled=str.lower,
         ),
         by.equals(
-            "Usage",
-            _usage,
-            among=("image", "disk", "image_disk", "none"),
-            error=Refusal("InvalidUsage"),
+            "Usage", _usage, ("image", "disk", "image_disk", "none"), Refusal("InvalidUsage")
         ),
         by.equals("KMSKeyId", "kms_key_id"),
         by.equals("ResourceGroupId", "resource_group_id"),
         by.equals("SnapshotLinkId", _link_id),
-        by.equals(
+        by.always(
             "Category",
-            lambda call, snapshot: "standard",
-            among=("standard", "flash", "archive"),
-            error=Refusal("InvalidSnapshotCategory.Malformed"),
+            "standard",
+            ("standard", "flash", "archive"),
+            Refusal("InvalidSnapshotCategory.Malformed"),
             spelled=str.lower,
         ),
         by.times_between(Creation="created"),
-        by.equals(
-            "SnapshotType",
-            lambda call, snapshot: "user",
-            among=("auto", "user", "all"),
-            error=lambda: refusals.not_found("SnapshotType"),
-            everything="all",
+        by.always(
+            "SnapshotType", "user", ("auto", "user", "all"), refusals.not_found, everything="all"
         ),
         by.is_true("Encrypted", "encrypted"),
         by.tagged("snapshot"),

@@ -83,7 +83,7 @@ def test_a_filter(one: Filter[Row], values: dict[str, str], found: list[str]) ->
 
 def test_a_value_that_there_is_not_is_refused() -> None:
     one: Filter[Row] = equals(
-        "Id", "id", among=("web-1",), error=lambda: ApiError("InvalidId", "No such id.")
+        "Id", "id", among=("web-1",), error=lambda name: ApiError(f"Invalid{name}", "No such id.")
     )
     with pytest.raises(ApiError, match="InvalidId"):
         chosen(one, Id="web-3")

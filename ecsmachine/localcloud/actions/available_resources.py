@@ -65,7 +65,6 @@ def describe_available_resource(call: Call) -> Answer:
     resource_type = parameters.choice(
         "ResourceType",
         ("instance", "disk", "reservedinstance", "ddh"),
-        "instance",
         error=refusals.of("Invalid.ResourceType"),
     )
     # Terraform's provider writes it Vpc.
@@ -125,10 +124,7 @@ def _types(call: Call, only: InstanceType | None) -> list[InstanceType]:
     cores, memory = parameters.integer("Cores"), parameters.number("Memory")
     categories = {parameters.text("SystemDiskCategory"), parameters.text("DataDiskCategory")} - {""}
     io_optimized = parameters.choice(
-        "IoOptimized",
-        ("none", "optimized"),
-        "optimized",
-        error=refusals.of("Invalid.IoOptimized"),
+        "IoOptimized", ("optimized", "none"), error=refusals.of("Invalid.IoOptimized")
     )
     architectures = {image.architecture for image in call.images}
     return [

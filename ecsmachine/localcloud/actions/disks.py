@@ -166,7 +166,6 @@ def resize_disk(call: Call) -> Answer:
     how = parameters.choice(
         "Type",
         ("offline", "online"),
-        "offline",
         error=ApiError("InvalidParam.Type", "The specified type is not supported."),
     )
     limits = disk_categories.CATEGORIES[disk.category]

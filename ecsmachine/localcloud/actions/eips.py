@@ -37,12 +37,9 @@ def allocate_eip_address(call: Call) -> Answer:
     charge = parameters.choice(
         "InternetChargeType",
         ("PayByBandwidth", "PayByTraffic"),
-        "PayByBandwidth",
         error=refusals.not_supported("InternetChargeType"),
     )
-    charge_type: ChargeType = parameters.choice(
-        "InstanceChargeType", ("PostPaid", "PrePaid"), "PostPaid"
-    )
+    charge_type: ChargeType = parameters.choice("InstanceChargeType", ("PostPaid", "PrePaid"))
     bandwidth = parameters.integer(
         "Bandwidth",
         5,
@@ -79,7 +76,7 @@ def allocate_eip_address(call: Call) -> Answer:
             expires=expires,
             name=name,
             description=description,
-            isp=parameters.choice("ISP", ("BGP", "BGP_PRO"), "BGP"),
+            isp=parameters.choice("ISP", ("BGP", "BGP_PRO")),
             resource_group_id=call.resource_group_id,
         )
     )
@@ -99,7 +96,6 @@ def associate_eip_address(call: Call) -> None:
     kind: EipHolder = parameters.choice(
         "InstanceType",
         ("EcsInstance", "NetworkInterface", "SlbInstance"),
-        "EcsInstance",
         error=refusals.not_supported("InstanceType"),
     )
     holder = _holder(call, parameters.require("InstanceId"), kind)
@@ -202,7 +198,7 @@ def modify_eip_address_attribute(call: Call) -> None:
 
 
 def _expires(parameters: Parameters) -> str:
-    unit = parameters.choice("PricingCycle", ("Month", "Year"), "Month")
+    unit = parameters.choice("PricingCycle", ("Month", "Year"))
     parameters.require("Period")
     period = parameters.integer("Period", least=1, most=9 if unit == "Month" else 5)
     return later(time.time(), period, unit)

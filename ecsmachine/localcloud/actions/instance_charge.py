@@ -53,7 +53,7 @@ class Charge:
 def period_of_request(parameters: Parameters) -> tuple[int, str]:
     """Return ``Period`` and ``PeriodUnit``; raises their refusals, or ``MissingParameter``."""
     unit = parameters.choice(
-        "PeriodUnit", ("Month", "Week", "Year"), "Month", error=refusals.not_supported("PeriodUnit")
+        "PeriodUnit", ("Month", "Week", "Year"), error=refusals.not_supported("PeriodUnit")
     )
     parameters.require("Period")
     error = ApiError("InvalidPeriod", "The specified period is not valid.")
@@ -68,15 +68,11 @@ def period_of_request(parameters: Parameters) -> tuple[int, str]:
 def charge_of_request(parameters: Parameters) -> Charge:
     """Return how the instances of a request are paid for; raises its refusals."""
     charge_type: ChargeType = parameters.choice(
-        "InstanceChargeType",
-        ("PostPaid", "PrePaid"),
-        "PostPaid",
-        error=refusals.INSTANCE_CHARGE_TYPE(),
+        "InstanceChargeType", ("PostPaid", "PrePaid"), error=refusals.INSTANCE_CHARGE_TYPE()
     )
     strategy: SpotStrategy = parameters.choice(
         "SpotStrategy",
         ("NoSpot", "SpotWithPriceLimit", "SpotAsPriceGo"),
-        "NoSpot",
         error=ApiError("InvalidSpotStrategy", "The specified SpotStrategy is not valid."),
     )
     spot_error = ApiError("InvalidSpotDuration", "The specified SpotDuration is not valid.")
@@ -84,7 +80,7 @@ def charge_of_request(parameters: Parameters) -> Charge:
     limit = parameters.number("SpotPriceLimit")
     if strategy == "SpotWithPriceLimit" and not limit:
         raise ApiError("InvalidSpotPriceLimit", "The specified SpotPriceLimitis not valid.")
-    interruption = parameters.choice("SpotInterruptionBehavior", ("Terminate", "Stop"), "Terminate")
+    interruption = parameters.choice("SpotInterruptionBehavior", ("Terminate", "Stop"))
     period, unit, expires, renewed_for = 0, "", FOREVER, 0
     if charge_type == "PrePaid":
         if strategy != "NoSpot":
@@ -168,10 +164,7 @@ def modify_instance_charge_type(call: Call) -> Answer:
     if not ids:
         parameters.require("InstanceIds")
     wanted: ChargeType = parameters.choice(
-        "InstanceChargeType",
-        ("PrePaid", "PostPaid"),
-        "PrePaid",
-        error=refusals.INSTANCE_CHARGE_TYPE(),
+        "InstanceChargeType", ("PrePaid", "PostPaid"), error=refusals.INSTANCE_CHARGE_TYPE()
     )
     period, unit = period_of_request(parameters) if wanted == "PrePaid" else (0, "")
     # Back to the hour there is nothing to pay.
@@ -222,7 +215,7 @@ def modify_disk_charge_type(call: Call) -> Answer:
     if not ids:
         raise missing_parameter("DiskIds")
     instance = call.required(call.state.instances, "InstanceId")
-    wanted: ChargeType = parameters.choice("DiskChargeType", ("PrePaid", "PostPaid"), "PrePaid")
+    wanted: ChargeType = parameters.choice("DiskChargeType", ("PrePaid", "PostPaid"))
     unpaid = not parameters.boolean("AutoPay", True) and wanted == "PrePaid"
     check_status(instance, "Running", "Stopped")
     if instance.charge_type != "PrePaid":
@@ -254,7 +247,7 @@ def modify_instance_auto_renew_attribute(call: Call) -> None:
     ids = parameters.separated("InstanceId")
     status = parameters.choice("RenewalStatus", ("", "AutoRenewal", "Normal", "NotRenewal"))
     renew = status == "AutoRenewal" if status else parameters.boolean("AutoRenew")
-    unit = parameters.choice("PeriodUnit", ("Month", "Week", "Year"), "Month")
+    unit = parameters.choice("PeriodUnit", ("Month", "Week", "Year"))
     period = renewal_period(parameters, "Duration", unit)
     for instance_id in ids:
         call.state.instances.put(

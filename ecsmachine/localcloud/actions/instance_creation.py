@@ -95,9 +95,7 @@ def _create_instances(call: Call, amount: int, *, start: bool) -> tuple[list[Ins
     metadata_options = metadata_options_of_request(parameters)
     image = image_of_request(call)
     kind = _instance_type(call, image)
-    credit_specification = parameters.choice(
-        "CreditSpecification", ("Standard", "Unlimited"), "Standard"
-    )
+    credit_specification = parameters.choice("CreditSpecification", ("Standard", "Unlimited"))
     primary, others = interfaces_of_request(parameters)
     networking = replace(call, parameters=with_primary_interface(parameters, primary))
     place = place_of_request(networking)
@@ -167,8 +165,7 @@ def _create_instances(call: Call, amount: int, *, start: bool) -> tuple[list[Ins
             auto_renew_unit=charge.period_unit,
             io_optimized=parameters.choice(
                 "IoOptimized",
-                ("none", "optimized"),
-                "optimized",
+                ("optimized", "none"),
                 error=refusals.not_supported("IoOptimizedValue"),
             )
             == "optimized",
@@ -288,7 +285,6 @@ def _bandwidth(parameters: Parameters) -> int:
     )
     return parameters.integer(
         "InternetMaxBandwidthOut",
-        0,
         least=0,
         most=100,
         error=refusals.malformed("InternetMaxBandwidthOut"),

@@ -37,7 +37,7 @@ def interfaces_of_request(parameters: Parameters) -> tuple[Parameters | None, li
     group_ids_of_request(parameters)
     for said in parameters.structs("NetworkInterface"):
         group_ids_of_request(said)
-        if said.choice("InstanceType", ("Primary", "Secondary"), "Secondary") == "Secondary":
+        if said.choice("InstanceType", ("Secondary", "Primary")) == "Secondary":
             secondary.append(said)
         elif primary is not None:
             raise invalid_parameter(

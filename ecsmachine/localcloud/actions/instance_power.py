@@ -31,10 +31,7 @@ def several(call: Call, work: Work, becomes: InstanceStatus) -> Answer:
 
     Each by itself (``SuccessFirst``), or all or none (``AllTogether``).
     """
-    together = (
-        call.parameters.choice("BatchOptimization", ("AllTogether", "SuccessFirst"), "AllTogether")
-        == "AllTogether"
-    )
+    how = call.parameters.choice("BatchOptimization", ("AllTogether", "SuccessFirst"))
     responses: list[dict[str, Any]] = []
     for instance in _instances_of_request(call):
         response = {
@@ -47,7 +44,7 @@ def several(call: Call, work: Work, becomes: InstanceStatus) -> Answer:
         try:
             work(call, instance)
         except ApiError as error:
-            if together:
+            if how == "AllTogether":
                 raise
             response.update(Code=error.code, Message=error.message, CurrentStatus=instance.status)
         responses.append(response)
@@ -85,7 +82,7 @@ def stop(call: Call, instance: Instance) -> None:
     _check_locks(instance)
     check_status(instance, "Running")
     mode: StoppedMode = call.parameters.choice(
-        "StoppedMode", ("StopCharging", "KeepCharging", "Not-applicable"), "KeepCharging"
+        "StoppedMode", ("KeepCharging", "StopCharging", "Not-applicable")
     )
     if instance.charge_type == "PrePaid":
         mode = "Not-applicable"

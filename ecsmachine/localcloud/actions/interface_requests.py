@@ -124,7 +124,7 @@ def secondary_addresses(parameters: Parameters) -> tuple[list[str], int]:
     parameters.only_one("PrivateIpAddress", "SecondaryPrivateIpAddressCount")
     given = parameters.listed("PrivateIpAddress", most=MAX_SECONDARY_ADDRESSES)
     more = parameters.integer(
-        "SecondaryPrivateIpAddressCount", 0, least=1, most=MAX_SECONDARY_ADDRESSES
+        "SecondaryPrivateIpAddressCount", least=1, most=MAX_SECONDARY_ADDRESSES
     )
     return given, more
 

@@ -114,8 +114,7 @@ def _invoke(call: Call, command: Command) -> Invocation:
     values = _values_of_request(parameters, command)
     mode: Termination = parameters.choice(
         "TerminationMode",
-        ("Process", "ProcessTree"),
-        "ProcessTree",
+        ("ProcessTree", "Process"),
         error=refusals.of("InvalidTerminationMode.NotFound"),
     )
     # Another mode was refused before; a lenient cloud runs it once.

@@ -87,7 +87,7 @@ def describe_load_balancer_listeners(call: Call) -> Answer:
     parameters = call.parameters
     ids = parameters.listed("LoadBalancerId", most=10)
     protocol = parameters.choice("ListenerProtocol", ("", *SETTINGS))
-    port = parameters.integer("ListenerPort", 0, least=1, most=65535)
+    port = parameters.integer("ListenerPort", least=1, most=65535)
     description = parameters.text("Description")
     tags = tagging.tag_filter(parameters)
     found = [
@@ -118,7 +118,7 @@ def describe_health_status(call: Call) -> Answer:
     """
     balancer = call.required(call.state.load_balancers, "LoadBalancerId")
     protocol = call.parameters.choice("ListenerProtocol", ("", *SETTINGS))
-    port = call.parameters.integer("ListenerPort", 0, least=1, most=65535)
+    port = call.parameters.integer("ListenerPort", least=1, most=65535)
     return {
         "BackendServers": {
             "BackendServer": [

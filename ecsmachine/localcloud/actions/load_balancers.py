@@ -57,7 +57,7 @@ def create_load_balancer(call: Call) -> Answer:
     vpc = call.optional(call.state.vpcs, "VpcId")
     if vpc is not None and vswitch is not None and vswitch.vpc_id != vpc.id:
         raise refusals.VSWITCH_NOT_FOUND()
-    charge = parameters.choice("InternetChargeType", CHARGES, "paybytraffic", spelled=str.lower)
+    charge = parameters.choice("InternetChargeType", CHARGES, spelled=str.lower)
     tags = tagging.tags_of_request(parameters)
     if len(call.state.load_balancers) >= call.state.offer.quota("load-balancers"):
         raise ApiError("QuotaLimitExceeds.Instance", "The quota of load balancers is exceeded.")
@@ -75,7 +75,7 @@ def create_load_balancer(call: Call) -> Answer:
         address = wanted or pick_private(call.state, vswitch)
     else:
         raise refusals.of("MissingParam.VSwitchId")
-    metering = parameters.choice("InstanceChargeType", ("PayBySpec", "PayByCLCU"), "PayBySpec")
+    metering = parameters.choice("InstanceChargeType", ("PayBySpec", "PayByCLCU"))
     protection, reason = modification_protection(parameters)
     if pay_type == "PrePay" and not parameters.boolean("AutoPay"):
         # An order that nobody pays for: there is nobody here to do it later.
@@ -103,7 +103,7 @@ def create_load_balancer(call: Call) -> Answer:
             master_zone=parameters.text("MasterZoneId", region.zones[0].id),
             slave_zone=parameters.text("SlaveZoneId", region.zones[-1].id),
             resource_group_id=call.resource_group_id,
-            delete_protection=parameters.choice("DeleteProtection", ("on", "off"), "off"),
+            delete_protection=parameters.choice("DeleteProtection", ("off", "on")),
             modification_protection=protection,
             modification_protection_reason=reason,
         )
@@ -195,8 +195,8 @@ def remove_backend_servers(call: Call) -> Answer:
 
 def _payment(parameters: Parameters) -> tuple[str, str]:
     """Return how a balancer is paid for, and when a subscription ends."""
-    pay_type = parameters.choice("PayType", ("PayOnDemand", "PrePay"), "PayOnDemand")
-    unit = parameters.choice("PricingCycle", ("month", "year"), "month")
+    pay_type = parameters.choice("PayType", ("PayOnDemand", "PrePay"))
+    unit = parameters.choice("PricingCycle", ("month", "year"))
     duration = parameters.integer("Duration", least=1, most=9 if unit == "month" else 5)
     if pay_type == "PayOnDemand":
         return pay_type, ""
@@ -207,7 +207,7 @@ def _payment(parameters: Parameters) -> tuple[str, str]:
 def modification_protection(parameters: Parameters) -> tuple[str, str]:
     """Return the status of a request's protection, and the reason for it."""
     status = parameters.choice(
-        "ModificationProtectionStatus", ("NonProtection", "ConsoleProtection"), "NonProtection"
+        "ModificationProtectionStatus", ("NonProtection", "ConsoleProtection")
     )
     reason = checked_text(
         parameters,

@@ -146,7 +146,7 @@ def create_network_interface(call: Call) -> Answer:
     parameters = call.parameters
     vswitch = call.required(call.state.vswitches, "VSwitchId")
     groups = interface_requests.groups_named(call, group_ids_of_request(parameters))
-    parameters.choice("InstanceType", ("Secondary",), "Secondary")
+    parameters.choice("InstanceType", ("Secondary",))
     request = interface_requests.interface_request(call, parameters, vswitch, groups)
     tags = tags_of_request(parameters)
     group_id = parameters.text("ResourceGroupId")

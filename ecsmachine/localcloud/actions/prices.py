@@ -23,14 +23,12 @@ _LONG_MONTHS = (12, 24, 36, 48, 60)
 def describe_price(call: Call) -> Answer:
     """DescribePrice: of instances with their disks and bandwidth, of disks, of bandwidth."""
     parameters = call.parameters
-    what = parameters.choice("ResourceType", ("instance", "disk", "bandwidth"), "instance")
+    what = parameters.choice("ResourceType", ("instance", "disk", "bandwidth"))
     unit = parameters.choice("PriceUnit", tuple(prices.HOURS), "Hour")
     period = parameters.integer("Period", 1, least=1, error=_bad_period())
     if period > _PERIODS[unit] and not (unit == "Month" and period in _LONG_MONTHS):
         raise _bad_period()
-    strategy = parameters.choice(
-        "SpotStrategy", ("NoSpot", "SpotAsPriceGo", "SpotWithPriceLimit"), "NoSpot"
-    )
+    strategy = parameters.choice("SpotStrategy", ("NoSpot", "SpotAsPriceGo", "SpotWithPriceLimit"))
     _check_place(call)
     amount = parameters.integer("Amount", 1, least=1, most=MAX_AMOUNT)
     offer = call.state.offer
@@ -100,9 +98,7 @@ def _instance_hours(parameters: Parameters, offer: Offer) -> list[tuple[str, flo
     if system.any_given():
         hours.append(("systemDisk", _disk_hour(system, 40)))
     hours += _data_disk_hours(parameters, needed=False)
-    charge = parameters.choice(
-        "InternetChargeType", ("PayByTraffic", "PayByBandwidth"), "PayByTraffic"
-    )
+    charge = parameters.choice("InternetChargeType", ("PayByTraffic", "PayByBandwidth"))
     # By traffic, bandwidth itself costs nothing.
     return hours + (_bandwidth_hours(parameters) if charge == "PayByBandwidth" else [])
 
@@ -129,7 +125,7 @@ def _disk_hour(request: Parameters, default_gib: int) -> float:
 
 
 def _bandwidth_hours(parameters: Parameters) -> list[tuple[str, float]]:
-    mbps = parameters.integer("InternetMaxBandwidthOut", 0, least=0, most=100)
+    mbps = parameters.integer("InternetMaxBandwidthOut", least=0, most=100)
     return [("bandwidth", prices.bandwidth_hour(mbps))]
 
 

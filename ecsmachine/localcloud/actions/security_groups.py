@@ -51,9 +51,7 @@ def create_security_group(call: Call) -> Answer:
     region = call.region
     name = _name_of_request(parameters)
     description = description_of_request(parameters)
-    kind: SecurityGroupKind = parameters.choice(
-        "SecurityGroupType", ("normal", "enterprise"), "normal"
-    )
+    kind: SecurityGroupKind = parameters.choice("SecurityGroupType", ("normal", "enterprise"))
     tags = tags_of_request(parameters)
     vpc = call.optional(call.state.vpcs, "VpcId")
     if vpc is None:

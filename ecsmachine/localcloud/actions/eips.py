@@ -35,9 +35,7 @@ def allocate_eip_address(call: Call) -> Answer:
     parameters = call.parameters
     region = call.region
     charge = parameters.choice(
-        "InternetChargeType",
-        ("PayByBandwidth", "PayByTraffic"),
-        error=refusals.not_supported("InternetChargeType"),
+        "InternetChargeType", ("PayByBandwidth", "PayByTraffic"), error=refusals.not_supported
     )
     charge_type: ChargeType = parameters.choice("InstanceChargeType", ("PostPaid", "PrePaid"))
     bandwidth = parameters.integer(
@@ -45,7 +43,7 @@ def allocate_eip_address(call: Call) -> Answer:
         5,
         least=1,
         most=_most_bandwidth(charge_type, charge),
-        error=refusals.not_supported("Bandwidth"),
+        error=refusals.not_supported,
     )
     parameters.choice("Netmode", ("public",))
     name, description = _name_and_description(parameters)
@@ -96,10 +94,10 @@ def associate_eip_address(call: Call) -> None:
     kind: EipHolder = parameters.choice(
         "InstanceType",
         ("EcsInstance", "NetworkInterface", "SlbInstance"),
-        error=refusals.not_supported("InstanceType"),
+        error=refusals.not_supported,
     )
     holder = _holder(call, parameters.require("InstanceId"), kind)
-    parameters.choice("Mode", ("NAT",), error=refusals.not_supported("Mode"))
+    parameters.choice("Mode", ("NAT",), error=refusals.not_supported)
     _check_private_address(call, holder)
     if parameters.text("VpcId") not in ("", holder.vpc_id):
         raise refusals.VPC_NOT_FOUND()
@@ -185,7 +183,7 @@ def modify_eip_address_attribute(call: Call) -> None:
         eip.bandwidth,
         least=1,
         most=_most_bandwidth(eip.charge_type, eip.internet_charge_type),
-        error=refusals.not_supported("Bandwidth"),
+        error=refusals.not_supported,
     )
     call.state.eips.put(
         replace(

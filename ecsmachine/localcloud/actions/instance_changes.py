@@ -235,10 +235,7 @@ def _bandwidths(call: Call) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     if call.parameters.given("InternetMaxBandwidthOut"):
         changes["bandwidth_out"] = call.parameters.integer(
-            "InternetMaxBandwidthOut",
-            least=0,
-            most=100,
-            error=refusals.not_supported("InternetMaxBandwidthOut"),
+            "InternetMaxBandwidthOut", least=0, most=100, error=refusals.not_supported
         )
         changes["bandwidth_in"] = default_bandwidth_in(changes["bandwidth_out"])
     if call.parameters.given("InternetMaxBandwidthIn"):

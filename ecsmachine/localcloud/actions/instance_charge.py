@@ -52,9 +52,7 @@ class Charge:
 
 def period_of_request(parameters: Parameters) -> tuple[int, str]:
     """Return ``Period`` and ``PeriodUnit``; raises their refusals, or ``MissingParameter``."""
-    unit = parameters.choice(
-        "PeriodUnit", ("Month", "Week", "Year"), error=refusals.not_supported("PeriodUnit")
-    )
+    unit = parameters.choice("PeriodUnit", ("Month", "Week", "Year"), error=refusals.not_supported)
     parameters.require("Period")
     error = ApiError("InvalidPeriod", "The specified period is not valid.")
     period = parameters.integer("Period", error=error)

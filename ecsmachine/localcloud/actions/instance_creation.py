@@ -127,9 +127,7 @@ def _create_instances(call: Call, amount: int, *, start: bool) -> tuple[list[Ins
         raise refusals.QUOTA_OF_INSTANCES()
     for group in place.groups:
         check_room(call, group, amount)
-    least = parameters.integer(
-        "MinAmount", amount, least=1, most=amount, error=refusals.malformed("MinAmount")
-    )
+    least = parameters.integer("MinAmount", amount, least=1, most=amount, error=refusals.malformed)
     amount = amount_in_stock(call, place.vswitch.zone, kind.id, amount, least)
     made: list[Instance] = []
     price = price_of_order(call.state.offer, charge, kind, disks) * amount
@@ -279,15 +277,10 @@ def public_key_of_request(call: Call, region_id: str) -> str:
 
 def _bandwidth(parameters: Parameters) -> int:
     parameters.choice(
-        "InternetChargeType",
-        ("PayByTraffic", "PayByBandwidth"),
-        error=refusals.not_supported("InternetChargeType"),
+        "InternetChargeType", ("PayByTraffic", "PayByBandwidth"), error=refusals.not_supported
     )
     return parameters.integer(
-        "InternetMaxBandwidthOut",
-        least=0,
-        most=100,
-        error=refusals.malformed("InternetMaxBandwidthOut"),
+        "InternetMaxBandwidthOut", least=0, most=100, error=refusals.malformed
     )
 
 

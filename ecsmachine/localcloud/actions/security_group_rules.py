@@ -143,11 +143,9 @@ def _rule_of_request(
     code = f"Invalid{what}.Malformed"
     port_range = _port_range(port_range or "-1/-1", protocol, code, "PortRange")
     policy: Policy = request.choice(
-        "Policy", ("Accept", "Drop"), error=refusals.malformed("Policy"), spelled=str.capitalize
+        "Policy", ("Accept", "Drop"), error=refusals.malformed, spelled=str.capitalize
     )
-    priority = request.integer(
-        "Priority", 1, least=1, most=100, error=refusals.not_supported("Priority")
-    )
+    priority = request.integer("Priority", 1, least=1, most=100, error=refusals.not_supported)
     description = description_of_request(request, least=1, most=512)
     cidr = _cidr(request, f"{side}CidrIp", 4)
     ipv6_cidr = _cidr(request, f"Ipv6{side}CidrIp", 6)

@@ -198,7 +198,7 @@ def _is_being_made_from(call: Call, disk: Disk, snapshot_id: str) -> bool:
 
 def _retention_days(parameters: Parameters, default: int) -> int:
     return parameters.integer(
-        "RetentionDays", default, least=1, most=65536, error=refusals.malformed("RetentionDays")
+        "RetentionDays", default, least=1, most=65536, error=refusals.malformed
     )
 
 

@@ -17,6 +17,8 @@ from ecsmachine.localcloud.protocol.wire import parse_json
 
 C = TypeVar("C", bound=str)
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
+Error = ApiError | Callable[[str], ApiError]
+"""A refusal, or what makes one of the name of a parameter."""
 
 
 class _Numbers:
@@ -49,16 +51,12 @@ class Parameters:
         numbers: _Numbers | None = None,
         read: set[str] | None = None,
     ) -> None:
-        self._values = values
+        self.values = values
+        """All of the request as they came; to look at them here is not to read them."""
         self._prefix = prefix
         self._numbers = numbers or _Numbers(values)
         self.read = set() if read is None else read
         """The full names that were asked for until now."""
-
-    @property
-    def values(self) -> Mapping[str, str]:
-        """All parameters of the request as they came; to look at them here is not to read them."""
-        return self._values
 
     def with_values(self, values: Mapping[str, str]) -> Parameters:
         """Return others in place of these, for the same request."""
@@ -76,7 +74,7 @@ class Parameters:
         """Return the value, or ``default``."""
         full = self._prefix + name
         self.read.add(full)
-        return self._values.get(full) or default
+        return self.values.get(full) or default
 
     def only_one(self, name: str, other: str) -> None:
         """Raise ``InvalidParameter.Conflict`` if both are given, each as a value or as a list."""
@@ -97,17 +95,19 @@ class Parameters:
         *,
         least: int | None = None,
         most: int | None = None,
-        error: ApiError | None = None,
+        error: Error | None = None,
     ) -> int:
         """Return a whole number in a range; raises ``error`` (or ``InvalidParameter``)."""
         text = self.text(name)
         if not text:
             return default
-        if not _INTEGER.fullmatch(text):
-            raise error or invalid_parameter(self.name(name))
-        value = int(text)
-        if (least is not None and value < least) or (most is not None and value > most):
-            raise error or invalid_parameter(self.name(name))
+        value = int(text) if _INTEGER.fullmatch(text) else None
+        if (
+            value is None
+            or (least is not None and value < least)
+            or (most is not None and value > most)
+        ):
+            raise self._refusal(name, error)
         return value
 
     def number(self, name: str, default: float = 0.0) -> float:
@@ -134,7 +134,7 @@ class Parameters:
         choices: tuple[C, ...],
         default: C | None = None,
         *,
-        error: ApiError | None = None,
+        error: Error | None = None,
         spelled: Callable[[str], str] = str,
     ) -> C:
         """Return one of ``choices``, whose case of letters counts.
@@ -147,14 +147,14 @@ class Parameters:
         for choice in choices:
             if choice == spelled(self.text(name)):
                 return choice
-        raise error or invalid_parameter(self.name(name))
+        raise self._refusal(name, error)
 
     def require_choice(
         self,
         name: str,
         choices: tuple[C, ...],
         *,
-        error: ApiError | None = None,
+        error: Error | None = None,
         spelled: Callable[[str], str] = str,
     ) -> C:
         """Return one of ``choices``; without a value, raise ``MissingParameter``."""
@@ -178,16 +178,12 @@ class Parameters:
             for number in self._numbers.below(f"{self._prefix}{name}.")
             if self.given(f"{name}.{number}")
         ]
-        if most is not None and len(values) > most:
-            raise invalid_parameter(self.name(name), f"At most {most} values are allowed.")
-        return values
+        return self._at_most(most, name, values)
 
     def separated(self, name: str, *, most: int | None = None) -> list[str]:
         """Return the values of one parameter that are separated by commas."""
         values = [value.strip() for value in self.text(name).split(",") if value.strip()]
-        if most is not None and len(values) > most:
-            raise invalid_parameter(self.name(name), f"At most {most} values are allowed.")
-        return values
+        return self._at_most(most, name, values)
 
     def json_list(self, name: str, *, most: int = 100) -> list[str] | None:
         """Return the strings of a JSON array, or None if there is no such parameter.
@@ -203,21 +199,29 @@ class Parameters:
             raise invalid_parameter(self.name(name)) from error
         if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
             raise invalid_parameter(self.name(name))
-        if len(values) > most:
+        return self._at_most(most, name, values)
+
+    def _at_most(self, most: int | None, name: str, values: list[str]) -> list[str]:
+        if most is not None and len(values) > most:
             raise invalid_parameter(self.name(name), f"At most {most} values are allowed.")
         return values
 
     def struct(self, name: str) -> Parameters:
         """Return the parameters below ``NAME.``."""
-        return Parameters(self._values, f"{self._prefix}{name}.", self._numbers, self.read)
+        return Parameters(self.values, f"{self._prefix}{name}.", self._numbers, self.read)
 
     def structs(self, name: str) -> list[Parameters]:
         """Return the parameters below ``NAME.1.``, ``NAME.2.``, … in order."""
         return [
-            Parameters(self._values, f"{self._prefix}{name}.{number}.", self._numbers, self.read)
+            Parameters(self.values, f"{self._prefix}{name}.{number}.", self._numbers, self.read)
             for number in self._numbers.below(f"{self._prefix}{name}.")
         ]
 
+    def _refusal(self, name: str, error: Error | None) -> ApiError:
+        if callable(error):
+            return error(name)
+        return error or invalid_parameter(self.name(name))
+
     def any_given(self) -> bool:
         """Return whether anything is given below this prefix."""
-        return any(key.startswith(self._prefix) and value for key, value in self._values.items())
+        return any(key.startswith(self._prefix) and value for key, value in self.values.items())

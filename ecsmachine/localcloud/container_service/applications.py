@@ -27,14 +27,12 @@ from ecsmachine.localcloud.container_service.deployment import (
     wanted_number,
 )
 from ecsmachine.localcloud.container_service.fields import Fields, check_project_name, invalid
-from ecsmachine.localcloud.container_service.project_work import Balance, ProjectWork, finish
-from ecsmachine.localcloud.container_service.projects import Projects
+from ecsmachine.localcloud.container_service.project_work import ProjectWork, finish
 from ecsmachine.localcloud.container_service.routing import Destination, routes_of
 from ecsmachine.localcloud.container_service.volumes import Volumes
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.state.clusters import Project, Release
 from ecsmachine.localcloud.state.state import State
-from ecsmachine.localcloud.work.supervisor import Supervisor, Threads
 
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ENDING = frozenset(("KILL", "TERM", "INT", "QUIT", "ABRT", "9", "15", "2", "3", "6"))
@@ -43,30 +41,14 @@ _ENDING = frozenset(("KILL", "TERM", "INT", "QUIT", "ABRT", "9", "15", "2", "3",
 class Applications:
     """The projects of a cluster, and its volumes. Safe to use from several threads.
 
-    ``deployed`` and ``balance`` are as in :class:`ProjectWork`. ``domain`` is the cluster's own,
-    which names without a dot are routed below.
+    ``domain`` is the cluster's own, which names without a dot are routed below.
     """
 
-    def __init__(
-        self,
-        state: State,
-        cluster_id: str,
-        deployed: Callable[[Callable[[str], None]], Deployment],
-        domain: str,
-        supervisor: Supervisor,
-        threads: Threads,
-        probes: Threads,
-        balance: Balance,
-    ) -> None:
+    def __init__(self, state: State, work: ProjectWork, domain: str) -> None:
         self._domain = domain
-        self._projects = Projects(state, cluster_id)
-        self._work = ProjectWork(
-            cluster_id, self._projects, deployed, supervisor, threads, probes, balance
-        )
-        self.volumes = Volumes(state, cluster_id, self._work)
-        self.recover = self._work.recover
-        self.settle_all = self._work.settle_all
-        self.watch_health = self._work.watch_health
+        self._projects = work.projects
+        self._work = work
+        self.volumes = Volumes(state, work)
 
     # Projects
 

@@ -15,6 +15,8 @@ from ecsmachine.localcloud.container_service.deployment import Deployment
 from ecsmachine.localcloud.container_service.docker import Engine
 from ecsmachine.localcloud.container_service.master import Master
 from ecsmachine.localcloud.container_service.nodes import CallAction, find_cluster
+from ecsmachine.localcloud.container_service.project_work import ProjectWork
+from ecsmachine.localcloud.container_service.projects import Projects
 from ecsmachine.localcloud.container_service.provisioned_nodes import Nodes, certificates_folder
 from ecsmachine.localcloud.container_service.routing import Router
 from ecsmachine.localcloud.protocol.clock import timestamp
@@ -86,6 +88,7 @@ class Served:
     """The servers of one cluster, and their loops."""
 
     applications: Applications
+    work: ProjectWork
     master: Master
     router: Router
     watch: NodeWatch
@@ -124,11 +127,10 @@ class ClusterServing:
         """Let a cluster's master answer, at the port that it had before if that is free."""
         cluster = self._cluster(cluster_id)
         watch = NodeWatch(self._engine_calls)
-        applications = Applications(
-            self.state,
+        work = ProjectWork(
             cluster_id,
+            Projects(self.state, cluster_id),
             lambda healthy: self._deployment(cluster_id, watch, healthy),
-            f"{cluster_id}.{cluster.region}.alicontainer.com",
             self.supervisor,
             self._work,
             self._probes,
@@ -136,6 +138,8 @@ class ClusterServing:
                 self.state, self.call, self._cluster(cluster_id), services, placed
             ),
         )
+        domain = f"{cluster_id}.{cluster.region}.alicontainer.com"
+        applications = Applications(self.state, work, domain)
         master = Master(
             cluster.master_port,
             certificates_folder(self.folder / cluster_id),
@@ -154,9 +158,9 @@ class ClusterServing:
                 _WATCH_S,
                 lambda: self._look(cluster_id, watch),
             ),
-            applications.watch_health(),
+            work.watch_health(),
         )
-        self._served[cluster_id] = Served(applications, master, router, watch, loops)
+        self._served[cluster_id] = Served(applications, work, master, router, watch, loops)
         with self.state.transaction():
             self.state.clusters.put(
                 replace(
@@ -166,7 +170,7 @@ class ClusterServing:
                     routing_port=router.port,
                 )
             )
-        applications.recover(everything=not self.nodes.lasting)
+        work.recover(everything=not self.nodes.lasting)
 
     async def settle(self, cluster_id: str, *, changed: bool = True) -> None:
         """Bring the applications to all their containers, on the present nodes.
@@ -176,7 +180,7 @@ class ClusterServing:
         served = self._served.get(cluster_id)
         if served is None:
             return
-        settled = await served.applications.settle_all(restart=changed)
+        settled = await served.work.settle_all(restart=changed)
         if not served.watch.silent:
             nodes, folder = self._cluster(cluster_id).nodes, self.folder / cluster_id
             settled &= await self._work.run(self.nodes.add_managers, folder, nodes)

@@ -25,7 +25,6 @@ class Volumes:
     """Volumes that the API made; the work is done in turn with that on projects."""
 
     state: State
-    cluster_id: str
     work: ProjectWork
 
     def create(self, fields: Fields) -> dict[str, Any]:
@@ -43,8 +42,8 @@ class Volumes:
                 "driverOpts.bucket", "use 1 to 63 lowercase letters, digits, dots and hyphens"
             )
         volume = Volume(
-            id=project_id(self.cluster_id, name),
-            cluster_id=self.cluster_id,
+            id=project_id(self.work.cluster_id, name),
+            cluster_id=self.work.cluster_id,
             name=name,
             driver=driver,
             created=precise_now(),
@@ -85,11 +84,11 @@ class Volumes:
 
     def _find(self, name: str) -> Volume:
         with self.state.lock:
-            volume = self.state.volumes.get(project_id(self.cluster_id, name))
+            volume = self.state.volumes.get(project_id(self.work.cluster_id, name))
         if volume is None:
             raise ApiError("VolumeNotFound", f"There is no volume {name}.", 404)
         return volume
 
     def _node(self) -> str:
-        cluster = self.state.clusters.get(self.cluster_id)
+        cluster = self.state.clusters.get(self.work.cluster_id)
         return cluster.nodes[0].name if cluster is not None and cluster.nodes else ""

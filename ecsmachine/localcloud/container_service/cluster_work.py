@@ -196,7 +196,9 @@ class ClusterWork:
             await self._threads.run(self.nodes.join, folder, node, others)
         except Exception:
             # remove an unfinished node, and its instance unless it was attached
-            await self._threads.run(self._forget, folder, node, not node.attached)
+            await self._threads.run(
+                partial(self.nodes.forget, folder, node, release=not node.attached)
+            )
             self._detach(cluster_id, node)
             raise
         with self.state.transaction():
@@ -249,9 +251,10 @@ class ClusterWork:
         await self._remove_containers(cluster_id, node)
         await self._threads.run(self.nodes.leave, folder, node, rest)
         self._change(cluster_id, nodes=rest, size=len(rest))
-        await self._threads.run(self._forget, folder, node, release)
-        if release and node.attached:
-            self._release(node)
+        await self._threads.run(partial(self.nodes.forget, folder, node, release=release))
+        there = self.state.instances.get(node.instance_id) is not None
+        if release and node.attached and there:  # its machine did not take it along
+            self.call("DeleteInstance", {"InstanceId": node.instance_id, "Force": "true"})
         self._detach(cluster_id, node)
         await self._serving.settle(cluster_id)
         self._change(cluster_id, state="running")
@@ -282,7 +285,9 @@ class ClusterWork:
                 self._detach(cluster_id, node)
         await asyncio.gather(
             *(
-                self._threads.run(self._forget, folder, node, not node.attached)
+                self._threads.run(
+                    partial(self.nodes.forget, folder, node, release=not node.attached)
+                )
                 for node in cluster.nodes
             )
         )
@@ -358,20 +363,12 @@ class ClusterWork:
 
         await self._threads.run(remove)
 
-    def _forget(self, folder: Path, node: Node, release: bool) -> None:
-        self.nodes.forget(folder, node, release=release)
-
     def _detach(self, cluster_id: str, node: Node) -> None:
         """Let an instance that stays give back what attaching it did."""
         self.supervisor.attempt(
             f"detaching {node.instance_id} from cluster {cluster_id}",
             *(detach, self.call, self.state, self._cluster(cluster_id), node.instance_id),
         )
-
-    def _release(self, node: Node) -> None:
-        """Delete the instance of a node that was attached."""
-        if self.state.instances.get(node.instance_id) is not None:
-            self.call("DeleteInstance", {"InstanceId": node.instance_id, "Force": "true"})
 
     def _make_load_balancer(self, cluster: Cluster) -> None:
         made = self.call(

@@ -15,7 +15,7 @@ from ecsmachine.localcloud.actions.snapshots import (
     copy_of_snapshot,
     snapshot_of_disk,
 )
-from ecsmachine.localcloud.catalog.images import Image, ImageDisk
+from ecsmachine.localcloud.catalog.images import ImageDisk
 from ecsmachine.localcloud.catalog.regions import find_region
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
@@ -115,14 +115,8 @@ def delete_image(call: Call) -> None:
     call.state.custom_images.remove(image.id)
 
 
-def own_name(call: Call, image: Image) -> str:
-    """Return the name of a custom image."""
-    return call.find(call.state.custom_images, image.id).name
-
-
-def own_view(call: Call, image: Image) -> dict[str, Any]:
+def own_view(call: Call, own: CustomImage) -> dict[str, Any]:
     """Return the fields of DescribeImages in which a custom image differs from a public one."""
-    own = call.find(call.state.custom_images, image.id)
     status = own_status(call.state, own)
     return {
         "ImageName": own.name,
@@ -144,15 +138,8 @@ def own_view(call: Call, image: Image) -> dict[str, Any]:
                 *(_mapping_view("data", disk) for disk in own.data_disks),
             ]
         },
-        "Tags": ecs_tags(call.state.custom_images.tags(image.id)),
+        "Tags": ecs_tags(call.state.custom_images.tags(own.id)),
     }
-
-
-def own_features(call: Call, image: Image) -> dict[str, str]:
-    """Return the features in which a custom image differs from a public one."""
-    own = call.find(call.state.custom_images, image.id)
-    features = {"NvmeSupport": own.nvme_support, "ImdsSupport": own.imds_support}
-    return {name: value for name, value in features.items() if value}
 
 
 def _mapping_view(kind: str, disk: ImageDisk) -> dict[str, Any]:

@@ -6,11 +6,7 @@ from typing import Any
 
 from ecsmachine.localcloud.actions import listing as by
 from ecsmachine.localcloud.actions.call import Answer, Call
-from ecsmachine.localcloud.actions.custom_images import (
-    own_features,
-    own_name,
-    own_view,
-)
+from ecsmachine.localcloud.actions.custom_images import own_view
 from ecsmachine.localcloud.actions.listing import Filter, Listing, Test
 from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.catalog.instance_types import find_instance_type, instance_types
@@ -103,14 +99,7 @@ def _newest_of(call: Call, family: str) -> Image | None:
 
 def image_view(call: Call, image: Image) -> dict[str, Any]:
     """Return an image in the form of DescribeImages."""
-    view = _system_image_view(call, image)
-    if not _is_own(image):
-        return view
-    features = {**view["Features"], **own_features(call, image)}
-    return {**view, **own_view(call, image), "Features": features}
-
-
-def _system_image_view(call: Call, image: Image) -> dict[str, Any]:
+    own = call.state.custom_images.get(image.id)
     return {
         **api_fields(image),
         **fixed("SystemImage"),
@@ -120,10 +109,11 @@ def _system_image_view(call: Call, image: Image) -> dict[str, Any]:
         "BootMode": "UEFI-Preferred" if image.architecture == "x86_64" else "UEFI",
         "LicenseType": "BYOL" if "Red Hat" in image.platform else "Free",
         "Features": {
-            "NvmeSupport": "supported",
-            "ImdsSupport": "v2",
+            "NvmeSupport": (own and own.nvme_support) or "supported",
+            "ImdsSupport": (own and own.imds_support) or "v2",
             **{name: value for name, value in _FEATURES.items() if name != "NetworkType"},
         },
+        **(own_view(call, own) if own else {}),
     }
 
 
@@ -142,8 +132,9 @@ def _by_name(call: Call) -> Test[Image] | None:
         return None
 
     def test(image: Image) -> bool:
-        if _is_own(image):
-            return matches(pattern, own_name(call, image))
+        own = call.state.custom_images.get(image.id)
+        if own:
+            return matches(pattern, own.name)
         return matches(pattern, image.id) or matches(pattern, image.id.removesuffix(".vhd"))
 
     return test

@@ -13,19 +13,19 @@ from ecsmachine.container_registry.reference import Reference
 from ecsmachine.localcloud.host.paths import default_cache
 from ecsmachine.localcloud.registry.busybox import busybox_image
 from ecsmachine.localcloud.registry.push import answers, push
-from ecsmachine.localcloud.registry.server import Registry, RegistryPrograms, fetch_programs
+from ecsmachine.localcloud.registry.server import BUSYBOX, Registry, fetch_programs
 from tests.ports import free_port
 
 pytestmark = pytest.mark.guest
 
 
 @pytest.fixture(scope="module")
-def programs(base_image: Path) -> RegistryPrograms:
+def programs(base_image: Path) -> Path:
     return fetch_programs(default_cache(), base_image, print)
 
 
 @pytest.fixture
-def registry(programs: RegistryPrograms, tmp_path: Path) -> Iterator[Registry]:
+def registry(programs: Path, tmp_path: Path) -> Iterator[Registry]:
     registry = Registry(programs, tmp_path / "registry", address=f"127.0.0.1:{free_port()}")
     registry.start()
     yield registry
@@ -33,14 +33,14 @@ def registry(programs: RegistryPrograms, tmp_path: Path) -> Iterator[Registry]:
 
 
 def test_busybox_is_there_and_images_come_and_go(
-    registry: Registry, programs: RegistryPrograms, tmp_path: Path
+    registry: Registry, programs: Path, tmp_path: Path
 ) -> None:
     client = RegistryClient(registry.url)
     assert client.repositories() == ["library/busybox"]
     busybox = client.image(Reference("library/busybox", "latest"))
     assert busybox.size is not None and busybox.size > 500_000
 
-    image = busybox_image(programs.busybox, tmp_path)
+    image = busybox_image(programs / BUSYBOX, tmp_path)
     for tag in ("1.0", "2.0"):
         digest = push(registry.address, "demo/web", tag, image)
         assert digest == busybox.digest

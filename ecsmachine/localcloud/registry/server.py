@@ -29,33 +29,19 @@ from ecsmachine.system.files import folder_exists
 from ecsmachine.system.os_errors import reason
 
 PACKAGES = PackageSet("registry", ("docker-registry", "busybox-static"))
+_DISTRIBUTION = "usr/bin/docker-registry"
+BUSYBOX = "bin/busybox"
+"""A busybox that needs no library."""
 
 
-@dataclass(frozen=True)
-class RegistryPrograms:
-    """A folder with the unpacked packages."""
-
-    folder: Path
-
-    @property
-    def registry(self) -> Path:
-        """Docker Distribution's server."""
-        return self.folder / "usr/bin/docker-registry"
-
-    @property
-    def busybox(self) -> Path:
-        """A busybox that needs no library."""
-        return self.folder / "bin/busybox"
-
-
-def fetch_programs(cache: Path, image: Path, report: Report) -> RegistryPrograms:
-    """Return the programs; fetch and unpack them first if they are not there.
+def fetch_programs(cache: Path, image: Path, report: Report) -> Path:
+    """Return the folder with the unpacked packages; fetch them first if they are not there.
 
     Raises :class:`~ecsmachine.localcloud.protocol.errors.LocalCloudError`.
     """
     target = cache / "registry" / packages_path(cache, image, PACKAGES).name
     if folder_exists(target):
-        return RegistryPrograms(target)
+        return target
     packages = fetch_packages(cache, image, report, PACKAGES)
     target.parent.mkdir(parents=True, exist_ok=True)
     with exclusive(target.parent, report):
@@ -68,7 +54,7 @@ def fetch_programs(cache: Path, image: Path, report: Report) -> RegistryPrograms
                 temporary.rename(target)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
-    return RegistryPrograms(target)
+    return target
 
 
 _log = logging.getLogger("ecsmachine.localcloud.registry")
@@ -81,11 +67,12 @@ _END_TIMEOUT_S = 5.0
 class Registry:
     """A registry at ``address`` (HOST:PORT), which keeps its images in ``folder``.
 
+    ``programs`` is the folder with the unpacked packages.
     With ``namespace`` it listens in that network namespace, else on the host. It ends with the
     thread that started it.
     """
 
-    programs: RegistryPrograms
+    programs: Path
     folder: Path
     address: str
     namespace: Path | None = None
@@ -106,7 +93,7 @@ class Registry:
         settings = self.folder / "config.yml"
         settings.write_text(json.dumps(self._settings(), indent=1))  # JSON is YAML
         inside = [] if self.namespace is None else ["nsenter", f"--net={self.namespace}"]
-        program = [str(self.programs.registry), "serve", str(settings)]
+        program = [str(self.programs / _DISTRIBUTION), "serve", str(settings)]
         try:
             self._process = subprocess.Popen(
                 ["setpriv", "--pdeathsig=TERM", *inside, *program],
@@ -157,7 +144,7 @@ class Registry:
         if has_image(self.address, busybox.NAME):
             return
         with tempfile.TemporaryDirectory(prefix="ecsmachine-busybox-") as work:
-            image = busybox.busybox_image(self.programs.busybox, Path(work))
+            image = busybox.busybox_image(self.programs / BUSYBOX, Path(work))
             push(self.address, busybox.NAME, "latest", image)
         _log.info("busybox is in the registry")
 

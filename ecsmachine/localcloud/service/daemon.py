@@ -330,7 +330,7 @@ def _fetch_downloads(cache: Path, releases: Sequence[str], report: Report) -> Do
                 docker_ce = str(tree)
             except LocalCloudError as error:  # the usual one is there
                 report(f"Newer engine: the mirror does not have it: {error.message}")
-            registry = str(fetch_programs(cache, image, _prefixed(report, "Registry")).folder)
+            registry = str(fetch_programs(cache, image, _prefixed(report, "Registry")))
             packed = packages_path(cache, image, PACKAGES)
             if not damaged(packed):  # they may be missing: only the programs are needed
                 others.append(str(packed))

@@ -230,7 +230,7 @@ def _real_guests(
     from ecsmachine.localcloud.host.mirror import Mirror
     from ecsmachine.localcloud.host.network import REGISTRY_PORT, Network
     from ecsmachine.localcloud.host.openpgp import signing_key
-    from ecsmachine.localcloud.registry.server import Registry, RegistryPrograms
+    from ecsmachine.localcloud.registry.server import Registry
 
     network = Network(link=paths.link, router=paths.router, plan=plan)
     network.up()
@@ -248,7 +248,7 @@ def _real_guests(
     mirror.start()
     stack.callback(mirror.stop)
     registry = Registry(
-        RegistryPrograms(Path(downloads.registry)),
+        Path(downloads.registry),
         paths.registry,
         address=f"{plan.gateway}:{REGISTRY_PORT}",
         namespace=paths.router,

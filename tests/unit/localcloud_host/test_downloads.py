@@ -30,9 +30,7 @@ def unreachable(monkeypatch: pytest.MonkeyPatch) -> set[str]:
         return fetch(cache, image, report, docker_ce.NEWER)
 
     monkeypatch.setattr(docker_ce, "docker_ce_packages", newer)
-    monkeypatch.setattr(
-        server, "fetch_programs", lambda *_: server.RegistryPrograms(Path("/registry"))
-    )
+    monkeypatch.setattr(server, "fetch_programs", lambda *_: Path("/registry"))
     return names
 
 

@@ -21,6 +21,7 @@ from ecsmachine.localcloud.work.balancing import (
     Carried,
     Choice,
     Health,
+    HealthCheck,
     Server,
     Tls,
     carried_by,
@@ -33,6 +34,7 @@ LOG = logging.getLogger("ecsmachine.localcloud")
 
 _CONNECT_TIMEOUT_S = 5.0
 _HEAD_TIMEOUT_S = 60.0
+_NOTHING = Carried("tcp", "wrr", (), None)
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -104,7 +106,7 @@ class Listening:
         self._network = network
         self._threads = threads
         self._supervisor = supervisor
-        self._carried: Carried | None = None
+        self._carried = _NOTHING
         self._choice = Choice()
         self._health: dict[Server, Health] = {}
         self._checks: asyncio.Task[None] | None = None
@@ -137,7 +139,7 @@ class Listening:
         """Carry this from now on."""
         before, self._carried = self._carried, carried
         self._health = {server: self._health.get(server, Health()) for server in carried.servers}
-        if before is None or before.check != carried.check:
+        if before.check != carried.check:
             self._end_checks()
             if carried.check is not None:
                 what = f"the health checks of {self._place[1]}:{self._place[2]}"
@@ -145,7 +147,7 @@ class Listening:
 
     def is_well(self, instance_id: str, port: int) -> bool | None:
         """Whether a server is healthy; None without health checks."""
-        if self._carried is None or self._carried.check is None:
+        if self._carried.check is None:
             return None
         return any(
             health.well
@@ -162,7 +164,7 @@ class Listening:
         await asyncio.gather(*(self._check_one(server) for server in list(self._health)))
 
     async def _check_one(self, server: Server) -> None:
-        check = self._carried.check if self._carried is not None else None
+        check = self._carried.check
         if check is None:
             return
         answered = False
@@ -172,7 +174,7 @@ class Listening:
                 with asked:
                     answered = await answers(asked, check.request, check.expected, check.timeout_s)
             else:
-                answered = await asyncio.wait_for(self._answers(server), check.timeout_s)
+                answered = await asyncio.wait_for(self._answers(server, check), check.timeout_s)
         health = self._health.get(server)
         if health is not None:
             before = health.well
@@ -181,10 +183,7 @@ class Listening:
                 state = "well" if health.well else "not well"
                 LOG.info("server %s:%s of a listener is %s", server.address, server.port, state)
 
-    async def _answers(self, server: Server) -> bool:
-        check = self._carried.check if self._carried is not None else None
-        if check is None:
-            return False
+    async def _answers(self, server: Server, check: HealthCheck) -> bool:
         reader, writer = await self._connect(server, check.port or server.port)
         try:
             if not check.request:
@@ -238,8 +237,6 @@ class Listening:
 
     async def _carry_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         carried = self._carried
-        if carried is None:
-            return
         client, client_port = writer.get_extra_info("peername")[:2]
         head = token = b""
         over_http = carried.protocol in ("http", "https")
@@ -286,18 +283,14 @@ class Listening:
         return None
 
     def _usable(self) -> list[Server]:
-        carried = self._carried
-        if carried is None:
-            return []
-        unchecked = carried.check is None
-        return [s for s in carried.servers if unchecked or self._health.get(s, Health()).well]
+        unchecked = self._carried.check is None
+        return [s for s in self._carried.servers if unchecked or self._health[s].well]
 
     def _choose(self, client: str, left: Sequence[Server], token: bytes = b"") -> Server | None:
         for server in left if token else ():
             if server.weight > 0 and token_of_server(server.address, server.port) == token:
                 return server
-        scheduler = "wrr" if self._carried is None else self._carried.scheduler
-        return self._choice.choose(scheduler, left, client)
+        return self._choice.choose(self._carried.scheduler, left, client)
 
 
 _LEAST = {

@@ -95,20 +95,11 @@ class DockerEngine:
         port = container.reached_at(probe.port)
         return port is not None and reached(probe, self.address.rpartition(":")[0], port)
 
-    def pull(self, image: str, *, newest: bool) -> str:
-        """Return the id of an image, pulled if need be (POST /images/create).
-
-        ``newest``: the registry is asked in any case.
-        """
-        if newest:
+    def pull(self, image: str, *, newest: bool) -> None:
+        """Pull an image that is not there; ``newest``: in any case (POST /images/create)."""
+        place = f"/images/{quote(image, safe='/:@')}/json"
+        if newest or self._ask("GET", place, missing_is_fine=True) is None:
             self._pull(image)
-        try:
-            return self._image_id(image)
-        except EngineError as error:
-            if error.status != 404 or newest:
-                raise
-        self._pull(image)
-        return self._image_id(image)
 
     def create(self, name: str, body: Mapping[str, Any]) -> str:
         """Create a container (POST /containers/create), and connect it to its further networks."""
@@ -212,9 +203,6 @@ class DockerEngine:
     def remove_volume(self, name: str) -> None:
         """Remove a volume (DELETE /volumes/NAME)."""
         self._ask("DELETE", f"/volumes/{quote(name, safe='')}", missing_is_fine=True)
-
-    def _image_id(self, image: str) -> str:
-        return str(self._ask("GET", f"/images/{quote(image, safe='/:@')}/json")["Id"])
 
     def _pull(self, image: str) -> None:
         named = image if "@" in image or ":" in image.rpartition("/")[2] else f"{image}:latest"

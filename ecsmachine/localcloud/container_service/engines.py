@@ -84,9 +84,9 @@ class NoEngine:
     manages = answers
 
     def _nothing(self, *given: Any, **more: Any) -> None:
-        """Do nothing: there is no network, and no disk."""
+        """Do nothing: there is no network, no disk and no image."""
 
-    create_network = remove_network = create_volume = remove_volume = _nothing
+    pull = create_network = remove_network = create_volume = remove_volume = _nothing
 
     def networks(self, labels: Mapping[str, str]) -> Sequence[str]:
         """Return none."""
@@ -110,10 +110,6 @@ class NoEngine:
                 for container in self._containers.values()
                 if labels.items() <= container.labels.items()
             ]
-
-    def pull(self, image: str, *, newest: bool) -> str:
-        """Take the name for the image."""
-        return image
 
     def create(self, name: str, body: Mapping[str, Any]) -> str:
         """Note a container."""

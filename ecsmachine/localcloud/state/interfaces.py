@@ -55,10 +55,11 @@ def find_interface(state: State, interface_id: str, *, region: str | None) -> Ne
     return state.network_interfaces.find(interface_id, region=region)
 
 
-def put_interface(state: State, interface: NetworkInterface) -> NetworkInterface:
+def put_interface(state: State, interface: NetworkInterface) -> None:
     """Store a changed interface; inside a transaction."""
     if interface.kind == "Secondary":
-        return state.network_interfaces.put(interface)
+        state.network_interfaces.put(interface)
+        return
     instance = state.instances.get(interface.instance_id)
     if instance is None:
         raise refusals.INTERFACE_NOT_FOUND()
@@ -71,7 +72,6 @@ def put_interface(state: State, interface: NetworkInterface) -> NetworkInterface
             security_group_ids=interface.security_group_ids,
         )
     )
-    return interface
 
 
 def attached_interfaces(state: State, instance_id: str) -> list[NetworkInterface]:

@@ -13,6 +13,7 @@ from ecsmachine.localcloud.actions.listing import Listing
 from ecsmachine.localcloud.catalog.instance_types import known_instance_type
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
+from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.paging import page
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.refusals import Refusal
@@ -59,15 +60,6 @@ def describe_instance_attachment_attributes(call: Call) -> Answer:
     """DescribeInstanceAttachmentAttributes: from which private pools instances take capacity."""
     call.parameters.require("InstanceIds")
     return _ATTACHMENTS.answer(call)
-
-
-def _attachment_view(call: Call, instance: Instance) -> dict[str, Any]:
-    return {
-        "InstanceId": instance.id,
-        # There are no private pools: what would take of an open one takes of none.
-        "PrivatePoolOptionsMatchCriteria": "Open",
-        "PrivatePoolOptionsId": "",
-    }
 
 
 def _renewal_view(call: Call, instance: Instance) -> dict[str, Any]:
@@ -165,7 +157,7 @@ _ATTACHMENTS = Listing(
     Instance,
     "Instances.Instance",
     by.newest(lambda state: state.instances),
-    _attachment_view,
+    lambda call, instance: {**fixed("InstanceAttachment"), "InstanceId": instance.id},
     (by.one_of("InstanceIds", "id", Parameters.json_list),),
 )
 RENEWALS = Listing(
@@ -185,7 +177,6 @@ RENEWALS = Listing(
 
 
 _STATUS_CODES = {"Pending": 0, "Starting": 8, "Running": 1, "Stopping": 2, "Stopped": 3}
-_ACTIONS_ON_MAINTENANCE = ("AutoRecover", "Stop", "AutoRedeploy")
 
 
 def describe_instance_history_events(call: Call) -> Answer:
@@ -200,21 +191,7 @@ def _full_status_view(call: Call, instance: Instance) -> dict[str, Any]:
     return {
         "InstanceId": instance.id,
         "Status": {"Code": _STATUS_CODES[instance.status], "Name": instance.status},
-        "HealthStatus": {"Code": 0, "Name": "Ok"},
-        "ScheduledSystemEventSet": {"ScheduledSystemEventType": []},
-    }
-
-
-def _maintenance_view(call: Call, instance: Instance) -> dict[str, Any]:
-    return {
-        "InstanceId": instance.id,
-        "ActionOnMaintenance": {
-            "Value": _ACTIONS_ON_MAINTENANCE[0],
-            "DefaultValue": _ACTIONS_ON_MAINTENANCE[0],
-            "SupportedValues": {"SupportedValue": list(_ACTIONS_ON_MAINTENANCE)},
-        },
-        "MaintenanceWindows": {"MaintenanceWindow": []},
-        "NotifyOnMaintenance": False,
+        **fixed("InstanceFullStatus"),
     }
 
 
@@ -238,6 +215,6 @@ MAINTENANCE = Listing(
     Instance,
     "MaintenanceAttributes.MaintenanceAttribute",
     by.newest(lambda state: state.instances),
-    _maintenance_view,
+    lambda call, instance: {**fixed("InstanceMaintenance"), "InstanceId": instance.id},
     (by.one_of("InstanceId", "id", Parameters.listed),),
 )

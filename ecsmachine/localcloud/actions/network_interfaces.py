@@ -40,10 +40,7 @@ def describe_network_interface_attribute(call: Call) -> Answer:
     return {
         **interface,
         **fixed("InterfaceAttribute"),
-        "Attachment": {
-            **interface["Attachment"],
-            "MemberNetworkInterfaceIds": {"MemberNetworkInterfaceId": []},
-        },
+        "Attachment": {**interface["Attachment"], **fixed("InterfaceAttachment")},
         "NetworkInterfaceTrafficConfig": {
             "NetworkInterfaceTrafficMode": interface["NetworkInterfaceTrafficMode"],
             "QueueNumber": interface["QueueNumber"],

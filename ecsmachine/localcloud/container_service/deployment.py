@@ -131,12 +131,12 @@ class Deployment:
     def stop(self, placed: Iterable[Placed], wait_s: int | None) -> None:
         """Stop containers that run, side by side."""
         running = [p for p in placed if p.container.status in ("running", "restarting", "paused")]
-        self._each(running, lambda p: self.engines[p.node].stop(p.container.id, wait_s))
+        self.threads.map(lambda p: self.engines[p.node].stop(p.container.id, wait_s), running)
 
     def kill(self, placed: Iterable[Placed], signal: str) -> None:
         """Send a signal to containers that run."""
         running = [p for p in placed if p.container.running]
-        self._each(running, lambda p: self.engines[p.node].kill(p.container.id, signal))
+        self.threads.map(lambda p: self.engines[p.node].kill(p.container.id, signal), running)
 
     def remove(self, project: str, chosen: Callable[[Placed], bool], *, volumes: bool) -> None:
         """Remove a project's containers that are chosen."""
@@ -362,10 +362,9 @@ class Deployment:
         self.missed()
 
     def _remove(self, placed: Iterable[Placed], *, volumes: bool) -> None:
-        self._each(placed, lambda p: self.engines[p.node].remove(p.container.id, volumes=volumes))
-
-    def _each(self, placed: Iterable[Placed], work: Callable[[Placed], None]) -> None:
-        self.threads.map(work, placed)
+        self.threads.map(
+            lambda p: self.engines[p.node].remove(p.container.id, volumes=volumes), placed
+        )
 
     def _labels(self, project: str) -> dict[str, str]:
         return {CLUSTER: self.cluster_id, PROJECT: project}

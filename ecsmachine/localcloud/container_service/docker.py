@@ -59,12 +59,12 @@ class DockerEngine:
 
     def get(self, target: str) -> tuple[int, bytes]:
         """Return status and content of the answer to a GET of a path, its version included."""
-        return self._exchange("GET", target, None, None, _TIMEOUT_S, version="")
+        return self._exchange("GET", target)
 
     def answers(self) -> bool:
         """Return whether it answers within three seconds (GET /_ping)."""
         try:
-            status, _ = self._exchange("GET", "/_ping", None, None, _PING_TIMEOUT_S)
+            status, _ = self._exchange("GET", f"{API}/_ping", timeout_s=_PING_TIMEOUT_S)
         except EngineError:
             return False
         return status == 200
@@ -206,9 +206,8 @@ class DockerEngine:
 
     def _pull(self, image: str) -> None:
         named = image if "@" in image or ":" in image.rpartition("/")[2] else f"{image}:latest"
-        status, content = self._exchange(
-            "POST", "/images/create", {"fromImage": named}, None, _PULL_TIMEOUT_S
-        )
+        target = f"{API}/images/create?{urlencode({'fromImage': named})}"
+        status, content = self._exchange("POST", target, timeout_s=_PULL_TIMEOUT_S)
         if status != 200:
             raise EngineError(f"The image {image} cannot be pulled: {_message(content)}", status)
         for line in content.splitlines():
@@ -230,7 +229,8 @@ class DockerEngine:
         missing_is_fine: bool = False,
         timeout_s: float = _TIMEOUT_S,
     ) -> Any:
-        status, content = self._exchange(method, path, query, body, timeout_s)
+        target = f"{API}{path}" + (f"?{urlencode(query)}" if query else "")
+        status, content = self._exchange(method, target, body, timeout_s)
         if missing_is_fine and status == 404:
             return None
         if status == 304:  # it is so already
@@ -242,11 +242,9 @@ class DockerEngine:
     def _exchange(
         self,
         method: str,
-        path: str,
-        query: Mapping[str, str] | None,
-        body: Mapping[str, Any] | None,
-        timeout_s: float,
-        version: str = API,
+        target: str,
+        body: Mapping[str, Any] | None = None,
+        timeout_s: float = _TIMEOUT_S,
     ) -> tuple[int, bytes]:
         host, _, port = self.address.rpartition(":")
         connection = http.client.HTTPSConnection(
@@ -255,7 +253,6 @@ class DockerEngine:
         try:
             connection.connect()
             connection.sock.settimeout(timeout_s)
-            target = f"{version}{path}" + (f"?{urlencode(query)}" if query else "")
             content = None if body is None else json.dumps(body).encode()
             headers = {} if content is None else {"Content-Type": "application/json"}
             connection.request(method, target, content, headers)
@@ -333,18 +330,17 @@ def all_containers(
 
     The newest containers come first. Nodes that do not answer are left out.
     """
-    status, found = 200, []
-    for code, content in _ask_each(addresses, context, threads, lambda engine: engine.get(target)):
+    found = []
+    for status, content in _ask_each(
+        addresses, context, threads, lambda engine: engine.get(target)
+    ):
         try:
             answer = json.loads(content)
         except ValueError:
             continue
-        if code != 200:
-            status, found = code, answer
-            break
+        if status != 200:
+            return status, answer
         found += answer
-    if status != 200:
-        return status, found
     found.sort(key=lambda item: -int(item.get("Created") or 0))
     limit = parse_qs((_PATH.fullmatch(target) or [""] * 4)[3] or "").get("limit", ["0"])[0]
     return 200, found[: int(limit)] if limit.isdecimal() and int(limit) else found

@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
+from typing import cast
 
 from ecsmachine.localcloud.container_service.application_api import (
     Reply,
@@ -101,9 +102,8 @@ class Master:
         await asyncio.gather(*self._connections, return_exceptions=True)
 
     async def _connected(self, stream: TlsStream) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            self._connections.add(task)
+        task = cast("asyncio.Task[None]", asyncio.current_task())
+        self._connections.add(task)
         try:
             await asyncio.wait_for(stream.handshake(), _CONNECT_TIMEOUT_S)
             await self._serve(stream)
@@ -113,8 +113,7 @@ class Master:
         except Exception:
             _log.exception("master: a connection failed")
         finally:
-            if task is not None:
-                self._connections.discard(task)
+            self._connections.discard(task)
             await stream.close()
 
     async def _serve(self, stream: TlsStream) -> None:

@@ -100,9 +100,7 @@ ECS: Actions = {
     "DescribeInstances": instance_listing.INSTANCES.answer,
     "DescribeInstanceStatus": instance_listing.describe_instance_status,
     "DescribeInstanceAttribute": instance_listing.describe_instance_attribute,
-    "DescribeInstanceAttachmentAttributes": (
-        instance_listing.describe_instance_attachment_attributes
-    ),
+    "DescribeInstanceAttachmentAttributes": instance_listing.ATTACHMENTS.answer,
     "DescribeInstanceAutoRenewAttribute": instance_listing.RENEWALS.answer,
     "DescribeUserData": instance_listing.describe_user_data,
     "GetInstanceConsoleOutput": instance_listing.get_instance_console_output,

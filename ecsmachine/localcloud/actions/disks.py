@@ -162,7 +162,6 @@ def resize_disk(call: Call) -> Answer:
     """ResizeDisk: larger only; online, the guest sees it while it runs."""
     parameters = call.parameters
     disk = call.required(call.state.disks, "DiskId")
-    parameters.require("NewSize")
     how = parameters.choice(
         "Type",
         ("offline", "online"),

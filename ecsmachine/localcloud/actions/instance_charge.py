@@ -158,9 +158,7 @@ def _auto_release(parameters: Parameters) -> str:
 def modify_instance_charge_type(call: Call) -> Answer:
     """ModifyInstanceChargeType: from the hour to a subscription, or back."""
     parameters = call.parameters
-    ids = parameters.json_list("InstanceIds", most=MAX_INSTANCES)
-    if not ids:
-        parameters.require("InstanceIds")
+    ids = parameters.json_list("InstanceIds", most=MAX_INSTANCES) or []
     wanted: ChargeType = parameters.choice(
         "InstanceChargeType", ("PrePaid", "PostPaid"), error=refusals.INSTANCE_CHARGE_TYPE()
     )
@@ -170,7 +168,7 @@ def modify_instance_charge_type(call: Call) -> Answer:
     data_disks_too = parameters.boolean("IncludeDataDisks") or wanted == "PostPaid"
     told = parameters.boolean("IsDetailFee") or wanted == "PrePaid"
     fees = []
-    for instance_id in ids or []:
+    for instance_id in ids:
         instance = call.find(call.state.instances, instance_id)
         check_status(instance, "Running", "Stopped")
         if instance.charge_type == wanted:
@@ -241,7 +239,6 @@ def renew_instance(call: Call) -> Answer:
 def modify_instance_auto_renew_attribute(call: Call) -> None:
     """ModifyInstanceAutoRenewAttribute: whether subscriptions are renewed when they end."""
     parameters = call.parameters
-    parameters.require("InstanceId")
     ids = parameters.separated("InstanceId")
     status = parameters.choice("RenewalStatus", ("", "AutoRenewal", "Normal", "NotRenewal"))
     renew = status == "AutoRenewal" if status else parameters.boolean("AutoRenew")

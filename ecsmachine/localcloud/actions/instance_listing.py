@@ -56,12 +56,6 @@ def get_instance_console_output(call: Call) -> Answer:
     }
 
 
-def describe_instance_attachment_attributes(call: Call) -> Answer:
-    """DescribeInstanceAttachmentAttributes: from which private pools instances take capacity."""
-    call.parameters.require("InstanceIds")
-    return _ATTACHMENTS.answer(call)
-
-
 def _renewal_view(call: Call, instance: Instance) -> dict[str, Any]:
     return {
         "InstanceId": instance.id,
@@ -153,7 +147,7 @@ _STATUSES_OF_INSTANCES = Listing(
     ),
     most=50,
 )
-_ATTACHMENTS = Listing(
+ATTACHMENTS = Listing(
     Instance,
     "Instances.Instance",
     by.newest(lambda state: state.instances),

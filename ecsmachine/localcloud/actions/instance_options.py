@@ -16,7 +16,6 @@ def modify_instance_metadata_options(call: Call) -> None:
     """ModifyInstanceMetadataOptions: missing options stay unchanged."""
     parameters = call.parameters
     instance = call.required(call.state.instances, "InstanceId")
-    parameters.require("HttpEndpoint")
     options = metadata_options_of_request(parameters, instance.metadata_options)
     call.state.instances.put(replace(instance, metadata_options=options))
 

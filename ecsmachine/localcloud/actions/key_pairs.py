@@ -116,7 +116,6 @@ def _each_instance(call: Call, name: str, work: Callable[[Instance], None]) -> A
 
 def _listed(call: Call, name: str, *, most: int) -> list[str]:
     """Return the names or ids of a request; raises the refusals of the actions on several."""
-    call.parameters.require(name)
     try:
         values = call.parameters.json_list(name, most=sys.maxsize) or []
     except ApiError as error:

@@ -385,7 +385,6 @@ BALANCERS = Listing(
 def set_load_balancer_name(call: Call) -> None:
     """SetLoadBalancerName."""
     balancer = call.required(call.state.load_balancers, "LoadBalancerId")
-    call.parameters.require("LoadBalancerName")
     name = checked_name(call.parameters, "LoadBalancerName")
     call.state.load_balancers.put(replace(balancer, name=name))
 
@@ -409,7 +408,6 @@ def set_load_balancer_delete_protection(call: Call) -> None:
 def set_load_balancer_modification_protection(call: Call) -> None:
     """SetLoadBalancerModificationProtection: on (ConsoleProtection) or off."""
     balancer = call.required(call.state.load_balancers, "LoadBalancerId")
-    call.parameters.require("ModificationProtectionStatus")
     protection, reason = modification_protection(call.parameters)
     call.state.load_balancers.put(
         replace(balancer, modification_protection=protection, modification_protection_reason=reason)

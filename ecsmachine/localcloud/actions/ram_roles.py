@@ -52,7 +52,6 @@ def detach_instance_ram_role(call: Call) -> Answer:
 
 
 def _each_instance(call: Call, name: str, work: Callable[[Instance], None]) -> Answer:
-    call.parameters.require("InstanceIds")
     try:
         ids = call.parameters.json_list("InstanceIds") or []
     except ApiError as error:

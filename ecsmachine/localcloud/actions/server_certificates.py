@@ -77,7 +77,6 @@ def describe_server_certificates(call: Call) -> Answer:
 def set_server_certificate_name(call: Call) -> None:
     """SetServerCertificateName."""
     found = call.required(call.state.server_certificates, "ServerCertificateId")
-    call.parameters.require("ServerCertificateName")
     call.state.server_certificates.put(replace(found, name=_name(call)))
 
 

@@ -83,60 +83,41 @@ class State:
         self.instances = ResourceTable(
             Instance,
             self,
-            missing=refusals.INSTANCE_NOT_FOUND,
-            tagged_as="instance",
+            refusals.INSTANCE_NOT_FOUND,
+            "instance",
             is_visible=lambda instance: instance.visible_at <= time.time(),
         )
         self.network_interfaces = ResourceTable(
-            NetworkInterface, self, missing=refusals.INTERFACE_NOT_FOUND, tagged_as="eni"
+            NetworkInterface, self, refusals.INTERFACE_NOT_FOUND, "eni"
         )
-        self.disks = ResourceTable(Disk, self, missing=refusals.DISK_NOT_FOUND, tagged_as="disk")
-        self.custom_images = ResourceTable(
-            CustomImage, self, missing=refusals.IMAGE_NOT_FOUND, tagged_as="image"
-        )
+        self.disks = ResourceTable(Disk, self, refusals.DISK_NOT_FOUND, "disk")
+        self.custom_images = ResourceTable(CustomImage, self, refusals.IMAGE_NOT_FOUND, "image")
         self.launch_templates = ResourceTable(
-            LaunchTemplate,
-            self,
-            missing=refusals.LAUNCH_TEMPLATE_NOT_FOUND,
-            tagged_as="launchtemplate",
+            LaunchTemplate, self, refusals.LAUNCH_TEMPLATE_NOT_FOUND, "launchtemplate"
         )
-        self.snapshots = ResourceTable(
-            Snapshot, self, missing=refusals.SNAPSHOT_NOT_FOUND, tagged_as="snapshot"
-        )
-        self.vpcs = ResourceTable(Vpc, self, missing=refusals.VPC_NOT_FOUND, tagged_as="vpc")
-        self.vswitches = ResourceTable(
-            VSwitch, self, missing=refusals.VSWITCH_NOT_FOUND, tagged_as="vswitch"
-        )
-        self.route_entries = ResourceTable(RouteEntry, self, missing=refusals.ROUTE_ENTRY_NOT_FOUND)
+        self.snapshots = ResourceTable(Snapshot, self, refusals.SNAPSHOT_NOT_FOUND, "snapshot")
+        self.vpcs = ResourceTable(Vpc, self, refusals.VPC_NOT_FOUND, "vpc")
+        self.vswitches = ResourceTable(VSwitch, self, refusals.VSWITCH_NOT_FOUND, "vswitch")
+        self.route_entries = ResourceTable(RouteEntry, self, refusals.ROUTE_ENTRY_NOT_FOUND)
         self.security_groups = ResourceTable(
-            SecurityGroup,
-            self,
-            missing=refusals.SECURITY_GROUP_NOT_FOUND,
-            tagged_as="securitygroup",
+            SecurityGroup, self, refusals.SECURITY_GROUP_NOT_FOUND, "securitygroup"
         )
         self.key_pairs = ResourceTable(
-            KeyPair,
-            self,
-            missing=refusals.KEY_PAIR_NOT_FOUND,
-            tagged_as="keypair",
-            key="key_id",
-            named_by="name",
+            KeyPair, self, refusals.KEY_PAIR_NOT_FOUND, "keypair", key="key_id", named_by="name"
         )
-        self.eips = ResourceTable(Eip, self, missing=refusals.EIP_NOT_FOUND, tagged_as="eip")
+        self.eips = ResourceTable(Eip, self, refusals.EIP_NOT_FOUND, "eip")
         self.load_balancers = ResourceTable(
-            LoadBalancer, self, missing=refusals.LOAD_BALANCER_NOT_FOUND, tagged_as="loadbalancer"
+            LoadBalancer, self, refusals.LOAD_BALANCER_NOT_FOUND, "loadbalancer"
         )
         self.server_groups = ResourceTable(
-            ServerGroup, self, missing=refusals.SERVER_GROUP_NOT_FOUND, tagged_as="vservergroup"
+            ServerGroup, self, refusals.SERVER_GROUP_NOT_FOUND, "vservergroup"
         )
         self.server_certificates = ResourceTable(
-            ServerCertificate, self, missing=refusals.CERTIFICATE_NOT_FOUND, tagged_as="certificate"
+            ServerCertificate, self, refusals.CERTIFICATE_NOT_FOUND, "certificate"
         )
-        self.commands = ResourceTable(
-            Command, self, missing=refusals.COMMAND_NOT_FOUND, tagged_as="command"
-        )
+        self.commands = ResourceTable(Command, self, refusals.COMMAND_NOT_FOUND, "command")
         self.invocations = ResourceTable(
-            Invocation, self, missing=refusals.INVOCATION_NOT_FOUND, tagged_as="invocation"
+            Invocation, self, refusals.INVOCATION_NOT_FOUND, "invocation"
         )
         self.tag_sets: Table[TagSet] = Table(TagSet, self)
         self.tokens: Table[TokenUse] = Table(TokenUse, self)

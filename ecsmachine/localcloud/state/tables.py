@@ -93,7 +93,7 @@ class Table(Generic[T]):
         self._rows = rows
 
 
-@dataclass(eq=False, repr=False, kw_only=True)
+@dataclass(eq=False, repr=False)
 class ResourceTable(Table[R]):
     """Resources of regions, which requests name by id.
 
@@ -105,8 +105,8 @@ class ResourceTable(Table[R]):
 
     missing: Refusal
     tagged_as: str = ""
-    named_by: str = ""
-    is_visible: Callable[[R], bool] = lambda _: True
+    named_by: str = field(default="", kw_only=True)
+    is_visible: Callable[[R], bool] = field(default=lambda _: True, kw_only=True)
 
     def find(self, name: str, *, region: str | None, missing: Refusal | None = None) -> R:
         """Return the resource that a request names, if it is in ``region`` (None: in any).

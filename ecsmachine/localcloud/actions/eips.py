@@ -25,6 +25,7 @@ from ecsmachine.localcloud.state.resources import check_status, status_now
 from ecsmachine.localcloud.state.tagging import put_tags, tags_of_request, vpc_tags
 
 _NO_INSTANCE = Refusal("InvalidInstanId.NotFound")
+_STATUS = Refusal("IncorrectEipStatus")
 EipHolder = Literal["EcsInstance", "NetworkInterface", "SlbInstance"]
 Holder = Instance | NetworkInterface | LoadBalancer
 STATUSES = ("Associating", "Unassociating", "InUse", "Available")
@@ -104,7 +105,7 @@ def associate_eip_address(call: Call) -> None:
     if holder.region != eip.region or parameters.text("InstanceRegionId") not in ("", eip.region):
         raise refusals.of("InvalidParameter.Mismatch#address-and-instance")
     if _status_now(call, eip) != "Available":
-        raise _wrong_status()
+        raise _STATUS()
     if eips_of(call.state, holder.id) or (isinstance(holder, Instance) and holder.public_ip):
         raise ApiError("InvalidAssociation.Duplicated", "Specified instance already is associated.")
     if isinstance(holder, Instance):
@@ -120,7 +121,7 @@ def unassociate_eip_address(call: Call) -> None:
     instance_id = call.parameters.text("InstanceId")
     kind = call.parameters.text("InstanceType")
     if _status_now(call, eip) != "InUse":
-        raise _wrong_status()
+        raise _STATUS()
     if instance_id not in ("", eip.instance_id) or kind not in ("", eip.instance_type):
         raise refusals.of("InvalidParameter.NotFound")
     holder = _holder_of(call, eip)
@@ -168,7 +169,7 @@ def release_eip_address(call: Call) -> None:
     """ReleaseEipAddress: only one that is bound to nothing."""
     eip = call.required(call.state.eips, "AllocationId")
     if _status_now(call, eip) != "Available":
-        raise _wrong_status()
+        raise _STATUS()
     if eip.charge_type == "PrePaid":
         raise ApiError("Forbidden.ChargeTypeIsPrepaid", "It's forbidden to release a prepaid EIP")
     call.state.eips.remove(eip.id)
@@ -215,10 +216,6 @@ def _most_bandwidth(charge_type: ChargeType, charge: str) -> int:
     if charge_type == "PrePaid":
         return 1000
     return 200 if charge == "PayByTraffic" else 500
-
-
-def _wrong_status() -> ApiError:
-    return refusals.of("IncorrectEipStatus")
 
 
 def _name_and_description(parameters: Parameters) -> tuple[str, str]:

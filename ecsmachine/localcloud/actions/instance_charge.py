@@ -143,15 +143,11 @@ def price_of_order(
 
 
 def _auto_release(parameters: Parameters) -> str:
-    error = refusals.malformed("AutoReleaseTime")
-    try:
-        at = parameters.time("AutoReleaseTime")
-    except ApiError:
-        raise error from None
+    at = parameters.time("AutoReleaseTime", error=refusals.malformed)
     if at is None:
         return ""
     if not 30 * 60 <= at - time.time() <= 3 * 366 * 86400:
-        raise error
+        raise refusals.malformed("AutoReleaseTime")
     return clock.minutes(at)
 
 

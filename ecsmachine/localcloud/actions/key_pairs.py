@@ -116,10 +116,8 @@ def _each_instance(call: Call, name: str, work: Callable[[Instance], None]) -> A
 
 def _listed(call: Call, name: str, *, most: int) -> list[str]:
     """Return the names or ids of a request; raises the refusals of the actions on several."""
-    try:
-        values = call.parameters.json_list(name, most=sys.maxsize) or []
-    except ApiError as error:
-        raise refusals.not_supported(name) from error
+    error = refusals.not_supported
+    values = call.parameters.json_list(name, most=sys.maxsize, error=error) or []
     if len(values) > most:
         raise refusals.of("InstanceKeyPairLimitExceeded")
     return values

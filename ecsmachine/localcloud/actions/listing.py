@@ -210,10 +210,7 @@ def times_between(*, other_keys: tuple[str, ...] = (), **fields: str) -> Filter[
                 continue
             if key and key not in ends:
                 raise refusals.of("InvalidFilterKey.NotFound")
-            try:
-                at = item.time("Value")
-            except ApiError as error:
-                raise refusals.of("InvalidFilterValue") from error
+            at = item.time("Value", error=refusals.of("InvalidFilterValue"))
             if key and at is not None:
                 field, other = ends[key]
                 between.append((field, min(at, other), max(at, other)))

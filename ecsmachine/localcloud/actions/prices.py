@@ -11,7 +11,7 @@ from ecsmachine.localcloud.catalog import prices
 from ecsmachine.localcloud.catalog.disk_categories import CATEGORIES, PERFORMANCE_LEVELS
 from ecsmachine.localcloud.catalog.instance_types import InstanceType, find_instance_type
 from ecsmachine.localcloud.protocol import refusals
-from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
+from ecsmachine.localcloud.protocol.errors import invalid_parameter
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.state.settings import Offer
 
@@ -25,9 +25,9 @@ def describe_price(call: Call) -> Answer:
     parameters = call.parameters
     what = parameters.choice("ResourceType", ("instance", "disk", "bandwidth"))
     unit = parameters.choice("PriceUnit", tuple(prices.HOURS), "Hour")
-    period = parameters.integer("Period", 1, least=1, error=_bad_period())
+    period = parameters.integer("Period", 1, least=1, error=refusals.not_supported)
     if period > _PERIODS[unit] and not (unit == "Month" and period in _LONG_MONTHS):
-        raise _bad_period()
+        raise refusals.not_supported("Period")
     strategy = parameters.choice("SpotStrategy", ("NoSpot", "SpotAsPriceGo", "SpotWithPriceLimit"))
     _check_place(call)
     amount = parameters.integer("Amount", 1, least=1, most=MAX_AMOUNT)
@@ -127,7 +127,3 @@ def _disk_hour(request: Parameters, default_gib: int) -> float:
 def _bandwidth_hours(parameters: Parameters) -> list[tuple[str, float]]:
     mbps = parameters.integer("InternetMaxBandwidthOut", least=0, most=100)
     return [("bandwidth", prices.bandwidth_hour(mbps))]
-
-
-def _bad_period() -> ApiError:
-    return refusals.not_supported("Period")

@@ -52,12 +52,8 @@ def detach_instance_ram_role(call: Call) -> Answer:
 
 
 def _each_instance(call: Call, name: str, work: Callable[[Instance], None]) -> Answer:
-    try:
-        ids = call.parameters.json_list("InstanceIds") or []
-    except ApiError as error:
-        raise refusals.malformed("InstanceIds") from error
     results = []
-    for instance_id in ids:
+    for instance_id in call.parameters.json_list("InstanceIds", error=refusals.malformed) or []:
         result: dict[str, Any] = {
             "InstanceId": instance_id,
             "Success": True,

@@ -161,15 +161,15 @@ class Parameters:
         self.require(name)
         return self.choice(name, choices, error=error, spelled=spelled)
 
-    def time(self, name: str) -> float | None:
-        """Return a time in seconds since 1970, or None; raises ``InvalidParameter``."""
+    def time(self, name: str, *, error: Error | None = None) -> float | None:
+        """Return the seconds since 1970, or None; raises ``error`` (or ``InvalidParameter``)."""
         text = self.text(name)
         if not text:
             return None
         try:
             return clock.parse(text)
-        except ValueError as error:
-            raise invalid_parameter(self.name(name)) from error
+        except ValueError as reason:
+            raise self._refusal(name, error) from reason
 
     def listed(self, name: str, *, most: int | None = None) -> list[str]:
         """Return the values of ``NAME.1``, ``NAME.2``, … in order."""
@@ -185,25 +185,30 @@ class Parameters:
         values = [value.strip() for value in self.text(name).split(",") if value.strip()]
         return self._at_most(most, name, values)
 
-    def json_list(self, name: str, *, most: int = 100) -> list[str] | None:
+    def json_list(
+        self, name: str, *, most: int = 100, error: Error | None = None
+    ) -> list[str] | None:
         """Return the strings of a JSON array, or None if there is no such parameter.
 
-        Raises ``InvalidParameter`` for other JSON; more than ``most`` are refused too.
+        Raises ``error`` (or ``InvalidParameter``) for other JSON, and for more than ``most``.
         """
         text = self.text(name)
         if not text:
             return None
         try:
             values = parse_json(text)
-        except ValueError as error:
-            raise invalid_parameter(self.name(name)) from error
+        except ValueError as reason:
+            raise self._refusal(name, error) from reason
         if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-            raise invalid_parameter(self.name(name))
-        return self._at_most(most, name, values)
+            raise self._refusal(name, error)
+        return self._at_most(most, name, values, error)
 
-    def _at_most(self, most: int | None, name: str, values: list[str]) -> list[str]:
+    def _at_most(
+        self, most: int | None, name: str, values: list[str], error: Error | None = None
+    ) -> list[str]:
         if most is not None and len(values) > most:
-            raise invalid_parameter(self.name(name), f"At most {most} values are allowed.")
+            many = invalid_parameter(self.name(name), f"At most {most} values are allowed.")
+            raise self._refusal(name, error or many)
         return values
 
     def struct(self, name: str) -> Parameters:

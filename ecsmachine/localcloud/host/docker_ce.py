@@ -10,17 +10,16 @@ import hashlib
 import json
 import re
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ecsmachine.localcloud.host.image import Report, exclusive
+from ecsmachine.localcloud.host.image import Report, made_once
 from ecsmachine.localcloud.host.packages import (
     Package,
     PackageSet,
-    damaged,
     fetch_packages,
+    is_whole,
     manifest_path,
     package_of,
     read_manifest,
@@ -89,21 +88,12 @@ def docker_ce_packages(cache: Path, image: Path, older: Path, report: Report) ->
     made_of = [_FORM, *NEWER.names, *(package.sha256 for package in read_manifest(older))]
     digest = hashlib.sha256(" ".join(made_of).encode()).hexdigest()[:8]
     target = cache / "packages" / f"docker-ce-{SUITE}-{digest}"
-    if folder_exists(target) and not damaged(target):
+    if folder_exists(target) and is_whole(target):
         return target
     newer = fetch_packages(cache, image, report, NEWER)
-    with exclusive(target.parent, report):
-        if not folder_exists(target) or damaged(target):
-            report("making packages of two versions")
-            _build_all(older, newer, target)
-        shutil.rmtree(newer, ignore_errors=True)
-    return target
 
-
-def _build_all(older: Path, newer: Path, target: Path) -> None:
-    shutil.rmtree(target, ignore_errors=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
+    def make(work: Path) -> Path:
+        report("making packages of two versions")
         files = work / "files"
         files.mkdir()
         old = [(recipe, [older]) for recipe in (_ENGINE, _client("docker.io"), _RUNTIME)]
@@ -111,9 +101,11 @@ def _build_all(older: Path, newer: Path, target: Path) -> None:
         new = [(recipe, [newer, older]) for recipe in recipes]
         made = [_build(recipe, folders, work, files) for recipe, folders in [*old, *new]]
         manifest_path(files).write_text(json.dumps([asdict(p) for p in made], indent=1))
-        files.rename(target)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+        return files
+
+    made_once(target, report, make, is_whole)
+    shutil.rmtree(newer, ignore_errors=True)
+    return target
 
 
 def _build(recipe: _Recipe, folders: Sequence[Path], work: Path, files: Path) -> Package:

@@ -101,15 +101,36 @@ def build_image(cache: Path, report: Report, release: str = USUAL) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     # It will hold a whole system with set-user-id programs: nobody else may enter.
     target.parent.chmod(0o700)
-    with exclusive(target.parent, report):
-        if folder_exists(target):
+
+    def make(work: Path) -> Path:
+        _bootstrap(work / "root", work, SUITES[release], report)
+        _finish(work / "root")
+        return work / "root"
+
+    return made_once(target, report, make)
+
+
+def made_once(
+    target: Path,
+    report: Report,
+    make: Callable[[Path], Path],
+    is_whole: Callable[[Path], bool] = lambda _: True,
+) -> Path:
+    """Return a folder of the cache; if it is not there, and whole, ``make`` it first.
+
+    That gets a temporary folder, and returns what in it becomes the ``target``. Other processes
+    that want it, too, wait.
+    """
+    if folder_exists(target) and is_whole(target):
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _held(target.parent, report):
+        if folder_exists(target) and is_whole(target):
             return target
+        shutil.rmtree(target, ignore_errors=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         try:
-            root = temporary / "root"
-            _bootstrap(root, temporary, SUITES[release], report)
-            _finish(root)
-            root.rename(target)
+            make(temporary).rename(target)
         finally:
             with suppress(LocalCloudError):
                 unmount_below(temporary)
@@ -118,7 +139,7 @@ def build_image(cache: Path, report: Report, release: str = USUAL) -> Path:
 
 
 @contextmanager
-def exclusive(folder: Path, report: Report) -> Iterator[None]:
+def _held(folder: Path, report: Report) -> Iterator[None]:
     """Hold a folder against other processes that would fill it at the same time."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,11 +23,10 @@ from ecsmachine.localcloud.host.apt import (
     parse_uris,
     source_lines,
 )
-from ecsmachine.localcloud.host.image import Report, exclusive
+from ecsmachine.localcloud.host.image import Report, made_once
 from ecsmachine.localcloud.host.programs import ProgramError, run
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.state import records
-from ecsmachine.system.files import folder_exists
 
 
 @dataclass(frozen=True)
@@ -88,28 +86,19 @@ def fetch_packages(cache: Path, image: Path, report: Report, wanted: PackageSet 
     With them comes all they depend on that the base image lacks, chosen by apt against the
     image's own list of packages. Files that no longer have the right hash are fetched again.
     """
-    target = packages_path(cache, image, wanted)
-    if folder_exists(target) and not damaged(target):
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with exclusive(target.parent, report):
-        if folder_exists(target):
-            if not damaged(target):
-                return target
-            shutil.rmtree(target)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+
+    def make(work: Path) -> Path:
         try:
-            _fetch(image, temporary, report, wanted)
-            (temporary / "files").rename(target)
+            _fetch(image, work, report, wanted)
         except ProgramError as error:
             raise LocalCloudError(
                 f"The {wanted.purpose}'s packages cannot be downloaded: {error.message}",
                 hint="Check that apt-get can install packages on this host",
                 details=error.details,
             ) from error
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-    return target
+        return work / "files"
+
+    return made_once(packages_path(cache, image, wanted), report, make, is_whole)
 
 
 def manifest_path(folder: Path) -> Path:
@@ -126,12 +115,12 @@ def read_manifest(folder: Path) -> list[Package]:
     return packages
 
 
-def damaged(folder: Path) -> bool:
-    """Return whether a file is missing, or is not the one that was written."""
+def is_whole(folder: Path) -> bool:
+    """Return whether no file is missing, and each is the one that was written."""
     try:
-        return not all(_is_whole(folder / p.file, p) for p in read_manifest(folder))
+        return all(_is_as_written(folder / p.file, p) for p in read_manifest(folder))
     except (OSError, LocalCloudError):
-        return True
+        return False
 
 
 def package_of(file: Path, *, signed: str = "") -> Package:
@@ -140,7 +129,7 @@ def package_of(file: Path, *, signed: str = "") -> Package:
     return Package(file.name, written.st_size, sha256_of(file), signed, written.st_mtime_ns)
 
 
-def _is_whole(file: Path, package: Package) -> bool:
+def _is_as_written(file: Path, package: Package) -> bool:
     found = file.stat()
     if package.modified_ns and found.st_mtime_ns == package.modified_ns:
         return found.st_size == package.size

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -12,7 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecsmachine.localcloud.host.image import Report, exclusive
+from ecsmachine.localcloud.host.image import Report, made_once
 from ecsmachine.localcloud.host.network import NamespaceSockets
 from ecsmachine.localcloud.host.packages import (
     PackageSet,
@@ -43,18 +42,14 @@ def fetch_programs(cache: Path, image: Path, report: Report) -> Path:
     if folder_exists(target):
         return target
     packages = fetch_packages(cache, image, report, PACKAGES)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with exclusive(target.parent, report):
-        if not folder_exists(target):
-            temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-            try:
-                for package in read_manifest(packages):
-                    if package.file.partition("_")[0] in PACKAGES.names:
-                        run(["dpkg-deb", "--extract", str(packages / package.file), str(temporary)])
-                temporary.rename(target)
-            finally:
-                shutil.rmtree(temporary, ignore_errors=True)
-    return target
+
+    def unpack(work: Path) -> Path:
+        for package in read_manifest(packages):
+            if package.file.partition("_")[0] in PACKAGES.names:
+                run(["dpkg-deb", "--extract", str(packages / package.file), str(work)])
+        return work
+
+    return made_once(target, report, unpack)
 
 
 _log = logging.getLogger("ecsmachine.localcloud.registry")

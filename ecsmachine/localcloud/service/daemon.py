@@ -303,9 +303,9 @@ def _fetch_downloads(cache: Path, releases: Sequence[str], report: Report) -> Do
     from ecsmachine.localcloud.host.image import build_image
     from ecsmachine.localcloud.host.packages import (
         BASE_SYSTEM,
-        damaged,
         engine_of,
         fetch_packages,
+        is_whole,
         packages_path,
     )
     from ecsmachine.localcloud.registry.server import PACKAGES, fetch_programs
@@ -332,7 +332,7 @@ def _fetch_downloads(cache: Path, releases: Sequence[str], report: Report) -> Do
                 report(f"Newer engine: the mirror does not have it: {error.message}")
             registry = str(fetch_programs(cache, image, _prefixed(report, "Registry")))
             packed = packages_path(cache, image, PACKAGES)
-            if not damaged(packed):  # they may be missing: only the programs are needed
+            if is_whole(packed):  # they may be missing: only the programs are needed
                 others.append(str(packed))
         bases.append(BaseImage(release, str(image), str(packages), tuple(others)))
     return Downloads(tuple(bases), registry, docker_ce)

@@ -19,7 +19,7 @@ from ecsmachine.localcloud.faults.guests import download_faults
 from ecsmachine.localcloud.host import packages
 from ecsmachine.localcloud.host.apt_repository import AptRepository
 from ecsmachine.localcloud.host.mirror import _Server, install_script
-from ecsmachine.localcloud.host.packages import Package, damaged, package_of, read_manifest
+from ecsmachine.localcloud.host.packages import Package, is_whole, package_of, read_manifest
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.state.state import open_state
 from tests.unit.localcloud_host.test_apt_repository import PACKAGES, folder_with
@@ -117,14 +117,14 @@ def test_files_that_are_not_what_debian_signed_are_noticed(tmp_path: Path) -> No
     right = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2
     manifest = tmp_path / "packages.json"
     manifest.write_text(f'[{{"file": "a.deb", "size": 3, "sha256": "{right}"}}]')
-    assert not damaged(tmp_path)
+    assert is_whole(tmp_path)
     assert read_manifest(tmp_path) == [Package("a.deb", 3, right)]
     (tmp_path / "a.deb").write_bytes(b"abd")
-    assert damaged(tmp_path)
+    assert not is_whole(tmp_path)
     (tmp_path / "a.deb").unlink()
-    assert damaged(tmp_path)
+    assert not is_whole(tmp_path)
     manifest.write_text("[{]")
-    assert damaged(tmp_path)
+    assert not is_whole(tmp_path)
     with pytest.raises(LocalCloudError, match="cannot be read"):
         read_manifest(tmp_path)
 
@@ -143,16 +143,16 @@ def test_a_file_that_was_not_touched_since_it_was_written_is_not_read(
         return package.sha256 if file.read_bytes() == b"abc" else ""
 
     monkeypatch.setattr(packages, "sha256_of", sha256_of)
-    assert not damaged(tmp_path)
+    assert is_whole(tmp_path)
     assert read == []
     os.utime(file, ns=(0, package.modified_ns + 1))  # as one that was copied
-    assert not damaged(tmp_path)
+    assert is_whole(tmp_path)
     assert read == [file]
     file.write_bytes(b"abd")
-    assert damaged(tmp_path)
+    assert not is_whole(tmp_path)
     file.write_bytes(b"ab")
     os.utime(file, ns=(0, package.modified_ns))
-    assert damaged(tmp_path)
+    assert not is_whole(tmp_path)
 
 
 def test_a_download_that_is_not_found_on_demand(

@@ -33,7 +33,6 @@ from ecsmachine.localcloud.state import records
 class Package:
     """One package file: its name in our folder, its size in bytes and its SHA256.
 
-    ``signed`` is the SHA256 of the file that it was repacked from, which Debian has signed.
     ``modified_ns`` is when it was written: as long as that and its size are the same, it is taken
     to be whole, and not read.
     """
@@ -41,7 +40,6 @@ class Package:
     file: str
     size: int
     sha256: str
-    signed: str = ""
     modified_ns: int = 0
 
 
@@ -123,10 +121,10 @@ def is_whole(folder: Path) -> bool:
         return False
 
 
-def package_of(file: Path, *, signed: str = "") -> Package:
+def package_of(file: Path) -> Package:
     """Return the record of a package that was just written."""
     written = file.stat()
-    return Package(file.name, written.st_size, sha256_of(file), signed, written.st_mtime_ns)
+    return Package(file.name, written.st_size, sha256_of(file), written.st_mtime_ns)
 
 
 def _is_as_written(file: Path, package: Package) -> bool:
@@ -179,7 +177,7 @@ def _fetch(image: Path, work: Path, report: Report, wanted: PackageSet) -> None:
         target = work / "files" / file
         repack(source, target, compression)
         source.unlink()
-        packages.append(package_of(target, signed=expected))
+        packages.append(package_of(target))
     manifest = json.dumps([asdict(package) for package in packages], indent=1)
     manifest_path(work / "files").write_text(manifest)
 

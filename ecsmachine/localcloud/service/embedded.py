@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from starlette.applications import Starlette
 
-from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.faults.book import FaultBook
 from ecsmachine.localcloud.host.guests.base import Guests
 from ecsmachine.localcloud.host.guests.none import NoGuests
@@ -69,7 +68,6 @@ def embedded_cloud(
     settings: Settings | None = None,
     *,
     guests: Guests | None = None,
-    images: Sequence[Image] | None = None,
     watch_interval_s: float = 2.0,
     lenient: bool = False,
     settled: bool = False,
@@ -99,7 +97,6 @@ def embedded_cloud(
             guests,
             faults,
             connections,
-            images=images,
             watch_interval_s=watch_interval_s,
             lenient=lenient,
             settled=settled,

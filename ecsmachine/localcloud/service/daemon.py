@@ -112,7 +112,7 @@ def up(
         _check_key_of(found, access_key)
         if seed is not None:
             _check_seed_of(found, paths, seed)
-        return _already_up(paths, found, guests, port, _missing_releases(paths, releases), serving)
+        return _already_up(paths, found, guests, port, releases, serving)
     kept = read_settings(paths.settings_file)
     kind = guests or (kept.guests if kept is not None else "nspawn")
     if kept is not None and kept.guests != kind:
@@ -141,9 +141,7 @@ def up(
     with held(paths.root, make=True):
         found = find(root)  # another one may have been faster
         if found is not None:
-            return _already_up(
-                paths, found, guests, port, _missing_releases(paths, releases), serving
-            )
+            return _already_up(paths, found, guests, port, releases, serving)
         notes = _raise_limits(paths) if kind == "nspawn" else ()
         report("Starting the daemon")
         new = not path_exists(paths.settings_file)
@@ -224,12 +222,6 @@ def guests_running(root: Path) -> list[str]:
     return sorted(groups.running())
 
 
-def _missing_releases(paths: CloudPaths, releases: Sequence[str]) -> list[str]:
-    kept = read_settings(paths.settings_file)
-    has = kept.releases if kept is not None else ()
-    return [release for release in releases if release not in has]
-
-
 def _check_key_of(running: Running, access_key: tuple[str, str]) -> None:
     if any(access_key) and access_key != (running.access_key_id, running.access_key_secret):
         raise LocalCloudError(
@@ -255,11 +247,12 @@ def _already_up(
     running: Running,
     guests: GuestKind | None,
     port: int,
-    lacking: Sequence[str],
+    releases: Sequence[str],
     serving: Serving,
 ) -> Started:
-    there = running.serving.options()
-    missing = [*lacking, *(option for option in serving.options() if option not in there)]
+    kept = read_settings(paths.settings_file)
+    there = [*running.serving.options(), *(kept.releases if kept is not None else ())]
+    missing = [asked for asked in (*releases, *serving.options()) if asked not in there]
     other = ""
     if missing:
         other = f"without {', '.join(missing)}"

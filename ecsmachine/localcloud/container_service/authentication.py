@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import parse_qsl, unquote
 
 from ecsmachine.localcloud.protocol import refusals
-from ecsmachine.localcloud.protocol.authentication import CLOCK_TOLERANCE_S, Nonces
+from ecsmachine.localcloud.protocol.authentication import CLOCK_TOLERANCE_S, Nonces, mismatch
 from ecsmachine.localcloud.protocol.errors import ApiError
 from ecsmachine.localcloud.protocol.signature import (
     content_md5,
@@ -72,12 +72,7 @@ def check(request: RoaRequest, account: Account, nonces: Nonces) -> None:
     if not any(
         same_secret(roa_signature(text, account.access_key_secret), signature) for text in texts
     ):
-        raise ApiError(
-            "SignatureDoesNotMatch",
-            "Specified signature is not matched with our calculation. "
-            f"server string to sign is:{texts[0]}",
-            403,
-        )
+        raise mismatch(texts[0], 403)
     # The guide requires a nonce, but Alibaba Cloud's own SDK for Python sends none.
     if headers.get("x-acs-signature-nonce"):
         nonces.use(key_id, headers["x-acs-signature-nonce"])

@@ -132,7 +132,7 @@ def _check_rpc(request: SignedRequest, find_key: FindKey, nonces: Nonces) -> str
         )
     expected = rpc_signature(rpc_string_to_sign(request.method, parameters), secret)
     if not same_secret(expected, parameters["Signature"]):
-        raise _mismatch(_shown_string_to_sign(request))
+        raise mismatch(_shown_string_to_sign(request))
     nonces.use(key_id, parameters["SignatureNonce"])
     return key_id
 
@@ -168,7 +168,7 @@ def _check_acs3(request: SignedRequest, find_key: FindKey, nonces: Nonces) -> st
     if headers["x-acs-content-sha256"].lower() != digest or not same_secret(
         expected, signature.lower()
     ):
-        raise _mismatch(string_to_sign)
+        raise mismatch(string_to_sign)
     nonces.use(key_id, headers["x-acs-signature-nonce"])
     return key_id
 
@@ -188,11 +188,13 @@ def _check_clock(timestamp: str) -> None:
         raise ApiError("InvalidTimeStamp.Expired", "Specified time stamp or date value is expired.")
 
 
-def _mismatch(string_to_sign: str) -> ApiError:
+def mismatch(string_to_sign: str, status: int = 400) -> ApiError:
+    """Return the refusal of a signature that is not that of the string."""
     return ApiError(
         "SignatureDoesNotMatch",
         "Specified signature is not matched with our calculation. "
         f"server string to sign is:{string_to_sign}",
+        status,
     )
 
 

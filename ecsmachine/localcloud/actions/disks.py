@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, get_args
 
@@ -103,7 +103,7 @@ def create_disk(call: Call) -> Answer:
             created=timestamp(),
             snapshot_id=snapshot.id if snapshot else "",
             performance_level=level,
-            **asdict(disk_options(parameters, category, size)),
+            **disk_options(parameters, category, size),
             delete_with_instance=False,
             delete_auto_snapshot=False,
             multi_attach=multi_attach,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from ecsmachine.localcloud.actions.call import Call
 from ecsmachine.localcloud.actions.snapshots import check_source
@@ -31,20 +32,9 @@ AUTO = "cloud_auto"
 _NO_SNAPSHOT = Refusal("InvalidDataDiskSnapshotId.NotFound")
 
 
-@dataclass(frozen=True)
-class DiskOptions:
-    """The wanted properties of a disk besides its size, in the fields of :class:`Disk`."""
-
-    encrypted: bool = False
-    kms_key_id: str = ""
-    provisioned_iops: int = 0
-    bursting_enabled: bool = False
-    auto_snapshot_policy_id: str = ""
-
-
 @dataclass(frozen=True, kw_only=True)
-class DiskRequest(DiskOptions):
-    """A disk that is requested with an instance."""
+class DiskRequest:
+    """A disk that is requested with an instance, in the fields of :class:`Disk`."""
 
     kind: DiskKind
     category: str
@@ -55,6 +45,11 @@ class DiskRequest(DiskOptions):
     performance_level: str
     delete_with_instance: bool = True
     snapshot_id: str = ""
+    encrypted: bool = False
+    kms_key_id: str = ""
+    provisioned_iops: int = 0
+    bursting_enabled: bool = False
+    auto_snapshot_policy_id: str = ""
 
 
 def disks_of_request(call: Call, kind: InstanceType, image: Image) -> list[DiskRequest]:
@@ -95,13 +90,9 @@ def system_disk_of_request(
         raise size_error
     return DiskRequest(
         kind="system",
-        category=category,
-        size_gib=size,
-        name=_disk_name(request),
-        description=_disk_description(request),
         device="/dev/xvda",
         performance_level=level,
-        **asdict(disk_options(request, category, size)),
+        **_of_every_disk(request, category, size),
     )
 
 
@@ -144,13 +135,9 @@ def _data_disk(
     device = device_of_request(request, taken, "DataDevice")
     return DiskRequest(
         kind="data",
-        category=category,
-        size_gib=size,
-        name=_disk_name(request),
-        description=_disk_description(request),
         device=device,
         performance_level=level,
-        **asdict(disk_options(request, category, size)),
+        **_of_every_disk(request, category, size),
         delete_with_instance=request.boolean("DeleteWithInstance", True),
         snapshot_id=snapshot.id if snapshot else "",
     )
@@ -210,15 +197,15 @@ def performance_level(request: Parameters, category: str) -> str:
     return level or "PL1"
 
 
-def disk_options(request: Parameters, category: str, size_gib: int) -> DiskOptions:
-    """Return the requested properties of a disk besides its size; raises their refusals."""
-    return DiskOptions(
-        encrypted=request.boolean("Encrypted"),
-        kms_key_id=request.text("KMSKeyId"),
-        provisioned_iops=provisioned_iops(request, category, size_gib),
-        bursting_enabled=bursting_enabled(request, category),
-        auto_snapshot_policy_id=request.text("AutoSnapshotPolicyId"),
-    )
+def disk_options(request: Parameters, category: str, size_gib: int) -> dict[str, Any]:
+    """Return some requested properties in the fields of a disk; raises their refusals."""
+    return {
+        "encrypted": request.boolean("Encrypted"),
+        "kms_key_id": request.text("KMSKeyId"),
+        "provisioned_iops": provisioned_iops(request, category, size_gib),
+        "bursting_enabled": bursting_enabled(request, category),
+        "auto_snapshot_policy_id": request.text("AutoSnapshotPolicyId"),
+    }
 
 
 def provisioned_iops(request: Parameters, category: str, size_gib: int) -> int:
@@ -240,12 +227,14 @@ def bursting_enabled(request: Parameters, category: str, default: bool = False) 
     return enabled
 
 
-def _disk_name(request: Parameters) -> str:
-    return checked_text(request, "DiskName", valid_name)
-
-
-def _disk_description(request: Parameters) -> str:
-    return checked_description(request, refusals.malformed("DiskDescription"))
+def _of_every_disk(request: Parameters, category: str, size_gib: int) -> dict[str, Any]:
+    return {
+        "category": category,
+        "size_gib": size_gib,
+        "name": checked_text(request, "DiskName", valid_name),
+        "description": checked_description(request, refusals.malformed("DiskDescription")),
+        **disk_options(request, category, size_gib),
+    }
 
 
 def put_disk(call: Call, instance: Instance, request: DiskRequest, image: Image) -> Disk:

@@ -24,12 +24,6 @@ _PORTS = re.compile(r"([0-9]{1,5})/([0-9]{1,5})")
 _PROTOCOLS = ("TCP", "UDP", "ICMP", "ICMPV6", "GRE", "ALL")
 
 
-def check_nic_type(request: Parameters) -> None:
-    """Raise ``InvalidNicType.ValueNotSupported`` for a ``NicType`` that there is not."""
-    if request.text("NicType").lower() not in ("", "internet", "intranet"):
-        raise ApiError("InvalidNicType.ValueNotSupported", "The specified NicType does not exist.")
-
-
 def description_of_request(request: Parameters, *, least: int = 2, most: int = 256) -> str:
     """Return the description of a group or rule; the reference spells its refusal so."""
     error = refusals.of("InvalidSecurityGroupDiscription.Malformed")
@@ -168,15 +162,14 @@ def _rule_of_request(
             "InvalidParamter.Conflict",
             f"The parameters {side}CidrIp and Ipv6{side}CidrIp conflict with each other.",
         )
-    others = _of_another_account(call, request, side)
+    owners = {request.text(f"{side}GroupOwnerId"), request.text(f"{side}GroupOwnerAccount")}
     # What stands further back in this order is ignored.
-    owner = ""
     if cidr or ipv6_cidr:
         group_id = ""
     elif not group_id:
         raise refusals.not_found("PrefixListId")
     else:
-        if others:
+        if not owners <= {"", call.state.account.id}:  # there is no other account here
             raise refusals.not_found(f"{side}GroupId")
         other = call.state.security_groups.find_or_none(group_id, region=group.region)
         if group_id == group.id:
@@ -201,7 +194,6 @@ def _rule_of_request(
             raise refusals.of("InvalidGroupParameter.OperationDenied")
         if other.kind == "enterprise":
             raise refusals.of("InvalidGroupAuthParameter.OperationDenied")
-        owner = call.state.account.id
     return Rule(
         id=new_id("sgr", group.region),
         direction=direction,
@@ -213,7 +205,7 @@ def _rule_of_request(
         cidr=cidr,
         ipv6_cidr=ipv6_cidr,
         group_id=group_id,
-        group_owner=owner,
+        group_owner=call.state.account.id if group_id else "",
         prefix_list_id="",
         source_port_range=source_ports,
         own_cidr=own_cidr,
@@ -221,12 +213,6 @@ def _rule_of_request(
         description=description,
         created=timestamp(),
     )
-
-
-def _of_another_account(call: Call, request: Parameters, side: str) -> bool:
-    """Return whether a group is said to be of another account: there is none here."""
-    owners = {request.text(f"{side}GroupOwnerId"), request.text(f"{side}GroupOwnerAccount")}
-    return not owners <= {"", call.state.account.id}
 
 
 def _port_range(text: str, protocol: str, code: str, name: str) -> str:

@@ -10,7 +10,6 @@ from ecsmachine.localcloud.actions import listing as by
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.listing import Filter, Listing, Test
 from ecsmachine.localcloud.actions.security_group_rules import (
-    check_nic_type,
     description_of_request,
     rule_view,
 )
@@ -177,7 +176,7 @@ def join_security_group(call: Call) -> None:
     its = interface.security_group_ids
     groups = [call.find(call.state.security_groups, group_id) for group_id in its]
     check_membership(call, [*groups, group], its, types_differ=_CANNOT_JOIN)
-    _change_groups(call, interface, (*its, group.id))
+    put_interface(call.state, replace(interface, security_group_ids=(*its, group.id)))
 
 
 def leave_security_group(call: Call) -> None:
@@ -189,7 +188,7 @@ def leave_security_group(call: Call) -> None:
     if len(interface.security_group_ids) == 1:
         raise refusals.of("InstanceLastSecurityGroup")
     rest = tuple(item for item in interface.security_group_ids if item != group.id)
-    _change_groups(call, interface, rest)
+    put_interface(call.state, replace(interface, security_group_ids=rest))
 
 
 def check_room(call: Call, group: SecurityGroup, more: int = 1) -> None:
@@ -229,10 +228,6 @@ def _member_of_request(call: Call) -> NetworkInterface:
     return primary_interface(instance)
 
 
-def _change_groups(call: Call, interface: NetworkInterface, groups: tuple[str, ...]) -> None:
-    put_interface(call.state, replace(interface, security_group_ids=groups))
-
-
 def _group_view(call: Call, group: SecurityGroup) -> dict[str, Any]:
     members = sum(group.id in item.security_group_ids for item in call.state.instances)
     return {
@@ -262,7 +257,8 @@ def _by_name(call: Call) -> Test[SecurityGroup] | None:
 
 def _of_any_interface(call: Call) -> None:
     # In a VPC every rule is for the inner network, whatever the request says.
-    check_nic_type(call.parameters)
+    if call.parameters.text("NicType").lower() not in ("", "internet", "intranet"):
+        raise ApiError("InvalidNicType.ValueNotSupported", "The specified NicType does not exist.")
 
 
 _GROUPS = Listing(

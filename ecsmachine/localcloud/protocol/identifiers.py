@@ -1,4 +1,4 @@
-"""Ids that look like Alibaba Cloud's: a prefix, letters of the place, a random rest."""
+"""Ids that look like Alibaba Cloud's: a prefix, letters of the region, a random rest."""
 
 from __future__ import annotations
 
@@ -8,11 +8,24 @@ import string
 import uuid
 
 _ALPHABET = string.ascii_lowercase + string.digits
+_LETTERS = {
+    "cn-hangzhou": "bp1",
+    "cn-beijing": "2ze",
+    "cn-shanghai": "uf6",
+    "cn-shenzhen": "wz9",
+    "cn-qingdao": "m5e",
+    "cn-hongkong": "j6c",
+    "us-west-1": "rj9",
+    "us-east-1": "0xi",
+    "ap-southeast-1": "t4n",
+    "eu-central-1": "gw8",
+}
+"""The letters that real ids have of their regions; those of Hangzhou stand for all others."""
 
 
-def new_id(prefix: str, place: str = "") -> str:
-    """Return a fresh id such as ``i-bp1…``; ``place`` (a region or zone) sets the letters."""
-    return f"{prefix}-{_place_letters(place)}{_random(17)}"
+def new_id(prefix: str, region: str) -> str:
+    """Return a fresh id such as ``i-bp1…``, with the letters of the region."""
+    return f"{prefix}-{_LETTERS.get(region, 'bp1')}{_random(17)}"
 
 
 def default_resource_group(account_id: str) -> str:
@@ -34,26 +47,6 @@ def new_order_id() -> str:
 def mac_address() -> str:
     """Return a fresh unicast MAC address in the range that ECS uses."""
     return "00:16:3e:" + ":".join(f"{byte:02x}" for byte in secrets.token_bytes(3))
-
-
-def _place_letters(place: str) -> str:
-    # Real ids carry such letters: bp1 for Hangzhou, 2ze for Beijing, and so on.
-    known = {
-        "cn-hangzhou": "bp1",
-        "cn-beijing": "2ze",
-        "cn-shanghai": "uf6",
-        "cn-shenzhen": "wz9",
-        "cn-qingdao": "m5e",
-        "cn-hongkong": "j6c",
-        "us-west-1": "rj9",
-        "us-east-1": "0xi",
-        "ap-southeast-1": "t4n",
-        "eu-central-1": "gw8",
-    }
-    for region, letters in known.items():
-        if place == region or place.startswith(f"{region}-"):
-            return letters
-    return "bp1"
 
 
 def _random(length: int) -> str:

@@ -327,22 +327,22 @@ class State:
     def _make_default_network(self, settings: Settings, account_id: str) -> None:
         zone = settings.zone or known_region(settings.region).zones[0].id
         vpc = Vpc(
-            id=new_id("vpc", zone),
+            id=new_id("vpc", settings.region),
             region=settings.region,
             name="",
             description="System created default VPC.",
             cidr=settings.vpc_cidr,
             status="Available",
             created=timestamp(),
-            vrouter_id=new_id("vrt", zone),
-            route_table_id=new_id("vtb", zone),
+            vrouter_id=new_id("vrt", settings.region),
+            route_table_id=new_id("vtb", settings.region),
             is_default=True,
             resource_group_id=default_resource_group(account_id),
         )
         self.vpcs.put(vpc)
         self.vswitches.put(
             VSwitch(
-                id=new_id("vsw", zone),
+                id=new_id("vsw", settings.region),
                 region=settings.region,
                 zone=zone,
                 vpc_id=vpc.id,

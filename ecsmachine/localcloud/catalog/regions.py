@@ -81,11 +81,6 @@ def known_region(region_id: str) -> Region:
     return region
 
 
-def find_zone(zone_id: str) -> Zone | None:
-    """Return the zone of any region, or None."""
-    return next((zone for region in regions() for zone in region.zones if zone.id == zone_id), None)
-
-
 @cache
 def _by_id() -> dict[str, Region]:
     return {region.id: region for region in regions()}

@@ -14,7 +14,7 @@ from typing import Any
 
 from ecsmachine.localcloud.catalog import prices
 from ecsmachine.localcloud.catalog.instance_types import InstanceType
-from ecsmachine.localcloud.catalog.regions import find_zone, known_region, regions
+from ecsmachine.localcloud.catalog.regions import known_region, regions
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.suggestions import did_you_mean, instead_of
 
@@ -184,7 +184,7 @@ def check_settings(settings: Settings) -> None:
         raise StateError(f"VSwitch {vswitch} is not inside VPC {vpc}")
     if pool.num_addresses < 8:
         raise StateError(f"public pool {pool} is too small: use /29 or larger")
-    if settings.zone and find_zone(settings.zone) not in region.zones:
+    if settings.zone and settings.zone not in [zone.id for zone in region.zones]:
         raise StateError(f"zone {settings.zone} is not in region {settings.region}")
     check_access_key(settings.access_key_id, settings.access_key_secret)
     delays_of(asdict(settings.delays))

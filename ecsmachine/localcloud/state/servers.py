@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from ecsmachine.localcloud.state.balancers import Backend
 from ecsmachine.localcloud.state.model import Instance
 from ecsmachine.localcloud.state.state import State
+from ecsmachine.localcloud.state.tables import ResourceTable
 
 
 def instance_of(state: State, backend: Backend) -> Instance | None:
@@ -31,13 +33,9 @@ def address_of(state: State, backend: Backend) -> str:
 
 def forget_server(state: State, *server_ids: str) -> None:
     """Take an instance or an interface out of all balancers; inside a transaction."""
-
-    def rest(backends: tuple[Backend, ...]) -> tuple[Backend, ...]:
-        return tuple(one for one in backends if one.server_id not in server_ids)
-
-    for balancer in list(state.load_balancers):
-        if (left := rest(balancer.backends)) != balancer.backends:
-            state.load_balancers.put(replace(balancer, backends=left))
-    for group in list(state.server_groups):
-        if (left := rest(group.backends)) != group.backends:
-            state.server_groups.put(replace(group, backends=left))
+    tables: tuple[ResourceTable[Any], ...] = (state.load_balancers, state.server_groups)
+    for table in tables:
+        for row in list(table):
+            left = tuple(one for one in row.backends if one.server_id not in server_ids)
+            if left != row.backends:
+                table.put(replace(row, backends=left))

@@ -45,10 +45,6 @@ def describe_instance_type_families(call: Call) -> Answer:
     }
 
 
-def _type(call: Call, kind: InstanceType) -> Rendered:
-    return _rendered(kind)
-
-
 @functools.cache
 def _rendered(kind: InstanceType) -> Rendered:
     memory = int(kind.memory_gib) if kind.memory_gib == int(kind.memory_gib) else kind.memory_gib
@@ -101,7 +97,7 @@ _TYPES = Listing(
     InstanceType,
     "InstanceTypes.InstanceType",
     lambda call: instance_types(),
-    _type,
+    lambda call, kind: _rendered(kind),
     (
         by.one_of("InstanceTypes", "id", Parameters.listed),
         by.equals("InstanceTypeFamily", "family"),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ecsmachine.localcloud.actions import listing as by
@@ -182,10 +183,6 @@ def with_template(call: Call) -> Call:
     return whole
 
 
-def _boolean_if_given(request: Parameters, name: str) -> dict[str, bool]:
-    return {name: request.boolean(name)} if request.given(name) else {}
-
-
 def find_version(template: LaunchTemplate, number: int) -> TemplateVersion:
     """Return a version; raises ``InvalidLaunchTemplateVersion.NotFound``."""
     for version in template.versions:
@@ -256,9 +253,9 @@ def _data_view(values: Mapping[str, str]) -> dict[str, Any]:
         for item in parameters.structs("Tag")
     ]
     return {
-        **{name: parameters.text(name) for name in _TEXTS if parameters.given(name)},
-        **{name: parameters.integer(name) for name in _NUMBERS if parameters.given(name)},
-        **{name: parameters.boolean(name) for name in _TRUTHS if parameters.given(name)},
+        **_given(parameters, _TEXTS, Parameters.text),
+        **_given(parameters, _NUMBERS, Parameters.integer),
+        **_given(parameters, _TRUTHS, Parameters.boolean),
         "SpotPriceLimit": parameters.number("SpotPriceLimit"),
         "SecurityGroupIds": {"SecurityGroupId": parameters.listed("SecurityGroupIds")},
         "SystemDisk": system_disk,
@@ -268,9 +265,9 @@ def _data_view(values: Mapping[str, str]) -> dict[str, Any]:
         "NetworkInterfaces": {
             "NetworkInterface": [
                 {
-                    **{name: item.text(name) for name in _OF_INTERFACE if item.given(name)},
+                    **_given(item, _OF_INTERFACE, Parameters.text),
                     "SecurityGroupIds": {"SecurityGroupId": item.listed("SecurityGroupIds")},
-                    **_boolean_if_given(item, "DeleteOnRelease"),
+                    **_given(item, ("DeleteOnRelease",), Parameters.boolean),
                 }
                 for item in parameters.structs("NetworkInterface")
             ]
@@ -285,19 +282,17 @@ def _data_view(values: Mapping[str, str]) -> dict[str, Any]:
 
 def _disk_view(item: Parameters) -> dict[str, Any]:
     return {
-        **{name: item.text(name) for name in _OF_DISK if item.given(name)},
-        **{
-            name: item.integer(name, least=0)
-            for name in ("Iops", "ProvisionedIops", "Size")
-            if item.given(name)
-        },
-        **{
-            name: item.boolean(name)
-            # Encrypted is a text in the models of the API, but Terraform's provider reads no text.
-            for name in ("BurstingEnabled", "DeleteWithInstance", "Encrypted")
-            if item.given(name)
-        },
+        **_given(item, _OF_DISK, Parameters.text),
+        **_given(item, ("Iops", "ProvisionedIops", "Size"), partial(Parameters.integer, least=0)),
+        # Encrypted is a text in the models of the API, but Terraform's provider reads no text.
+        **_given(item, ("BurstingEnabled", "DeleteWithInstance", "Encrypted"), Parameters.boolean),
     }
+
+
+def _given(
+    item: Parameters, names: Iterable[str], read: Callable[[Parameters, str], Any]
+) -> dict[str, Any]:
+    return {name: read(item, name) for name in names if item.given(name)}
 
 
 def _by_number(call: Call) -> Test[TemplateVersion] | None:

@@ -45,7 +45,7 @@ class InterfaceRequest:
     primary_ip: str
     secondary_ips: tuple[str, ...]
     more_ips: int
-    resource_group_id: str = ""
+    resource_group_id: str
 
 
 def interface_request(
@@ -68,6 +68,8 @@ def interface_request(
         primary_ip=primary_ip,
         secondary_ips=tuple(secondary_ips),
         more_ips=more_ips,
+        # Only one that is made alone can be asked for in a group.
+        resource_group_id=parameters.text("ResourceGroupId"),
     )
 
 

@@ -146,10 +146,7 @@ def create_network_interface(call: Call) -> Answer:
     parameters.choice("InstanceType", ("Secondary",))
     request = interface_requests.interface_request(call, parameters, vswitch, groups)
     tags = tags_of_request(parameters)
-    group_id = parameters.text("ResourceGroupId")
-    interface = interface_requests.make_interface(
-        call, replace(request, resource_group_id=group_id)
-    )
+    interface = interface_requests.make_interface(call, request)
     put_tags(call.state, "eni", interface.id, interface.region, tags)
     view = interface_view(call, interface)
     pairs = [
@@ -162,18 +159,13 @@ def create_network_interface(call: Call) -> Answer:
 
 def delete_network_interface(call: Call) -> None:
     """DeleteNetworkInterface: one that is attached to nothing."""
-    interface = _secondary_of_request(call)
-    if interface.status != "Available":
-        raise interface_requests.INTERFACE_STATUS()
-    remove_interface(call.state, interface)
+    remove_interface(call.state, _free_of_request(call))
 
 
 def attach_network_interface(call: Call) -> None:
     """AttachNetworkInterface: a free one to an instance of its zone and VPC."""
     instance = call.required(call.state.instances, "InstanceId", missing=_NO_INSTANCE)
-    interface = _secondary_of_request(call)
-    if interface.status != "Available":
-        raise interface_requests.INTERFACE_STATUS()
+    interface = _free_of_request(call)
     check_status(instance, "Running", "Stopped", refusal=_INSTANCE_STATUS)
     interface_requests.check_vpc(interface.vpc_id, instance.vpc_id)
     interface_requests.check_same_zone(interface.zone, instance.zone)
@@ -265,10 +257,13 @@ def unassign_private_ip_addresses(call: Call) -> None:
     _readdress(call, interface, tuple(ip for ip in interface.secondary_ips if ip not in gone))
 
 
-def _secondary_of_request(call: Call) -> NetworkInterface:
+def _free_of_request(call: Call) -> NetworkInterface:
+    """Return the interface of a request, a secondary one that is attached to nothing."""
     interface = interface_of_request(call)
     if interface.kind == "Primary":
         raise _INTERFACE_KIND()
+    if interface.status != "Available":
+        raise interface_requests.INTERFACE_STATUS()
     return interface
 
 

@@ -124,9 +124,8 @@ class Master:
                 )
                 head = _parse(raw)
             except ValueError:
-                await _answer(
-                    stream, Reply(400, _error("BadRequest", "The request is not HTTP/1.1."))
-                )
+                told = {"Code": "BadRequest", "Message": "The request is not HTTP/1.1."}
+                await _answer(stream, Reply(400, told))
                 return
             if not is_application_path(head.target):
                 await self._to_engine(head, stream)
@@ -137,7 +136,8 @@ class Master:
                 length = -1
             if not 0 <= length <= _MOST_BODY_BYTES or "transfer-encoding" in head.headers:
                 reason = "The body needs a Content-Length of at most 1 MiB."
-                await _answer(stream, Reply(413, _error("RequestTooLarge", reason)))
+                told = {"Code": "RequestTooLarge", "Message": reason}
+                await _answer(stream, Reply(413, told))
                 return
             if head.headers.get("expect", "").lower() == "100-continue":
                 await stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -155,8 +155,8 @@ class Master:
         """Let the connection go on with the engine that the request is for, to its end."""
         addresses = self._engines()
         if not addresses:
-            told = "The cluster has no node with an engine."
-            await _answer(stream, Reply(502, _docker_error(told)))
+            told = {"message": "The cluster has no node with an engine."}
+            await _answer(stream, Reply(502, told))
             return
         context = client_context(self._folder)
         if is_list_of_containers(head.method, head.target):
@@ -172,8 +172,8 @@ class Master:
         try:
             engine = await asyncio.wait_for(self._connect(host, int(port)), _CONNECT_TIMEOUT_S)
         except (OSError, asyncio.TimeoutError) as error:
-            told = f"The engine at {host}:{port} does not answer: {reason(error)}"
-            await _answer(stream, Reply(502, _docker_error(told)))
+            told = {"message": f"The engine at {address} does not answer: {reason(error)}"}
+            await _answer(stream, Reply(502, told))
             return
         try:
             await engine.write(_for_one_request(head))
@@ -243,11 +243,3 @@ async def _answer(stream: TlsStream, reply: Reply, *, last: bool = True) -> None
     if last:
         lines.append("Connection: close")
     await stream.write("\r\n".join([*lines, "", ""]).encode("latin-1") + content)
-
-
-def _error(code: str, message: str) -> dict[str, str]:
-    return {"Code": code, "Message": message}
-
-
-def _docker_error(message: str) -> dict[str, str]:
-    return {"message": message}

@@ -67,7 +67,8 @@ class CloudView:
         self._seen: dict[str, dict[str, Any]] = {}
         self._followers: dict[asyncio.Queue[Event | None], asyncio.AbstractEventLoop] = {}
         self._waiting: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
-        self._closed = False
+        self.closed = False
+        """Whether the server stops."""
         state.watch(self._tables.values(), self._changed)
         log.watch(self._asked)
 
@@ -108,18 +109,13 @@ class CloudView:
         """Return an event that is set by the next change, or when the server stops."""
         happened = asyncio.Event()
         self._waiting[happened] = asyncio.get_running_loop()
-        if self._closed:
+        if self.closed:
             happened.set()
         return happened
 
     def forget(self, happened: asyncio.Event) -> None:
         """Let nothing of :meth:`next_change` be set any more."""
         self._waiting.pop(happened, None)
-
-    @property
-    def closed(self) -> bool:
-        """Whether the server stops."""
-        return self._closed
 
     async def follow(self) -> AsyncIterator[Event]:
         """Yield what happens from now on, until the server stops."""
@@ -129,7 +125,7 @@ class CloudView:
                 self._seen = self._rows()
             self._followers[queue] = asyncio.get_running_loop()
         try:
-            while not self._closed:
+            while not self.closed:
                 event = await queue.get()
                 if event is None:
                     return
@@ -140,7 +136,7 @@ class CloudView:
 
     def close(self) -> None:
         """Let all followers end; may be called from any thread."""
-        self._closed = True
+        self.closed = True
         self._send(None)
         self._wake()
 

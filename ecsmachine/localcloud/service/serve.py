@@ -322,7 +322,8 @@ def _server(port: int) -> socket.socket:
 
 
 def _running(state: State, settings: CloudSettings, services: _Services) -> Running:
-    me = identify(os.getpid())
+    me, plan = identify(os.getpid()), plan_of(settings.public)
+    networks = () if settings.guests == "none" else (str(plan.public), str(plan.vpc))
     return Running(
         pid=os.getpid(),
         started=me.started if me is not None else "",
@@ -336,13 +337,8 @@ def _running(state: State, settings: CloudSettings, services: _Services) -> Runn
         install_url=services.install_url,
         registry=services.registry,
         source_key=services.source_key,
-        networks=("127.0.0.1", "localhost", *_networks(settings)),
+        networks=("127.0.0.1", "localhost", *networks),
     )
-
-
-def _networks(settings: CloudSettings) -> tuple[str, ...]:
-    plan = plan_of(settings.public)
-    return () if settings.guests == "none" else (str(plan.public), str(plan.vpc))
 
 
 if __name__ == "__main__":

@@ -178,8 +178,7 @@ def _bounded(parameters: Parameters, name: str, most: int, code: str, what: str)
 def _view(call: Call, command: Command) -> dict[str, Any]:
     names = parameter_names(command.content) if command.has_parameters else []
     return {
-        **api_fields(command),
-        **fixed("Command"),
+        **api_fields(command, "Command"),
         "CommandContent": in_encoding(call, command.content),
         "ParameterNames": {"ParameterName": names},
         "ParameterDefinitions": {

@@ -23,7 +23,6 @@ from ecsmachine.localcloud.catalog.instance_types import known_instance_type
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError
-from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.identifiers import new_id, new_order_id
 from ecsmachine.localcloud.protocol.names import (
     checked_description,
@@ -311,8 +310,7 @@ def _disk_view(call: Call, disk: Disk) -> dict[str, Any]:
     iops = disk_categories.baseline_iops(disk.size_gib) + disk.provisioned_iops
     throughput = min(350, 120 + disk.size_gib // 2)
     return {
-        **api_fields(disk),
-        **fixed("Disk"),
+        **api_fields(disk, "Disk"),
         "Portable": disk.kind == "data",
         "Attachments": {"Attachment": attachments},
         "MountInstanceNum": len(attachments),

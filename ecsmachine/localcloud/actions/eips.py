@@ -12,7 +12,6 @@ from ecsmachine.localcloud.actions.listing import Listing
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import later, timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter
-from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.identifiers import new_id, new_order_id
 from ecsmachine.localcloud.protocol.names import checked_description
 from ecsmachine.localcloud.protocol.parameters import Parameters
@@ -232,8 +231,7 @@ def _status_now(call: Call, eip: Eip) -> str:
 def _eip_view(call: Call, eip: Eip) -> dict[str, Any]:
     holder = _holder_of(call, eip)
     return {
-        **api_fields(eip),
-        **fixed("Eip"),
+        **api_fields(eip, "Eip"),
         "Status": _status_now(call, eip),
         "InstanceRegionId": eip.region if eip.instance_id else "",
         "PrivateIpAddress": _private_address(holder) if holder else "",

@@ -11,7 +11,6 @@ from ecsmachine.localcloud.actions.listing import Filter, Listing, Test
 from ecsmachine.localcloud.catalog.images import Image
 from ecsmachine.localcloud.catalog.instance_types import find_instance_type, instance_types
 from ecsmachine.localcloud.protocol import refusals
-from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.names import matches
 from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.refusals import Refusal
@@ -101,8 +100,7 @@ def image_view(call: Call, image: Image) -> dict[str, Any]:
     """Return an image in the form of DescribeImages."""
     own = call.state.custom_images.get(image.id)
     return {
-        **api_fields(image),
-        **fixed("SystemImage"),
+        **api_fields(image, "SystemImage"),
         "ImageName": image.id,
         "OSNameEn": image.os_name_en,
         "Usage": _usage(call, image),

@@ -49,8 +49,7 @@ def describe_instance_type_families(call: Call) -> Answer:
 def _rendered(kind: InstanceType) -> Rendered:
     memory = int(kind.memory_gib) if kind.memory_gib == int(kind.memory_gib) else kind.memory_gib
     view = {
-        **api_fields(kind),
-        **fixed("InstanceType"),
+        **api_fields(kind, "InstanceType"),
         "MemorySize": memory,
         "DiskQuantity": kind.disks,
         "EniQuantity": kind.interfaces,

@@ -57,8 +57,7 @@ def attributes(state: State, instance: Instance) -> dict[str, Any]:
 def _common(instance: Instance, eip: Eip | None) -> dict[str, Any]:
     kind = known_instance_type(instance.instance_type)
     return {
-        **api_fields(instance),
-        **fixed("InstanceOrAttribute"),
+        **api_fields(instance, "InstanceOrAttribute"),
         "Cpu": kind.cpu,
         "Memory": int(kind.memory_gib * 1024),
         "EipAddress": {

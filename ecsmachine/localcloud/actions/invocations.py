@@ -230,8 +230,7 @@ def _both(status: str) -> tuple[str, str]:
 def _told(call: Call, result: ScriptResult, *, finish: str, with_output: bool) -> dict[str, Any]:
     """Return the common fields for an instance; the actions name the end time differently."""
     return {
-        **api_fields(result),
-        **fixed("InvocationResult"),
+        **api_fields(result, "InvocationResult"),
         "Repeats": 1 if result.started else 0,
         finish: result.finished,
         "Output": in_encoding(call, result.output) if with_output else "",

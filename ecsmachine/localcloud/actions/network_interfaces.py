@@ -60,8 +60,7 @@ def interface_view(call: Call, interface: NetworkInterface) -> dict[str, Any]:
     public = _public_address(call, interface)
     nothing = {"PublicIpAddress": "", "AllocationId": ""}
     return {
-        **api_fields(interface),
-        **fixed("Interface"),
+        **api_fields(interface, "Interface"),
         "PrivateIpSets": {
             "PrivateIpSet": [
                 {

@@ -300,8 +300,7 @@ def _vpc_resources(call: Call, vpc: Vpc) -> list[dict[str, Any]]:
 
 def _vpc_view(call: Call, vpc: Vpc) -> dict[str, Any]:
     return {
-        **api_fields(vpc),
-        **fixed("Vpc"),
+        **api_fields(vpc, "Vpc"),
         "Status": status_now(vpc.status, "Pending", vpc.ready_at),
         "OwnerId": int(call.state.account.id),
         "RouterTableIds": {"RouterTableIds": [vpc.route_table_id]},
@@ -316,8 +315,7 @@ def _vpc_view(call: Call, vpc: Vpc) -> dict[str, Any]:
 
 def _vswitch_view(call: Call, item: VSwitch) -> dict[str, Any]:
     return {
-        **api_fields(item),
-        **fixed("VSwitch"),
+        **api_fields(item, "VSwitch"),
         "Status": status_now(item.status, "Pending", item.ready_at),
         "AvailableIpAddressCount": free_addresses(call.state, item),
         "OwnerId": int(call.state.account.id),

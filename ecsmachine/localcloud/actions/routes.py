@@ -305,8 +305,7 @@ def _listed_table_view(call: Call, vpc: Vpc) -> dict[str, Any]:
 
 def _listed_entry_view(call: Call, entry: RouteEntry) -> dict[str, Any]:
     return {
-        **api_fields(entry),
-        **fixed("RouteEntry"),
+        **api_fields(entry, "RouteEntry"),
         "Type": entry.kind,
         "Status": _status(entry),
         "NextHops": {

@@ -11,7 +11,6 @@ from ecsmachine.localcloud.actions.call import Call
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
-from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import checked_description
 from ecsmachine.localcloud.protocol.parameters import Parameters
@@ -270,8 +269,7 @@ def rule_view(call: Call, rule: Rule) -> dict[str, Any]:
     name = other.name if other else ""
     ingress = rule.direction == "ingress"
     return {
-        **api_fields(rule),
-        **fixed("Rule"),
+        **api_fields(rule, "Rule"),
         "Priority": rule.priority,  # a number in the reference, whatever the SDK calls its type
         "SourceCidrIp": rule.cidr if ingress else rule.own_cidr,
         "Ipv6SourceCidrIp": rule.ipv6_cidr if ingress else rule.own_ipv6_cidr,

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.protocol import clock, refusals
 from ecsmachine.localcloud.protocol.errors import ApiError
-from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import checked_description
 from ecsmachine.localcloud.state.balancers import ServerCertificate
@@ -132,8 +131,7 @@ def _view(call: Call, certificate: ServerCertificate) -> dict[str, Any]:
         others = []
     expires = read.not_valid_after_utc.timestamp()
     return {
-        **api_fields(certificate),
-        **fixed("ServerCertificate"),
+        **api_fields(certificate, "ServerCertificate"),
         "Fingerprint": read.fingerprint(hashes.SHA1()).hex(":"),  # noqa: S303  (as SLB tells it)
         "CommonName": _common_name(read),
         "SubjectAlternativeNames": {"SubjectAlternativeName": others},

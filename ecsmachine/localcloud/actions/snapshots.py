@@ -13,7 +13,6 @@ from ecsmachine.localcloud.actions.listing import Filter, Listing, Test
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import minutes, parse, timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError
-from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.localcloud.protocol.identifiers import new_id
 from ecsmachine.localcloud.protocol.names import checked_description, checked_text, valid_name
 from ecsmachine.localcloud.protocol.paging import page
@@ -229,8 +228,7 @@ def _snapshot_view(call: Call, snapshot: Snapshot) -> dict[str, Any]:
     done = snapshot.status == "accomplished"
     source = call.state.snapshots.get(snapshot.copied_from)
     return {
-        **api_fields(snapshot),
-        **fixed("Snapshot"),
+        **api_fields(snapshot, "Snapshot"),
         "SnapshotSN": snapshot.id[2:],
         "SnapshotLinkId": _link_id(call, snapshot),
         "SourceDiskSize": str(snapshot.size_gib),

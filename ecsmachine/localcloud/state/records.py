@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
+from ecsmachine.localcloud.protocol.fixed_fields import fixed
 from ecsmachine.system import os_errors
 
 T = TypeVar("T")
@@ -82,13 +83,15 @@ def write_private(file: Path, content: bytes, mode: int = 0o600) -> None:
     temporary.replace(file)
 
 
-def api_fields(value: Any) -> dict[str, Any]:
+def api_fields(value: Any, kind: str = "") -> dict[str, Any]:
     """Return the fields of a resource by their names in the API's answers.
 
-    Those are the fields that are declared with such a name: ``Annotated[str, "VpcId"]``.
+    Those are the fields that are declared with such a name: ``Annotated[str, "VpcId"]``. With a
+    ``kind``, those that are the same of all resources of it are among them.
     """
-    kind: Any = type(value)
-    return {name: getattr(value, field) for field, name in _declared_fields(kind)}
+    of: Any = type(value)
+    own = {name: getattr(value, field) for field, name in _declared_fields(of)}
+    return {**own, **fixed(kind)} if kind else own
 
 
 @cache

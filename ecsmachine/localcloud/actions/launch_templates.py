@@ -108,7 +108,7 @@ def create_launch_template_version(call: Call) -> Answer:
 def modify_launch_template_default_version(call: Call) -> Answer:
     """ModifyLaunchTemplateDefaultVersion: which version counts if none is named."""
     template = _template_of_request(call)
-    number = _version_number(call.parameters, call.parameters.require("DefaultVersionNumber"))
+    number = _number_of(call.parameters.require("DefaultVersionNumber"), "DefaultVersionNumber")
     find_version(template, number)
     call.state.launch_templates.put(replace(template, default_version=number, modified=timestamp()))
     return {"LaunchTemplateId": template.id}
@@ -131,7 +131,7 @@ def delete_launch_template_version(call: Call) -> Answer:
     texts = call.parameters.listed("DeleteVersion", most=29)
     if not texts:
         raise missing_parameter("DeleteVersion")
-    numbers = [_version_number(call.parameters, text) for text in texts]
+    numbers = [_number_of(text, "DeleteVersion") for text in texts]
     for number in numbers:
         find_version(template, number)
     if template.default_version in numbers:
@@ -159,7 +159,7 @@ def with_template(call: Call) -> Call:
         return call
     template = _template_of_request(call)
     text = parameters.text("LaunchTemplateVersion")
-    number = _version_number(parameters, text) if text else template.default_version
+    number = _number_of(text) if text else template.default_version
     version = find_version(template, number)
     own = {
         name: value
@@ -204,9 +204,9 @@ def _template_of_request(call: Call) -> LaunchTemplate:
     raise call.state.launch_templates.missing()
 
 
-def _version_number(parameters: Parameters, text: str) -> int:
+def _number_of(text: str, parameter: str = "LaunchTemplateVersion") -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise invalid_parameter(parameters.name("LaunchTemplateVersion"))
+        raise invalid_parameter(parameter)
     return int(text)
 
 
@@ -296,10 +296,7 @@ def _given(
 
 
 def _by_number(call: Call) -> Test[TemplateVersion] | None:
-    parameters = call.parameters
-    numbers = [
-        _version_number(parameters, text) for text in parameters.listed("LaunchTemplateVersion")
-    ]
+    numbers = [_number_of(text) for text in call.parameters.listed("LaunchTemplateVersion")]
     template = _template_of_request(call)
     for number in numbers:
         find_version(template, number)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
-from tests.api.localcloud.api_client import DEBIAN, Api
+from tests.api.localcloud.api_client import DEBIAN, Api, RefusedError
 
 NO_TEMPLATE = "404 InvalidLaunchTemplate.NotFound"
 NO_VERSION = "404 InvalidLaunchTemplateVersion.NotFound"
@@ -174,6 +174,13 @@ def test_what_is_refused(api: Api) -> None:
     action = "ModifyLaunchTemplateDefaultVersion"
     assert api.refusal(action, base, DefaultVersionNumber=2) == NO_VERSION
     assert api.refusal("DeleteLaunchTemplateVersion", {**base, "DeleteVersion.1": 5}) == NO_VERSION
+    for action, name in (
+        ("ModifyLaunchTemplateDefaultVersion", "DefaultVersionNumber"),
+        ("DeleteLaunchTemplateVersion", "DeleteVersion"),
+        ("DescribeLaunchTemplateVersions", "LaunchTemplateVersion"),
+    ):
+        with pytest.raises(RefusedError, match=f" {name} is"):
+            api.call(action, {**base, name: "x", f"{name}.1": "x"})
     for _ in range(29):
         api.call("CreateLaunchTemplateVersion", base)
     refused = "403 LaunchTemplateVersionLimitExceed"

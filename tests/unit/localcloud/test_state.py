@@ -33,6 +33,13 @@ def test_a_new_cloud_has_keys_and_a_default_network(tmp_path: Path) -> None:
     state.close()
 
 
+def test_ids_have_the_letters_of_their_region(tmp_path: Path) -> None:
+    state = open_state(tmp_path, Settings(region="us-west-1"))
+    assert state.default_vpc_id.startswith("vpc-rj9")
+    assert state.default_vswitch_id.startswith("vsw-rj9")
+    state.close()
+
+
 def test_it_is_there_again_when_opened_again(tmp_path: Path) -> None:
     first = open_state(tmp_path)
     account, vpc_id = first.account, first.default_vpc_id

@@ -196,9 +196,7 @@ class ClusterWork:
             await self._threads.run(self.nodes.join, folder, node, others)
         except Exception:
             # remove an unfinished node, and its instance unless it was attached
-            await self._threads.run(
-                partial(self.nodes.forget, folder, node, release=not node.attached)
-            )
+            await self._threads.run(self.nodes.forget, folder, node, release=not node.attached)
             self._detach(cluster_id, node)
             raise
         with self.state.transaction():
@@ -251,7 +249,7 @@ class ClusterWork:
         await self._remove_containers(cluster_id, node)
         await self._threads.run(self.nodes.leave, folder, node, rest)
         self._change(cluster_id, nodes=rest, size=len(rest))
-        await self._threads.run(partial(self.nodes.forget, folder, node, release=release))
+        await self._threads.run(self.nodes.forget, folder, node, release=release)
         there = self.state.instances.get(node.instance_id) is not None
         if release and node.attached and there:  # its machine did not take it along
             self.call("DeleteInstance", {"InstanceId": node.instance_id, "Force": "true"})
@@ -263,7 +261,7 @@ class ClusterWork:
         folder = self._folder / cluster_id
         rest = tuple(other for other in self._cluster(cluster_id).nodes if other.name != node.name)
         public_key = await self._threads.run(self.nodes.public_key, folder, node)
-        await self._threads.run(partial(self.nodes.leave, folder, node, rest, for_good=False))
+        await self._threads.run(self.nodes.leave, folder, node, rest, for_good=False)
         self._change(cluster_id, nodes=rest)
         await self._remake(node.instance_id, request, public_key, "")
         node = await self._threads.run(self.nodes.prepare, folder, node)
@@ -285,9 +283,7 @@ class ClusterWork:
                 self._detach(cluster_id, node)
         await asyncio.gather(
             *(
-                self._threads.run(
-                    partial(self.nodes.forget, folder, node, release=not node.attached)
-                )
+                self._threads.run(self.nodes.forget, folder, node, release=not node.attached)
                 for node in cluster.nodes
             )
         )

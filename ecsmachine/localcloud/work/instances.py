@@ -248,13 +248,12 @@ class InstanceWork:
             return
         keys = credentials.public_keys
         given = _public_keys(instance) if keys is None else keys
-
-        def give() -> None:
-            self.guests.set_credentials(
-                instance_id, password=credentials.password, public_keys=given
-            )
-
-        await self.threads.run(give)
+        await self.threads.run(
+            self.guests.set_credentials,
+            instance_id,
+            password=credentials.password,
+            public_keys=given,
+        )
 
     def _forget_credentials(self) -> None:
         for instance_id in [key for key in self._credentials if key not in self.state.instances]:

@@ -36,6 +36,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from ecsmachine.localcloud.protocol.errors import ApiError, LocalCloudError
@@ -70,9 +71,10 @@ class Threads:
     def __init__(self, name: str, number: int) -> None:
         self._pool = ThreadPoolExecutor(number, thread_name_prefix=name)
 
-    async def run(self, function: Callable[..., T], *arguments: Any) -> T:
+    async def run(self, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
         """Call a function in one of the threads."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+        work = partial(function, *arguments, **named)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     def map(self, function: Callable[[S], T], items: Iterable[S]) -> list[T]:
         """Call a function for each item side by side, from a thread that is none of these."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
@@ -87,23 +87,20 @@ class ClusterWork:
 
     def add_nodes(self, cluster_id: str, number: int, request: NodeRequest) -> None:
         """Make further nodes."""
-        work = partial(self._add_nodes, cluster_id, number, request)
-        self._begin(cluster_id, "adding nodes to", work, "running")
+        self._begin_change(cluster_id, "adding nodes to", self._grow, number, request)
 
     def attach(self, cluster_id: str, instance_ids: Sequence[str], request: NodeRequest) -> None:
         """Make nodes of instances, with new system disks."""
-        work = partial(self._attach, cluster_id, instance_ids, request)
-        self._begin(cluster_id, "attaching instances to", work, "running")
+        what = "attaching instances to"
+        self._begin_change(cluster_id, what, self._attach, instance_ids, request)
 
     def remove_node(self, cluster_id: str, node: Node, *, release: bool) -> None:
         """Take a node out; what ran on it runs on others then."""
-        work = partial(self._remove_node, cluster_id, node, release)
-        self._begin(cluster_id, "removing a node of", work, "running")
+        self._begin_change(cluster_id, "removing a node of", self._remove_node, node, release)
 
     def reset_node(self, cluster_id: str, node: Node, request: NodeRequest) -> None:
         """Replace a node's system disk, and make it a node again."""
-        work = partial(self._reset_node, cluster_id, node, request)
-        self._begin(cluster_id, "resetting a node of", work, "running")
+        self._begin_change(cluster_id, "resetting a node of", self._reset_node, node, request)
 
     def delete(self, cluster_id: str) -> None:
         """Remove a cluster with all that it has."""
@@ -159,11 +156,6 @@ class ClusterWork:
             self._make_load_balancer(cluster)
         await self._grow(cluster_id, cluster.size, request)
         await self._serving.serve(cluster_id)
-        self._change(cluster_id, state="running")
-
-    async def _add_nodes(self, cluster_id: str, number: int, request: NodeRequest) -> None:
-        await self._grow(cluster_id, number, request)
-        await self._serving.settle(cluster_id)
         self._change(cluster_id, state="running")
 
     async def _grow(self, cluster_id: str, number: int, request: NodeRequest) -> None:
@@ -240,8 +232,6 @@ class ClusterWork:
                 f"attaching {node.instance_id} to cluster {cluster_id} again",
                 *(attach_again, self.call, self.state, self._cluster(cluster_id), instance_id),
             )
-        await self._serving.settle(cluster_id)
-        self._change(cluster_id, state="running")
 
     async def _remove_node(self, cluster_id: str, node: Node, release: bool) -> None:
         folder = self._folder / cluster_id
@@ -254,8 +244,6 @@ class ClusterWork:
         if release and node.attached and there:  # its machine did not take it along
             self.call("DeleteInstance", {"InstanceId": node.instance_id, "Force": "true"})
         self._detach(cluster_id, node)
-        await self._serving.settle(cluster_id)
-        self._change(cluster_id, state="running")
 
     async def _reset_node(self, cluster_id: str, node: Node, request: NodeRequest) -> None:
         folder = self._folder / cluster_id
@@ -268,8 +256,6 @@ class ClusterWork:
         # The data disk is the same: remove the data of a former engine now at the latest.
         await self._remove_containers(cluster_id, node)
         await self._join(cluster_id, node)
-        await self._serving.settle(cluster_id)
-        self._change(cluster_id, state="running")
 
     async def _delete(self, cluster_id: str) -> None:
         cluster = self._cluster(cluster_id)
@@ -392,6 +378,18 @@ class ClusterWork:
             given = self._cluster(cluster_id).names_given
             self._change(cluster_id, names_given=given + number)
         return [f"{cluster_id[:9]}-node{given + n}" for n in range(1, number + 1)]
+
+    def _begin_change(
+        self, cluster_id: str, what: str, work: Callable[..., Awaitable[None]], *arguments: Any
+    ) -> None:
+        """Begin to change the nodes of a running cluster, which is running again at the end."""
+
+        async def change() -> None:
+            await work(cluster_id, *arguments)
+            await self._serving.settle(cluster_id)
+            self._change(cluster_id, state="running")
+
+        self._begin(cluster_id, what, change, "running")
 
     def _begin(
         self, cluster_id: str, what: str, work: Work, otherwise: ClusterState

@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 if sys.platform != "win32":
     import fcntl
@@ -44,17 +47,27 @@ def is_taken(descriptor: int) -> bool:
     return not take(descriptor)  # the caller closes the file
 
 
-def wait_for(descriptor: int, path: str | os.PathLike[str]) -> None:
-    """Take the lock of a file, or a folder, when it is free; the local cloud alone waits for one.
+@contextmanager
+def held(folder: Path, waiting: Callable[[], object] = lambda: None) -> Iterator[int]:
+    """Hold the lock of a folder for a block, which gets its descriptor; wait until it is free.
 
-    Raises :class:`OSError` that names ``path`` where the file system has no locks.
+    ``waiting`` is called before that. Raises :class:`OSError` that names the folder where the file
+    system has no locks. The local cloud alone waits for a lock.
     """
-    if sys.platform != "win32":
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            free = take(descriptor)
         except OSError as error:
-            error.filename = os.fspath(path)
+            error.filename = os.fspath(folder)
             raise
+        if not free:
+            waiting()
+            if sys.platform != "win32":
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def give_back(descriptor: int) -> None:

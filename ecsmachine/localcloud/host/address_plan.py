@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
 
 from ecsmachine.localcloud.host.programs import run
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.state.settings import NOBODYS_POOL
+from ecsmachine.system import locks
 
 # RFC 2544: for benchmarks, never routed on the internet.
 _PUBLIC = (IPv4Network("198.18.0.0/16"), IPv4Network("198.19.0.0/16"))
@@ -79,15 +79,9 @@ def choose(preference: int, taken: Iterable[IPv4Network]) -> AddressPlan:
     )
 
 
-@contextmanager
-def alone_in_choosing() -> Iterator[None]:
+def alone_in_choosing() -> AbstractContextManager[int]:
     """Let no other cloud of the host choose until this one's choice shows in the host's routes."""
-    descriptor = os.open("/run", os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+    return locks.held(Path("/run"))
 
 
 def host_networks(*, without_link: str) -> list[IPv4Network]:

@@ -31,17 +31,13 @@ def held(root: Path, *, make: bool = False) -> Iterator[None]:
     while True:
         if make:
             _make(root)
-        descriptor = os.open(root, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            locks.wait_for(descriptor, root)
+        with locks.held(root) as descriptor:
             # The folder may have been removed and created again while we waited.
             if is_open_at(descriptor, root):
                 yield
                 return
             if not make:
                 raise LocalCloudError("The local cloud was removed meanwhile.")
-        finally:
-            os.close(descriptor)
 
 
 def _make(root: Path) -> None:

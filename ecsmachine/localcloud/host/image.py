@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import tempfile
@@ -141,19 +139,11 @@ def made_once(
 @contextmanager
 def _held(folder: Path, report: Report) -> Iterator[None]:
     """Hold a folder against other processes that would fill it at the same time."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            report("waiting for another process that builds it")
-            locks.wait_for(descriptor, folder)
+    with locks.held(folder, lambda: report("waiting for another process that builds it")):
         for left in folder.glob(".*-*"):  # of a process that was killed
             unmount_below(left)
             shutil.rmtree(left, ignore_errors=True)
         yield
-    finally:
-        os.close(descriptor)
 
 
 def _bootstrap(root: Path, work: Path, suite: str, report: Report) -> None:

@@ -6,7 +6,6 @@ cloud restores them.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -142,12 +141,8 @@ def _file(name: str, settings: Path) -> Path:
 def _held(book: Path) -> Iterator[_Book]:
     """Lock the record against other clouds of this host. A damaged record is replaced."""
     book.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    descriptor = os.open(book.parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        locks.wait_for(descriptor, book.parent)
+    with locks.held(book.parent):
         kept = None
         with suppress(records.RecordError):
             kept = records.read(_Book, book)
         yield kept or _Book()
-    finally:
-        os.close(descriptor)

@@ -11,7 +11,7 @@ import socket
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
@@ -127,14 +127,12 @@ class Mirror:
 
 def _listen(namespace: Path, address: str) -> socket.socket:
     """Return a socket that listens inside a network namespace."""
-    sockets = NamespaceSockets(namespace)
     try:
-        return sockets.listen(address, MIRROR_PORT)
+        with closing(NamespaceSockets(namespace)) as sockets:
+            return sockets.listen(address, MIRROR_PORT)
     except OSError as error:
         why = why_not_listening(error, MIRROR_PORT, namespace=namespace)
         raise LocalCloudError(f"The install mirror cannot listen on {address}: {why}") from None
-    finally:
-        sockets.close()
 
 
 class _Server(ThreadingHTTPServer):

@@ -71,7 +71,7 @@ class Network:
         self._inside(["ip", "address", "add", gateway, "peer", host, "dev", UPLINK])
         self._inside(["ip", "link", "set", UPLINK, "up"])
         self._inside(["sh", "-ec", _FORWARD])
-        self._inside(["nft", "-f", "-"], stdin=_rules(gateway))
+        self.load_rules(_rules(gateway))
         # What has no other way comes to the rules above, which refuse it so that it is noticed
         # at once: a missing route would be told by ICMP, which a connection heeds a second later.
         self._inside(["ip", "route", "add", "default", "via", host])
@@ -122,12 +122,9 @@ class Network:
 
     def publish(self, public_ip: str, private_ip: str) -> None:
         """Translate a public address to a guest's private one."""
-        self._inside(
-            ["nft", "-f", "-"],
-            stdin=(
-                f"add element {_TABLE} to_private {{ {public_ip} : {private_ip} }}\n"
-                f"add element {_TABLE} hairpin {{ {private_ip} . {private_ip} }}\n"
-            ),
+        self.load_rules(
+            f"add element {_TABLE} to_private {{ {public_ip} : {private_ip} }}\n"
+            f"add element {_TABLE} hairpin {{ {private_ip} . {private_ip} }}\n"
         )
 
     def unpublish(self, public_ip: str, private_ip: str) -> None:
@@ -137,7 +134,7 @@ class Network:
             f"hairpin {{ {private_ip} . {private_ip} }}",
         ):
             with suppress(ProgramError):  # it was not there
-                self._inside(["nft", "-f", "-"], stdin=f"delete element {_TABLE} {element}\n")
+                self.load_rules(f"delete element {_TABLE} {element}\n")
 
     def offer(self, address: str) -> None:
         """Let the router itself have an address, for what listens there; the host reaches it.
@@ -159,7 +156,7 @@ class Network:
         """Let tcp or udp in to these addresses and ports of the router, instead of those before."""
         elements = ", ".join(f"{address} . {kind} . {port}" for kind, address, port in places)
         add = f"add element {_TABLE} listeners {{ {elements} }}\n" if elements else ""
-        self._inside(["nft", "-f", "-"], stdin=f"flush set {_TABLE} listeners\n{add}")
+        self.load_rules(f"flush set {_TABLE} listeners\n{add}")
 
     def load_rules(self, script: str) -> None:
         """Load nftables rules, whole or not at all, into the router's namespace."""

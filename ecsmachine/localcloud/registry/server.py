@@ -8,6 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,11 +127,8 @@ class Registry:
             if self.namespace is None:
                 socket.create_server((host, int(port))).close()
             else:
-                sockets = NamespaceSockets(self.namespace)
-                try:
+                with closing(NamespaceSockets(self.namespace)) as sockets:
                     sockets.listen(host, int(port)).close()
-                finally:
-                    sockets.close()
         except OSError as error:
             why = why_not_listening(error, int(port), namespace=self.namespace)
             raise LocalCloudError(f"The registry cannot listen on {self.address}: {why}") from None

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import sys
-import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from ecsmachine.localcloud.host.control_groups import guest_groups
@@ -18,7 +17,7 @@ from ecsmachine.localcloud.host.guests.leftovers import remove_traces_of_nspawn,
 from ecsmachine.localcloud.host.mounts import detach_loops_below, remove_tree, unmount_below
 from ecsmachine.localcloud.host.network import remove_link
 from ecsmachine.localcloud.host.paths import CloudPaths, lock_of
-from ecsmachine.localcloud.protocol.errors import LocalCloudError
+from ecsmachine.localcloud.host.processes import kill_all
 from ecsmachine.system.files import folder_exists, path_exists
 
 
@@ -35,15 +34,7 @@ def marked_processes(paths: CloudPaths) -> list[int]:
 
 def kill_marked(paths: CloudPaths) -> None:
     """Kill a cloud's daemon, and whatever a killed daemon was about to do."""
-    for _ in range(200):
-        pids = marked_processes(paths)
-        if not pids:
-            return
-        for pid in pids:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        time.sleep(0.02)
-    raise LocalCloudError(f"Processes that cannot be killed: {pids}")
+    kill_all(partial(marked_processes, paths))
 
 
 def remove_from_kernel(paths: CloudPaths) -> None:

@@ -12,21 +12,20 @@ version 2.
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ecsmachine.localcloud.host.paths import MARK
+from ecsmachine.localcloud.host.processes import kill_all
 from ecsmachine.localcloud.host.programs import run
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.system.files import folder_exists, path_exists
-
-_KILL_TIMEOUT_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -103,21 +102,10 @@ def _groups_in(folder: Path) -> Iterator[str]:
         yield from (entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
 
 
-def _kill_below(folder: Path) -> None:
-    deadline = time.monotonic() + _KILL_TIMEOUT_S
-    while pids := _processes_below(folder):
-        for pid in pids:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        if time.monotonic() > deadline:
-            raise LocalCloudError(f"Processes that cannot be killed: {pids}")
-        time.sleep(0.02)
-
-
 def _remove_groups(folders: Hierarchies) -> None:
     """Kill all processes of a group, and of those below it, and remove them once they are empty."""
     for folder in folders.all:
-        _kill_below(folder)
+        kill_all(partial(_processes_below, folder))
     for folder in folders.all:
         _remove_tree(folder)
 
@@ -197,24 +185,24 @@ class SystemdGroups:
     def __init__(self, cloud_group: str, hierarchies: Hierarchies):
         self._cloud_group = cloud_group
         self._hierarchies = hierarchies
+        # systemd.slice(5): a dash would put it into a slice that outlives it.
+        self._slice = f"{cloud_group.replace('-', '_')}.slice"
 
     def _unit(self, name: str) -> str:
         return f"{self._cloud_group}-{name}.service"
 
-    def _slice(self) -> str:
-        # systemd.slice(5): a dash would put it into a slice that outlives it.
-        return f"{self._cloud_group.replace('-', '_')}.slice"
-
-    def _tracking(self) -> Path:
+    @property
+    def _tracked(self) -> Path:
+        """The slice's folder where systemd lists the processes."""
         for point in self._hierarchies.legacy:
             if point.name == "systemd":
-                return point
-        return self._hierarchies.all[0]
+                return point / self._slice
+        return self._hierarchies.all[0] / self._slice
 
     def folders(self, name: str) -> Hierarchies:
         """See :class:`DirectGroups`. Only systemd manages those of version 1."""
         unified = Hierarchies((), self._hierarchies.unified)
-        return unified.below(Path(self._slice()) / self._unit(name))
+        return unified.below(Path(self._slice) / self._unit(name))
 
     def spawn(self, name: str, argv: Sequence[str], limits: Limits, log: Path) -> None:
         """See :class:`DirectGroups`."""
@@ -224,7 +212,7 @@ class SystemdGroups:
                 "--quiet",
                 "--collect",
                 f"--unit={self._unit(name)}",
-                f"--slice={self._slice()}",
+                f"--slice={self._slice}",
                 f"--description=Guest {name} of a local ECS cloud",
                 "--property=Delegate=yes",
                 "--property=KillMode=mixed",
@@ -240,25 +228,24 @@ class SystemdGroups:
 
     def processes(self, name: str) -> list[int]:
         """See :class:`DirectGroups`."""
-        return _processes_below(self._tracking() / self._slice() / self._unit(name))
+        return _processes_below(self._tracked / self._unit(name))
 
     def kill(self, name: str) -> None:
         """See :class:`DirectGroups`."""
-        _kill_below(self._tracking() / self._slice() / self._unit(name))
+        kill_all(partial(self.processes, name))
         with suppress(LocalCloudError):  # it disappears by itself when it is empty
             run(["systemctl", "stop", self._unit(name)])
 
     def _names(self) -> set[str]:
-        top = self._tracking() / self._slice()
         head = f"{self._cloud_group}-"
         return {
             entry.name.removeprefix(head).removesuffix(".service")
-            for entry in top.glob(f"{head}*.service")
+            for entry in self._tracked.glob(f"{head}*.service")
         }
 
     def running(self) -> set[str]:
         """See :class:`DirectGroups`."""
-        top = self._tracking() / self._slice()
+        top = self._tracked
         return {name for name in self._names() if _holds_processes(top / self._unit(name))}
 
     def remove_all(self) -> None:
@@ -266,7 +253,7 @@ class SystemdGroups:
         for name in self._names():
             self.kill(name)
         with suppress(LocalCloudError):
-            run(["systemctl", "stop", self._slice()])
+            run(["systemctl", "stop", self._slice])
 
 
 GuestGroups = DirectGroups | SystemdGroups

@@ -6,13 +6,17 @@ import errno
 import os
 import re
 import signal
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ecsmachine.localcloud.host.programs import ProgramError, run
+from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.polling import polls
 from ecsmachine.system.files import path_exists
+
+_KILL_TIMEOUT_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,22 @@ def kill(process: ProcessId) -> None:
     """Kill a process at once, if it is there."""
     with suppress(ProcessLookupError):
         os.kill(process.pid, signal.SIGKILL)
+
+
+def kill_all(listed: Callable[[], list[int]]) -> None:
+    """Kill the processes with these ids until none is listed any more.
+
+    Raises :class:`LocalCloudError` if that takes too long.
+    """
+    pids: list[int] = []
+    for _ in polls(_KILL_TIMEOUT_S, first_pause_s=0.02, longest_pause_s=0.02):
+        pids = listed()
+        if not pids:
+            return
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    raise LocalCloudError(f"Processes that cannot be killed: {pids}")
 
 
 def ids_by_namespace(pid: int) -> list[int]:

@@ -138,31 +138,30 @@ def _fetch(image: Path, work: Path, report: Report, wanted: PackageSet) -> None:
     for folder in ("state/lists/partial", "cache/archives/partial", "files"):
         (work / folder).mkdir(parents=True)
     copy_keys(host_sources(), work / "keys")
-    env_file = work / "apt.conf"
+    settings = work / "apt.conf"
     sources = image / "etc/apt/sources.list"
     if wanted.suite:
         sources = work / "sources.list"
         lines = source_lines(host_sources(), wanted.suite)
         sources.write_text("\n".join(lines or [_DEBIAN.format(wanted.suite)]) + "\n")
-    env_file.write_text(_configuration(image, work, sources))
-    apt = {"APT_CONFIG": str(env_file)}
+    settings.write_text(_configuration(image, work, sources))
     report("reading the package lists")
-    _apt(["apt-get", "update", "--quiet", "--error-on=any"], apt)
+    _apt(["apt-get", "update", "--quiet", "--error-on=any"], settings)
     if wanted.suite:
         fetch = ["apt-get", "download", "--quiet", *wanted.names]
-        sizes = parse_uris(_apt([*fetch, "--print-uris"], apt))
+        sizes = parse_uris(_apt([*fetch, "--print-uris"], settings))
     else:
         # Named ones are fetched even if the base image has them.
         fetch = ["apt-get", "install", "--reinstall", "--yes", "--quiet"]
         fetch += ["--no-install-recommends", *wanted.names]
-        sizes = parse_uris(_apt([*fetch, "--print-uris"], apt))
+        sizes = parse_uris(_apt([*fetch, "--print-uris"], settings))
         fetch.append("--download-only")
     if not sizes:
         raise LocalCloudError(f"apt finds no packages of the {wanted.purpose} for the base image.")
     report(f"downloading {len(sizes)} packages ({sum(sizes.values()) / 1e6:.0f} MB)")
-    _apt(["env", f"--chdir={work / 'cache/archives'}", *fetch], apt)
+    _apt(["env", f"--chdir={work / 'cache/archives'}", *fetch], settings)
     names = [name.partition("_")[0] for name in sizes]
-    hashes = parse_hashes(_apt(["apt-cache", "show", *names], apt))
+    hashes = parse_hashes(_apt(["apt-cache", "show", *names], settings))
     report("unpacking")
     compression = compression_for(image)
     packages = []
@@ -228,8 +227,8 @@ APT::Get::List-Cleanup "false";
 {apt_settings()}"""
 
 
-def _apt(argv: list[str], settings: dict[str, str]) -> str:
-    return run(["env", *(f"{k}={v}" for k, v in settings.items()), *argv], timeout_s=1800)
+def _apt(argv: list[str], settings: Path) -> str:
+    return run(["env", f"APT_CONFIG={settings}", *argv], timeout_s=1800)
 
 
 def sha256_of(file: Path) -> str:

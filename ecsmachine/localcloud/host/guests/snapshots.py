@@ -7,7 +7,8 @@ has not yet written is missing, as in ECS.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from ecsmachine.localcloud.host.guests.base import GuestError
@@ -31,18 +32,17 @@ class Snapshots:
     def save_file(self, snapshot_id: str, disk: Path) -> None:
         """Keep a data disk's file; holes stay holes."""
         with self._new(snapshot_id) as new:
-            _copy(disk, new.path)
+            _copy(disk, new)
 
     def load_file(self, snapshot_id: str, disk: Path) -> None:
         """Replace a data disk's file by a copy of a snapshot."""
-        new = disk.with_name(f".{disk.name}.new")
-        _copy(self._kept(snapshot_id), new)
-        new.replace(disk)
+        with _new_file(disk) as new:
+            _copy(self._kept(snapshot_id), new)
 
     def copy(self, snapshot_id: str, source_id: str) -> None:
         """Keep a copy of a snapshot."""
         with self._new(snapshot_id) as new:
-            _copy(self._kept(source_id), new.path)
+            _copy(self._kept(source_id), new)
 
     def save_parts(self, snapshot_id: str, parts: Sequence[Part]) -> None:
         """Keep the folders of a root disk, as far as they are there."""
@@ -51,7 +51,7 @@ class Snapshots:
         with self._new(snapshot_id) as new:
             argv = ["tar", "--create", "--sparse", "--one-file-system", *_KEEP]
             try:
-                run([*argv, f"--file={new.path}", *names], timeout_s=None)
+                run([*argv, f"--file={new}", *names], timeout_s=None)
             except ProgramError as error:
                 # Status 1 means that a running guest has changed a file during the copy.
                 if error.status != 1:
@@ -89,26 +89,20 @@ class Snapshots:
             raise GuestError(f"The file of the snapshot {snapshot_id} is gone.")
         return file
 
-    def _new(self, snapshot_id: str) -> _NewFile:
+    def _new(self, snapshot_id: str) -> AbstractContextManager[Path]:
         self._folder.mkdir(parents=True, exist_ok=True)
-        return _NewFile(self._file(snapshot_id))
+        return _new_file(self._file(snapshot_id))
 
 
-class _NewFile:
-    """A file that is there only once it is whole."""
-
-    def __init__(self, at: Path):
-        self._at = at
-        self.path = at.with_name(f".{at.name}.new")
-
-    def __enter__(self) -> _NewFile:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self.path.replace(self._at)
-        else:
-            self.path.unlink(missing_ok=True)
+@contextmanager
+def _new_file(at: Path) -> Iterator[Path]:
+    """Give the path of a file that is at its place only once it is whole."""
+    new = at.with_name(f".{at.name}.new")
+    try:
+        yield new
+        new.replace(at)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -142,10 +142,9 @@ class Connections:
 
     async def cut(self, client: tuple[str, int] | None) -> None:
         """Cut a client's connection at once: whatever is answered to it is never sent."""
-        connection = None if client is None else self._open.get((client[0], client[1]))
-        if connection is not None:
-            connection.transport.abort()
-            while client is not None and (client[0], client[1]) in self._open:
+        if client is not None and client in self._open:
+            self._open[client].transport.abort()
+            while client in self._open:
                 await asyncio.sleep(0)  # until the server has noticed
 
 

@@ -145,7 +145,7 @@ def _recorded(
     if isinstance(answer, bytes):
         answer = _read(answer)
     shown = masked(answer)
-    named = {name: exchange.parameters[name] for name in exchange.parameters}
+    named = dict(exchange.parameters)
     key_id = named.get("AccessKeyId") or _key_of_header(exchange.headers.get("authorization", ""))
     own = {name: value for name, value in named.items() if name not in _OF_THE_PROTOCOL}
     return RecordedRequest(

@@ -272,8 +272,7 @@ class Endpoint:
             )
         )
         if cut:
-            client = request.client
-            await self.connections.cut(client and (client.host, client.port))
+            await self.connections.cut(request.client)
             return Response()  # to nobody
         return Response(
             content,

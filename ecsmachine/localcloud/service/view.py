@@ -152,9 +152,8 @@ class CloudView:
 
     def _asked(self, number: int) -> None:
         self._wake()
-        if self._followers:
-            for one in self._log.after(number - 1)[:1]:
-                self._send(Event("request", one.as_data()))
+        if self._followers and (one := self._log.one(number)) is not None:
+            self._send(Event("request", one.as_data()))
 
     def _changed(self) -> None:
         self._wake()

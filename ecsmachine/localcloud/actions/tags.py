@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from ecsmachine.localcloud.actions.call import Answer, Call
@@ -60,7 +61,7 @@ def describe_tags(call: Call) -> Answer:
     kind = call.parameters.text("ResourceType").lower()
     resource_id = call.parameters.text("ResourceId")
     wanted = tagging.tag_filter(call.parameters)
-    counts: dict[tuple[str, str], dict[str, int]] = {}
+    counts: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for tag_set, its_kind, its_id in _tag_sets(call):
         if its_kind not in ECS_KINDS or tag_set.region != region.id:
             continue
@@ -68,8 +69,7 @@ def describe_tags(call: Call) -> Answer:
             continue
         for key, value in tag_set.tags.items():
             if not wanted or any(key == k and v in (None, value) for k, v in wanted):
-                count = counts.setdefault((key, value), {})
-                count[its_kind] = count.get(its_kind, 0) + 1
+                counts[key, value][its_kind] += 1
     part, fields = page_by_number(call.parameters, sorted(counts), size=50)
     names = {"keypair": "KeyPair"}
     return {
@@ -244,20 +244,17 @@ def describe_balancer_tags(call: Call) -> Answer:
     region = call.region
     one = call.parameters.text("LoadBalancerId")
     wanted = tags_of_json(call) if call.parameters.given("Tags") else {}
-    counts: dict[tuple[str, str], int] = {}
+    counts: Counter[tuple[str, str]] = Counter()
     for balancer in call.state.load_balancers.in_region(region.id):
         if one not in ("", balancer.id):
             continue
         for key, value in call.state.load_balancers.tags(balancer.id).items():
             if not wanted or (key in wanted and wanted[key] in ("", value)):
-                counts[key, value] = counts.get((key, value), 0) + 1
+                counts[key, value] += 1
     found = sorted(counts)
     if call.parameters.boolean("DistinctKey"):
-        found = [
-            tag
-            for before, tag in zip([("", ""), *found], found, strict=False)
-            if tag[0] != before[0]
-        ]
+        first = {key: (key, value) for key, value in reversed(found)}
+        found = sorted(first.values())
     part, fields = page_by_number(call.parameters, found, size=50)
     return {
         **fields,

@@ -283,11 +283,5 @@ PRODUCTS: Mapping[str, Mapping[str, Action]] = {
 }
 """The actions by the ``Version`` of a request: ECS, SLB, VPC, STS, the location service."""
 
-PRODUCT_NAMES: Mapping[str, str] = {
-    "2014-05-26": "ECS",
-    "2014-05-15": "SLB",
-    "2016-04-28": "VPC",
-    "2015-04-01": "STS",
-    "2015-06-12": "Location",
-}
+PRODUCT_NAMES = dict(zip(PRODUCTS, ("ECS", "SLB", "VPC", "STS", "Location"), strict=True))
 """The names of the products, by ``Version``."""

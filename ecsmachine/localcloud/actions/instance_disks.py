@@ -150,7 +150,7 @@ def device_of_request(request: Parameters, taken: Container[str], called: str = 
     """
     device = _device(request, called)
     if device in taken:
-        raise refusals.DEVICE_IN_USE()
+        raise refusals.of("InvalidDevice.InUse")
     return device or free_device(taken)
 
 
@@ -178,7 +178,7 @@ def _category(request: Parameters, supported: tuple[str, ...], name: str) -> str
     if category not in disk_categories.CATEGORIES:
         raise refusals.not_supported(name)
     if category not in supported:
-        raise refusals.DISK_CATEGORY_OF_TYPE()
+        raise refusals.of("InvalidDiskCategory.NotSupported")
     return category
 
 

@@ -75,7 +75,6 @@ VSWITCH_STATUS = Refusal("IncorrectVSwitchStatus")
 DISK_STATUS = Refusal("IncorrectDiskStatus")
 CHARGE_TYPE = Refusal("ChargeTypeViolation")
 SECURITY_LOCK = Refusal("InstanceLockedForSecurity")
-DEVICE_IN_USE = Refusal("InvalidDevice.InUse")
 
 # Beyond the quota of the account, or too much for one resource.
 QUOTA_OF_INSTANCES = Refusal("QuotaExceed.AfterpayInstance")
@@ -90,14 +89,12 @@ QUOTA_OF_DISKS_OF_INSTANCE = Refusal("InstanceDiskNumber.LimitExceed")
 
 # Resources that do not fit together.
 DEPENDENTS = Refusal("DependencyViolation")
-DISK_CATEGORY_OF_TYPE = Refusal("InvalidDiskCategory.NotSupported")
 NO_STOCK = Refusal("OperationDenied.NoStock")
 IMAGE_OF_TYPE = Refusal("ImageNotSupportInstanceType")
 
 # Authentication.
 ACCESS_KEY = Refusal("InvalidAccessKeyId.NotFound")
 SECURITY_TOKEN = Refusal("InvalidSecurityToken.MismatchWithAccessKey")
-
 
 # Values that are malformed or not supported.
 DISK_SIZE = Refusal("InvalidDiskSize.NotSupported")

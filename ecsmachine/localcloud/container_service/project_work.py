@@ -219,12 +219,9 @@ class ProjectWork:
 
     def watch_health(self) -> Task[None]:
         """Probe from now on, until the returned task is cancelled."""
-
-        async def probe() -> None:
-            await self.threads.run(self._health.look)
-
         what = f"the probes of cluster {self.cluster_id}"
-        return self.supervisor.repeat(what, INTERVAL_S, probe)
+        look = partial(self.threads.run, self._health.look)
+        return self.supervisor.repeat(what, INTERVAL_S, look)
 
     def _watched(self) -> list[Watched]:
         """Return the running containers that are probed by HTTP or TCP."""

@@ -106,13 +106,10 @@ class CommandWork:
         )
 
     def _begin_end(self, invocation_id: str, instance_id: str) -> None:
-        async def end() -> None:
-            await self.threads.run(self.guests.end_script, instance_id, invocation_id)
-
         self.supervisor.begin(
             f"{invocation_id}/{instance_id}",
             f"the end of command {invocation_id} on {instance_id}",
-            end,
+            lambda: self.threads.run(self.guests.end_script, instance_id, invocation_id),
             unchanged,
         )
 

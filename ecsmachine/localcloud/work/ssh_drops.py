@@ -57,10 +57,9 @@ class SshDropWatch:
         if drops == self._drops.get(instance.id):
             return
         self._drops[instance.id] = drops
-
-        async def change() -> None:
-            await self.threads.run(self.guests.set_ssh_drops, instance.id, drops)
-
         self.supervisor.begin(
-            instance.id, f"the broken connections of instance {instance.id}", change, unchanged
+            instance.id,
+            f"the broken connections of instance {instance.id}",
+            lambda: self.threads.run(self.guests.set_ssh_drops, instance.id, drops),
+            unchanged,
         )

@@ -39,7 +39,6 @@ def create(call: Call, protocol: str) -> None:
     for setting in SETTINGS[protocol]:
         if setting.needed:
             parameters.require(setting.name)
-    _check_sticky(parameters)
     values = _setting_values(parameters, protocol, {})
     group_id = _server_group_of_request(call, balancer)
     backend_port = 0 if group_id else _port_of_request(parameters, "BackendServerPort")
@@ -217,20 +216,17 @@ def _server_group_of_request(call: Call, balancer: LoadBalancer) -> str:
     return group.id
 
 
-def _check_sticky(parameters: Parameters) -> None:
-    if parameters.text("StickySession") != "on":
-        return
-    kind = parameters.require("StickySessionType")
-    if kind == "insert":
-        parameters.require("CookieTimeout")
-    elif kind == "server":
-        parameters.require("Cookie")
-
-
 def _setting_values(
     parameters: Parameters, protocol: str, before: dict[str, Value]
 ) -> dict[str, Value]:
-    return {item.name: _setting_value(parameters, item, before) for item in SETTINGS[protocol]}
+    """Return all settings; raises ``MissingParameter`` for what sticky sessions lack."""
+    values = {item.name: _setting_value(parameters, item, before) for item in SETTINGS[protocol]}
+    if values.get("StickySession") == "on":
+        of_kind = {"insert": "CookieTimeout", "server": "Cookie"}
+        needed = of_kind.get(str(values["StickySessionType"]), "StickySessionType")
+        if not values[needed]:
+            raise missing_parameter(needed)
+    return values
 
 
 def _setting_value(parameters: Parameters, setting: Setting, before: dict[str, Value]) -> Value:

@@ -119,6 +119,15 @@ def test_what_http_and_https_need(slb: Slb) -> None:
     assert (told["Gzip"], told["XForwardedFor"], told["IdleTimeout"]) == ("on", "on", 15)
     assert (told["Cookie"], told["StickySessionType"]) == ("", "")
     assert "CookieTimeout" not in told
+    sticky = {"ListenerPort": 443, "StickySession": "on"}
+    action = "SetLoadBalancerHTTPSListenerAttribute"
+    for more in ({}, {"StickySessionType": "insert"}, {"StickySessionType": "server"}):
+        assert slb.refusal(action, **sticky, **more) == "400 MissingParameter", more
+    assert slb.listener("HTTPS", 443)["StickySession"] == "off"
+    slb.call(action, **sticky, StickySessionType="insert", CookieTimeout=60)
+    slb.call(action, ListenerPort=443, StickySession="off")
+    slb.call(action, **sticky)  # by what was set before
+    assert slb.listener("HTTPS", 443)["CookieTimeout"] == 60
 
 
 def test_listeners_that_are_refused(slb: Slb) -> None:

@@ -168,9 +168,7 @@ def modify_instance_vpc_attribute(call: Call) -> None:
     """ModifyInstanceVpcAttribute: another VSwitch, private address or VPC, when it next starts."""
     parameters = call.parameters
     instance = call.required(call.state.instances, "InstanceId")
-    vswitch = call.find(
-        call.state.vswitches, parameters.require("VSwitchId"), missing=refusals.VSWITCH_NOT_FOUND
-    )
+    vswitch = call.required(call.state.vswitches, "VSwitchId")
     check_status(instance, "Stopped", refusal=refusals.INSTANCE_STATUS_IN_VPC)
     if instance.secondary_ips:
         raise refusals.of("PrimaryEniHasSubIp")

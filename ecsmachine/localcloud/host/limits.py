@@ -99,26 +99,20 @@ def raise_limits(cloud: Path, *, settings: Path = SETTINGS, book: Path = BOOK) -
     return Outcome(tuple(raised), tuple(refused))
 
 
-def put_back(cloud: Path, *, settings: Path = SETTINGS, book: Path = BOOK) -> list[Change]:
-    """Restore the limits if no other cloud needs them; return the changes.
-
-    A limit that somebody else has changed stays.
-    """
+def put_back(cloud: Path, *, settings: Path = SETTINGS, book: Path = BOOK) -> None:
+    """Restore the limits if no other cloud needs them. One that somebody else has changed stays."""
     if not path_exists(book):
-        return []
+        return
     with _held(book) as kept:
         clouds = [name for name in kept.clouds if name != str(cloud) and folder_exists(name)]
         if clouds:
             records.write(book, replace(kept, clouds=tuple(clouds)))
-            return []
-        done = []
+            return
         for change in reversed(kept.changes):
             if read(change.name, settings) == change.after:
                 with suppress(OSError):
                     _write(change.name, change.before, settings)
-                    done.append(Change(change.name, change.after, change.before))
         book.unlink(missing_ok=True)
-    return done
 
 
 def read(name: str, settings: Path = SETTINGS) -> int | None:

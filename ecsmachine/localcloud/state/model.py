@@ -124,12 +124,9 @@ class Rule:
     port_range: Annotated[str, "PortRange"]
     policy: Annotated[Policy, "Policy"]
     priority: int
-    nic_type: Annotated[str, "NicType"]
     cidr: str
     ipv6_cidr: str
     group_id: str
-    group_owner: str
-    prefix_list_id: str
     source_port_range: Annotated[str, "SourcePortRange"]
     own_cidr: str
     own_ipv6_cidr: str

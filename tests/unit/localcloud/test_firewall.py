@@ -24,7 +24,6 @@ def rule(direction: str = "ingress", **values: Any) -> Rule:
         "port_range": "22/22" if values.get("protocol", "TCP") in ("TCP", "UDP") else "-1/-1",
         "policy": "Accept",
         "priority": 1,
-        "nic_type": "intranet",
         "cidr": "" if values.keys() & {"group_id", "ipv6_cidr"} else "0.0.0.0/0",
     }
     empty = dict.fromkeys(Rule.__dataclass_fields__, "")

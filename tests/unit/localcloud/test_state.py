@@ -163,8 +163,8 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
 def test_records_come_back_as_they_were() -> None:
     rule = Rule(
         id="sgr-1", direction="ingress", protocol="TCP", port_range="22/22", policy="Accept",
-        priority=1, nic_type="intranet", cidr="0.0.0.0/0", ipv6_cidr="", group_id="",
-        group_owner="", prefix_list_id="", source_port_range="", own_cidr="", own_ipv6_cidr="",
+        priority=1, cidr="0.0.0.0/0", ipv6_cidr="", group_id="",
+        source_port_range="", own_cidr="", own_ipv6_cidr="",
         description="é", created="2024-05-01T08:00:00Z",
     )  # fmt: skip
     group = SecurityGroup(

@@ -225,7 +225,7 @@ def _name_and_description(parameters: Parameters) -> tuple[str, str]:
 
 def _status_now(call: Call, eip: Eip) -> str:
     moving = "Associating" if eip.status == "InUse" else "Unassociating"
-    return status_now(eip.status, moving, eip.ready_at)
+    return status_now(eip.ready_at, eip.status, moving)
 
 
 def _eip_view(call: Call, eip: Eip) -> dict[str, Any]:

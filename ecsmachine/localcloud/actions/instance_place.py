@@ -79,7 +79,7 @@ def place_of_request(call: Call) -> Place:
         raise refusals.ZONE_NOT_FOUND()
     vpc_id = call.find(call.state.security_groups, ids[0]).vpc_id
     vswitch = _vswitch(call, vpc_id, zone_id)
-    if status_now("Available", "Pending", vswitch.ready_at) != "Available":
+    if status_now(vswitch.ready_at) != "Available":
         raise refusals.VSWITCH_STATUS()
     return Place(vswitch, groups_of_request(call, ids, vswitch))
 

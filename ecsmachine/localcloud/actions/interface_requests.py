@@ -52,7 +52,7 @@ def interface_request(
     call: Call, parameters: Parameters, vswitch: VSwitch, groups: Sequence[SecurityGroup]
 ) -> InterfaceRequest:
     """Return the secondary interface of ``parameters``; raises their refusals."""
-    if status_now("Available", "Pending", vswitch.ready_at) != "Available":
+    if status_now(vswitch.ready_at) != "Available":
         raise refusals.VSWITCH_STATUS()
     for group in groups:
         check_vpc(group.vpc_id, vswitch.vpc_id)

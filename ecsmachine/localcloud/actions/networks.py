@@ -49,7 +49,6 @@ def create_vpc(call: Call) -> Answer:
             name=name,
             description=description,
             cidr=str(cidr),
-            status="Available",
             created=timestamp(),
             vrouter_id=new_id("vrt", region.id),
             route_table_id=new_id("vtb", region.id),
@@ -159,7 +158,7 @@ def create_vswitch(call: Call) -> Answer:
         if entry.route_table_id == vpc.route_table_id
     ):
         raise refusals.of("InvalidCidrBlock.Overlapped#route-entries")
-    if status_now("Available", "Pending", vpc.ready_at) != "Available":
+    if status_now(vpc.ready_at) != "Available":
         raise ApiError("IncorrectVpcStatus", "Current VPC status does not support this operation.")
     if len(others) >= call.state.offer.quota("vswitches"):
         raise refusals.QUOTA_OF_VSWITCHES()
@@ -172,7 +171,6 @@ def create_vswitch(call: Call) -> Answer:
             name=name,
             description=description,
             cidr=str(cidr),
-            status="Available",
             created=timestamp(),
             resource_group_id=vpc.resource_group_id,
             ready_at=time.time() + call.state.delays.network_s,
@@ -227,7 +225,7 @@ def modify_vswitch_attribute(call: Call) -> None:
 def delete_vswitch(call: Call) -> None:
     """DeleteVSwitch: only one that nothing is in."""
     item = call.required(call.state.vswitches, "VSwitchId")
-    if status_now("Available", "Pending", item.ready_at) != "Available":
+    if status_now(item.ready_at) != "Available":
         raise refusals.of("IncorrectVSwitchStatus#being-made")
     if any(interface.vswitch_id == item.id for interface in all_interfaces(call.state)):
         raise refusals.DEPENDENTS()
@@ -301,7 +299,7 @@ def _vpc_resources(call: Call, vpc: Vpc) -> list[dict[str, Any]]:
 def _vpc_view(call: Call, vpc: Vpc) -> dict[str, Any]:
     return {
         **api_fields(vpc, "Vpc"),
-        "Status": status_now(vpc.status, "Pending", vpc.ready_at),
+        "Status": status_now(vpc.ready_at),
         "OwnerId": int(call.state.account.id),
         "RouterTableIds": {"RouterTableIds": [vpc.route_table_id]},
         "VSwitchIds": {
@@ -316,7 +314,7 @@ def _vpc_view(call: Call, vpc: Vpc) -> dict[str, Any]:
 def _vswitch_view(call: Call, item: VSwitch) -> dict[str, Any]:
     return {
         **api_fields(item, "VSwitch"),
-        "Status": status_now(item.status, "Pending", item.ready_at),
+        "Status": status_now(item.ready_at),
         "AvailableIpAddressCount": free_addresses(call.state, item),
         "OwnerId": int(call.state.account.id),
         "RouteTable": {"RouteTableId": _route_table_of(call, item), "RouteTableType": "System"},

@@ -127,7 +127,9 @@ def create_route_entry(call: Call, *, beside: Collection[str] = ()) -> Answer:
     if instance.vpc_id != vpc.id:
         raise _NO_NEXT_HOP()
     entries = _custom_entries_of(call, vpc)
-    if any(_status(entry) != "Available" for entry in entries if entry.id not in beside):
+    if any(
+        status_now(entry.ready_at) != "Available" for entry in entries if entry.id not in beside
+    ):
         raise refusals.of("IncorrectRouteEntryStatus#of-another")
     if any(ipaddress.IPv4Network(entry.cidr) == cidr for entry in entries):
         raise ApiError("InvalidCIDRBlock.Duplicate", "Specified CIDR block is already exists.")
@@ -167,7 +169,7 @@ def delete_route_entry(call: Call) -> None:
         entry = call.find(call.state.route_entries, entry_id)
     else:
         entry = _entry_of_table(call, _vpc_of_table(call), entry_id)
-    if _status(entry) != "Available":
+    if status_now(entry.ready_at) != "Available":
         raise ApiError("IncorrectRouteEntryStatus", "Specified routeEntry status error.")
     call.state.route_entries.remove(entry.id)
 
@@ -215,10 +217,6 @@ def _vswitch_ids(call: Call, vpc: Vpc) -> list[str]:
 
 def _custom_entries_of(call: Call, vpc: Vpc) -> list[RouteEntry]:
     return [e for e in call.state.route_entries if e.route_table_id == vpc.route_table_id]
-
-
-def _status(entry: RouteEntry) -> str:
-    return status_now("Available", "Pending", entry.ready_at)
 
 
 def _entries_of(call: Call, vpc: Vpc) -> list[RouteEntry]:
@@ -277,7 +275,7 @@ def _table_view(call: Call, vpc: Vpc) -> dict[str, Any]:
                     "Description": entry.description,
                     "DestinationCidrBlock": entry.cidr,
                     "Type": entry.kind,
-                    "Status": _status(entry),
+                    "Status": status_now(entry.ready_at),
                     "NextHopType": entry.next_hop_type,
                     "InstanceId": entry.next_hop_id,
                     "NextHops": {"NextHop": []},
@@ -307,7 +305,7 @@ def _listed_entry_view(call: Call, entry: RouteEntry) -> dict[str, Any]:
     return {
         **api_fields(entry, "RouteEntry"),
         "Type": entry.kind,
-        "Status": _status(entry),
+        "Status": status_now(entry.ready_at),
         "NextHops": {
             "NextHop": [
                 {

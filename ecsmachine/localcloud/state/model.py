@@ -64,7 +64,6 @@ class Vpc:
     name: Annotated[str, "VpcName"]
     description: Annotated[str, "Description"]
     cidr: Annotated[str, "CidrBlock"]
-    status: Literal["Available"]
     created: Annotated[str, "CreationTime"]
     vrouter_id: Annotated[str, "VRouterId"]
     route_table_id: str
@@ -86,7 +85,6 @@ class VSwitch:
     name: Annotated[str, "VSwitchName"]
     description: Annotated[str, "Description"]
     cidr: Annotated[str, "CidrBlock"]
-    status: Literal["Available"]
     created: Annotated[str, "CreationTime"]
     is_default: Annotated[bool, "IsDefault"] = False
     resource_group_id: Annotated[str, "ResourceGroupId"] = ""

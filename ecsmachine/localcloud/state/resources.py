@@ -37,7 +37,7 @@ def check_status(
         raise refusal()
 
 
-def status_now(settled: str, moving: str, ready_at: float) -> str:
+def status_now(ready_at: float, settled: str = "Available", moving: str = "Pending") -> str:
     """Return the status of something that is ``moving`` until ``ready_at``."""
     return moving if ready_at > time.time() else settled
 

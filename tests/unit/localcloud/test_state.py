@@ -217,7 +217,7 @@ def test_what_cannot_be_read_is_said_in_one_line(tmp_path: Path, text: str, said
 def small_vswitch() -> VSwitch:
     return VSwitch(
         id="vsw-1", region="cn-hangzhou", zone="cn-hangzhou-h", vpc_id="vpc-1", name="",
-        description="", cidr="192.168.0.0/29", status="Available", created="",
+        description="", cidr="192.168.0.0/29", created="",
     )  # fmt: skip
 
 

@@ -112,7 +112,6 @@ class Settings:
     """
 
     region: str = "cn-hangzhou"
-    zone: str = ""
     public_pool: str = NOBODYS_POOL
     vpc_cidr: str = "172.16.0.0/12"
     vswitch_cidr: str = "172.16.0.0/20"
@@ -174,7 +173,7 @@ def check_settings(settings: Settings) -> None:
         vpc = ipaddress.IPv4Network(settings.vpc_cidr)
         vswitch = ipaddress.IPv4Network(settings.vswitch_cidr)
         pool = ipaddress.IPv4Network(settings.public_pool)
-        region = known_region(settings.region)
+        known_region(settings.region)
     except LookupError as error:
         hint = did_you_mean(settings.region, [region.id for region in regions()])
         raise StateError(str(error), hint=hint) from error
@@ -184,7 +183,5 @@ def check_settings(settings: Settings) -> None:
         raise StateError(f"VSwitch {vswitch} is not inside VPC {vpc}")
     if pool.num_addresses < 8:
         raise StateError(f"public pool {pool} is too small: use /29 or larger")
-    if settings.zone and settings.zone not in [zone.id for zone in region.zones]:
-        raise StateError(f"zone {settings.zone} is not in region {settings.region}")
     check_access_key(settings.access_key_id, settings.access_key_secret)
     delays_of(asdict(settings.delays))

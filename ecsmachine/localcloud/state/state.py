@@ -325,7 +325,6 @@ class State:
             ) from None
 
     def _make_default_network(self, settings: Settings, account_id: str) -> None:
-        zone = settings.zone or known_region(settings.region).zones[0].id
         vpc = Vpc(
             id=new_id("vpc", settings.region),
             region=settings.region,
@@ -343,7 +342,7 @@ class State:
             VSwitch(
                 id=new_id("vsw", settings.region),
                 region=settings.region,
-                zone=zone,
+                zone=known_region(settings.region).zones[0].id,
                 vpc_id=vpc.id,
                 name="",
                 description="System created default virtual switch.",

@@ -132,7 +132,6 @@ def test_a_failed_write_is_taken_back(tmp_path: Path) -> None:
     "settings",
     [
         Settings(region="nowhere"),
-        Settings(zone="cn-beijing-h"),
         Settings(public_pool="x"),
         Settings(public_pool="198.18.0.0/30"),
         Settings(vswitch_cidr="10.0.0.0/24"),

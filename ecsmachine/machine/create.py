@@ -243,8 +243,7 @@ def _check_unfinished(store: Store, name: str, journal: FileJournal) -> None:
     """Raise :class:`MachineError` unless the machine in the store is a half-made one of ours."""
     if journal.adopting:
         raise AdoptionCutOffError(name)
-    begun = path_exists(store.directory(name) / "journal.json")
-    if journal.complete or (not begun and path_exists(store.directory(name) / "config.json")):
+    if journal.complete or not journal.exists:
         raise MachineExistsError(name)
 
 

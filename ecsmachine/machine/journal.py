@@ -47,6 +47,11 @@ class FileJournal:
             self.create_id = os.urandom(8).hex()
 
     @property
+    def exists(self) -> bool:
+        """Whether it is on disk; Docker Machine's machines have none."""
+        return path_exists(self._path)
+
+    @property
     def adopting(self) -> bool:
         """Whether it is of an adoption that did not come to its end."""
         return self._adopted and not self.complete
@@ -81,7 +86,7 @@ class FileJournal:
 
         On a full disk that is left out: the removal matters more.
         """
-        if not path_exists(self._path):
+        if not self.exists:
             return
         self.removing = True
         with contextlib.suppress(MachineError):

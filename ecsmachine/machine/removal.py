@@ -16,7 +16,7 @@ from ecsmachine.drivers.capabilities import RemovedTogether
 from ecsmachine.errors import MachineError, of_anything
 from ecsmachine.machine.journal import FileJournal
 from ecsmachine.machine.probe import is_without_engine
-from ecsmachine.machine.store import Store
+from ecsmachine.machine.store import Store, UnrecordedError
 from ecsmachine.machine.stored import MachineNotFoundError
 from ecsmachine.ssh import sharing
 from ecsmachine.system.files import folder_exists, path_exists
@@ -112,6 +112,8 @@ class Removal:
                 hint=f'"ecsmachine rm {name}" removes that one.',
             )
         if not path_exists(store.directory(name) / "config.json"):
+            if store.exists(name) and not journal.exists:
+                raise UnrecordedError(name)
             if not journal.resources():
                 return
             if journal.adopting:

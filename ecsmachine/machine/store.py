@@ -55,7 +55,7 @@ from ecsmachine.machine.stored import (
     without_secrets,
 )
 from ecsmachine.ssh.target import Jump
-from ecsmachine.system.files import file_exists, folder_exists, move, path_exists, sync_folder
+from ecsmachine.system.files import file_exists, folder_exists, move, sync_folder
 
 _SHARED_LOCK_S = 120.0
 """How long another create may take to make what machines share, in seconds."""
@@ -68,6 +68,17 @@ class AdoptionCutOffError(MachineError):
         super().__init__(
             f'The adoption of machine "{name}" was interrupted',
             hint=f'Run "ecsmachine adopt {name}" again, or remove it with "ecsmachine rm {name}".',
+        )
+
+
+class UnrecordedError(MachineError):
+    """A machine's folder has files, but neither configuration nor journal says what it is."""
+
+    def __init__(self, name: str):
+        super().__init__(
+            f'Machine "{name}" has no config.json: what it has in a cloud is unknown',
+            hint="Restore the file from a backup, or remove the machine's folder with "
+            f'"ecsmachine rm -f {name}".',
         )
 
 
@@ -276,16 +287,29 @@ class Store:
         try:
             content = read_file(self.directory(name) / "config.json", fault)
         except FileNotFoundError:
-            if self.journal(name).adopting:
-                raise AdoptionCutOffError(name) from None
-            raise MachineError(
-                f'Machine "{name}" has no config.json: its create was interrupted at the start',
-                hint=f'Use "ecsmachine rm {name}", then create it again.',
-            ) from None
+            raise self._without_config(name) from None
         config = stored.config_in(content, name, fault)
         migrated = migration.migrate(config, name, self.directory(name))
         stored.check_objects(Fields(migrated, fault))
         return migrated
+
+    def _without_config(self, name: str) -> MachineError:
+        """Return the error for a machine whose ``config.json`` is not there, by its journal."""
+        journal = self.journal(name)
+        if journal.adopting:
+            return AdoptionCutOffError(name)
+        if journal.complete:
+            return MachineError(
+                f'Machine "{name}" has no config.json',
+                hint="Restore the file from a backup, or remove the machine, by its journal, with "
+                f'"ecsmachine rm {name}".',
+            )
+        if not journal.exists:
+            return UnrecordedError(name)
+        return MachineError(
+            f'Machine "{name}" has no config.json: its create was interrupted at the start',
+            hint=f'Use "ecsmachine rm {name}", then create it again.',
+        )
 
     def load(self, name: str) -> Machine:
         """Return the machine of that name.
@@ -418,10 +442,10 @@ class Store:
         so that ``sweep`` can look in the right account. Returns where it is kept, or None if the
         journal lists nothing.
         """
-        journal = self.directory(name) / "journal.json"
-        if not path_exists(journal) or not self.journal(name).resources():
+        journal = self.journal(name)
+        if not journal.resources():
             return None
-        content = {**self.journal(name).content(), "Machine": name}
+        content = {**journal.content(), "Machine": name}
         with contextlib.suppress(MachineError):
             config = without_secrets(self.config(name))
             content.update(DriverName=config.get("DriverName"), Driver=config["Driver"])

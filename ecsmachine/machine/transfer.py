@@ -28,7 +28,7 @@ from ecsmachine.machine.model import AuthOptions, auth_to_config, validate_name
 from ecsmachine.machine.store import AdoptionCutOffError, Store
 from ecsmachine.machine.stored import MachineNotFoundError, without_secrets
 from ecsmachine.ssh import host_keys
-from ecsmachine.system.files import file_exists, move, path_exists, sync_folder
+from ecsmachine.system.files import file_exists, move, sync_folder
 
 SHORTEST_PASSPHRASE = 8
 """How many characters a passphrase has at least."""
@@ -78,7 +78,7 @@ def export_machine(store: Store, name: str, passphrase: str) -> bytes:
         journal = store.journal(name)
         if journal.adopting:
             raise AdoptionCutOffError(name)
-        if path_exists(machine.directory / "journal.json") and not journal.complete:
+        if journal.exists and not journal.complete:
             raise MachineError(
                 f'Machine "{name}" is incomplete: its create was interrupted',
                 hint=f'Finish it with "ecsmachine create --resume {name}" first.',

@@ -78,6 +78,20 @@ def no_configuration(ground: Ground) -> str:
     return "status dev1"
 
 
+def no_configuration_yet(ground: Ground) -> str:
+    journal = ground.machine() / "journal.json"
+    journal.write_text(journal.read_text().replace('"Complete": true', '"Complete": false'))
+    (journal.parent / "config.json").unlink()
+    return "status dev1"
+
+
+def nothing_that_is_recorded(ground: Ground) -> str:
+    folder = ground.machine()
+    (folder / "config.json").unlink()
+    (folder / "journal.json").unlink()
+    return "rm -y dev1"
+
+
 def a_file_in_the_place_of_a_machine(ground: Ground) -> str:
     ground.store.machines_path.mkdir(parents=True)
     ground.store.directory("dev1").touch()
@@ -177,7 +191,9 @@ CASES: list[tuple[str, Callable[[Ground], str]]] = [
     ('See "ecsmachine -h".', only("settings nope")),
     ('remove the machine with "ecsmachine rm -f dev1".', damaged_configuration),
     ('or remove the machine with "ecsmachine rm -f dev1".', damaged_journal),
-    ('Use "ecsmachine rm dev1", then create it again.', no_configuration),
+    ('remove the machine, by its journal, with "ecsmachine rm dev1".', no_configuration),
+    ('Use "ecsmachine rm dev1", then create it again.', no_configuration_yet),
+    ('remove the machine\'s folder with "ecsmachine rm -f dev1".', nothing_that_is_recorded),
     ('"ecsmachine rm -f dev1" moves it aside.', a_file_in_the_place_of_a_machine),
     ('remove it with "ecsmachine rm dev1".', adoption_that_was_cut_off),
     ('remove it with "ecsmachine rm dev1".', a_machine_that_is_there),

@@ -102,3 +102,21 @@ def test_no_password_in_a_url_of_its_engine_is_shown(program: Program, store: St
     options = store.config("n")["HostOptions"]["EngineOptions"]
     assert options["InstallURL"] == given["--engine-install-url"]
     assert stat.S_IMODE((store.directory("n") / "config.json").stat().st_mode) == 0o600
+
+
+def test_a_machine_that_nothing_is_recorded_of_goes_by_force_alone(
+    program: Program, store: Store
+) -> None:
+    key = store.directory("lost") / "id_rsa"
+    key.parent.mkdir(parents=True)
+    key.write_text("the only one")
+    assert program("ls", "-q").out == "lost\n"
+    assert 'Machine "lost" has no config.json' in program("ls").out
+    made = program("create", "-d", "none", "--url", "tcp://192.0.2.7:2376", "lost")
+    assert (made.code, "already exists" in made.err) == (1, True)
+    refused = program("rm", "-y", "lost")
+    assert (refused.code, 'with "ecsmachine rm -f lost"' in refused.err) == (1, True)
+    assert key.read_text() == "the only one"
+    dropped = program("rm", "-f", "lost")
+    assert (dropped.code, "in a cloud is unknown" in dropped.out) == (0, True)
+    assert not key.parent.exists()

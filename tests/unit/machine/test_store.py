@@ -140,8 +140,16 @@ def test_other_damage(store: Store) -> None:
     assert caught.value.exit_code == 1
     store.directory("bare").mkdir()
     (store.directory("bare") / "id_rsa").touch()
-    with pytest.raises(MachineError, match="interrupted"):
+    with pytest.raises(MachineError, match=r"no config\.json: what it has .* unknown"):
         store.load("bare")
+    journal = store.journal("bare")
+    journal.begin()
+    with pytest.raises(MachineError, match=r"no config\.json: its create was interrupted"):
+        store.load("bare")
+    journal.finish()
+    with pytest.raises(MachineError, match=r"no config\.json$") as caught:
+        store.load("bare")
+    assert "by its journal" in (caught.value.hint or "")
     folder = store.directory("folder") / "config.json"
     folder.mkdir(parents=True)
     with pytest.raises(MachineError, match="cannot be read"):

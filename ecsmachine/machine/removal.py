@@ -172,14 +172,6 @@ class _MadeAnewError(MachineError):
     """The machine of that name is another one than that whose removal was begun."""
 
 
-def remove(store: Store, name: str, report: Report, *, force: bool = False) -> None:
-    """Remove a machine: all that create made in the cloud, then its folder.
-
-    As :class:`Removal` does, and raises as :meth:`Removal.finish`.
-    """
-    Removal(store, force=force).finish(name, report)
-
-
 def driver_for_removal(store: Store, name: str, journal: FileJournal, report: Report) -> Driver:
     """Return the driver of the machine; without its configuration, as its create was asked for."""
     try:

@@ -19,10 +19,11 @@ from ecsmachine.drivers import registry
 from ecsmachine.drivers.baking import BakedImage, validate_family
 from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
 from ecsmachine.machine import bake as baking
-from ecsmachine.machine import host, install_url, removal
+from ecsmachine.machine import host, install_url
 from ecsmachine.machine.bake import BakeRequest, bake
 from ecsmachine.machine.create_request import CreateRequest
 from ecsmachine.machine.model import Machine
+from ecsmachine.machine.removal import Removal
 from ecsmachine.machine.store import Store
 from ecsmachine.ssh.command_result import CommandResult
 from tests.api.deaths import Crash, Death
@@ -211,7 +212,7 @@ def test_what_a_bake_that_died_has_made_can_be_removed(ground: Bakery, then: str
             continue
         over = "Image" in ground.store.journal("bake-web").bake
         if then == "rm":
-            removal.remove(ground.store, "bake-web", ground.rig.report)
+            Removal(ground.store).finish("bake-web", ground.rig.report)
         else:
             ground.store.remove("bake-web")
             assert ground.sweep().failures == [], point

@@ -25,7 +25,7 @@ from ecsmachine.localcloud.state.settings import Delays
 from ecsmachine.localcloud.state.tagging import put_tags
 from ecsmachine.machine import changes
 from ecsmachine.machine.model import Machine, auth_options
-from ecsmachine.machine.removal import remove
+from ecsmachine.machine.removal import Removal
 from ecsmachine.machine.several import for_each
 from ecsmachine.machine.store import Store
 from ecsmachine.machine.swarm import members
@@ -506,7 +506,7 @@ def test_what_a_change_made_is_removed_with_the_machine_wherever_it_was_cut_off(
             dying = Store(rig.store, rig.environment, checkpoint=death)
             wanted = {f"aliyunecs-{option}": value}
             changes.change_machine(dying, "dev1", wanted, lambda line: None)
-        remove(store, "dev1", rig.report)
+        Removal(store).finish("dev1", rig.report)
         assert (rig.left(), made_of(rig)) == ({}, set()), death.at
         if not death.at:
             assert number > 5
@@ -590,8 +590,8 @@ def test_another_group_takes_the_place_of_the_former(rig: Rig) -> None:
     changes.change_machine(store, "web2", wanted, rig.report)
     assert made_of(rig) - listed(store) == {f"security-group {beside}"}
     assert former not in {each.id for each in rig.cloud.state.security_groups}
-    remove(store, "web1", rig.report)
-    remove(store, "web2", rig.report)
+    Removal(store).finish("web1", rig.report)
+    Removal(store).finish("web2", rig.report)
     assert [each.id for each in rig.cloud.state.security_groups] == [beside]
 
 
@@ -853,8 +853,8 @@ def test_a_protected_machine_that_rm_refuses_is_whole(rig: Rig) -> None:
     journal.finish()
     store = stored(rig, driver)
     with pytest.raises(ProtectedError, match="deletion protection"):
-        remove(store, "dev1", rig.report)
+        Removal(store).finish("dev1", rig.report)
     assert not store.journal("dev1").removing
     changes.change_machine(store, "dev1", {"aliyunecs-deletion-protection": False}, rig.report)
-    remove(store, "dev1", rig.report)
+    Removal(store).finish("dev1", rig.report)
     assert rig.left() == {}

@@ -14,9 +14,9 @@ from ecsmachine.drivers import registry
 from ecsmachine.drivers.aliyunecs.life.driver import AliyunEcsDriver
 from ecsmachine.drivers.tagged import TaggedResources
 from ecsmachine.localcloud.state.tagging import put_tags
-from ecsmachine.machine import removal
 from ecsmachine.machine import sweep as sweeping
 from ecsmachine.machine.model import Machine, auth_options
+from ecsmachine.machine.removal import Removal
 from ecsmachine.machine.store import Store
 from ecsmachine.machine.sweep import Found, Standing, Swept, survey, sweep
 from tests.api.driver_rig import Rig, rig_in
@@ -246,7 +246,7 @@ def test_a_machine_whose_journal_is_damaged_keeps_what_names_it(ground: Ground) 
 def test_rm_f_with_lost_credentials_leaves_a_journal_that_sweep_empties(ground: Ground) -> None:
     ground.create(allocate_eip=True, route_cidr="10.9.0.0/24", slb_id=_balancer(ground))
     blind = Store(ground.store.path, {"HOME": "/nonexistent"})
-    removal.remove(blind, "dev1", ground.rig.report, force=True)
+    Removal(blind, force=True).finish("dev1", ground.rig.report)
     (kept,) = ground.store.abandoned_path.iterdir()
     assert ground.rig.cloud.access_key_secret not in kept.read_text()
     rows = {found.resource.kind: found for found in ground.survey()}
@@ -264,7 +264,7 @@ def test_what_a_dropped_machine_shared_stays_for_the_others(ground: Ground) -> N
     for name in ("dev1", "dev2"):
         ground.create(name)
     blind = Store(ground.store.path, {"HOME": "/nonexistent"})
-    removal.remove(blind, "dev1", ground.rig.report, force=True)
+    Removal(blind, force=True).finish("dev1", ground.rig.report)
     swept = ground.sweep()
     assert (swept.failures, len(swept.journals)) == ([], 1)
     assert {each.kind for each in swept.removed} == {"instance", "key-pair"}
@@ -274,7 +274,7 @@ def test_what_a_dropped_machine_shared_stays_for_the_others(ground: Ground) -> N
 def test_a_route_of_a_released_instance_is_known_from_its_journal(ground: Ground) -> None:
     machine = ground.create(route_cidr="10.9.0.0/24")
     blind = Store(ground.store.path, {"HOME": "/nonexistent"})
-    removal.remove(blind, "dev1", ground.rig.report, force=True)
+    Removal(blind, force=True).finish("dev1", ground.rig.report)
     cloud = ground.rig.driver()._cloud
     state = ground.rig.cloud.state
     (entry,) = state.route_entries
@@ -293,7 +293,7 @@ def test_a_route_of_a_released_instance_is_known_from_its_journal(ground: Ground
 def test_another_account_does_not_take_the_journal_away(ground: Ground) -> None:
     ground.create()
     blind = Store(ground.store.path, {"HOME": "/nonexistent"})
-    removal.remove(blind, "dev1", ground.rig.report, force=True)
+    Removal(blind, force=True).finish("dev1", ground.rig.report)
     (kept,) = ground.store.abandoned_path.iterdir()
     account = ground.rig.cloud.state.account.id
     kept.write_text(kept.read_text().replace(account, "1000000000000000"))

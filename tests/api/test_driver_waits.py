@@ -17,10 +17,11 @@ from ecsmachine.drivers import registry
 from ecsmachine.drivers.aliyunecs.life.driver import AliyunEcsDriver
 from ecsmachine.drivers.aliyunecs.resources import instance as instances
 from ecsmachine.errors import MachineError
-from ecsmachine.machine import removal, watch
+from ecsmachine.machine import watch
 from ecsmachine.machine.create import create
 from ecsmachine.machine.create_request import CreateRequest
 from ecsmachine.machine.probe import probe
+from ecsmachine.machine.removal import Removal
 from ecsmachine.machine.store import Store
 from ecsmachine.ssh.target import SSHTarget
 from tests.api.driver_rig import ENGINE, Rig, rig_in
@@ -153,10 +154,10 @@ def test_a_rm_that_was_cut_off_has_left_what_is_half_removed(rig: Rig) -> None:
     create(store, replace(request(rig), provision=False), lambda line: None)
     rig.front.faults["DeleteKeyPairs"] = ["Forbidden.RAM"] * 9
     with pytest.raises(MachineError):
-        removal.remove(store, "dev1", lambda line: None)
+        Removal(store).finish("dev1", lambda line: None)
     assert probe(store.load("dev1"), timeout_s=5).error.startswith("half removed")
     rig.front.faults.clear()
-    removal.remove(store, "dev1", lambda line: None)
+    Removal(store).finish("dev1", lambda line: None)
     assert not store.exists("dev1")
 
 

@@ -13,9 +13,10 @@ from ecsmachine.aliyun.ecs import EcsClient
 from ecsmachine.cli.app import run
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.options import OptionValue
-from ecsmachine.machine import removal, sweep, transfer
+from ecsmachine.machine import sweep, transfer
 from ecsmachine.machine.create_many import create_many
 from ecsmachine.machine.create_request import CreateRequest
+from ecsmachine.machine.removal import Removal
 from ecsmachine.machine.store import Store
 from tests.api.deaths import Crash, Death
 from tests.api.driver_rig import ENGINE, Rig, rig_in
@@ -154,7 +155,7 @@ def test_a_machine_that_moved_to_another_store_keeps_it(rig: Rig) -> None:
     assert found.standing is sweep.Standing.ORPHAN
     (failure,) = sweep.sweep(store, tagged, [found], rig.report).failures
     assert "is still used by i-" in failure.error.message
-    removal.remove(other, "web-2", rig.report)
+    Removal(other).finish("web-2", rig.report)
     assert rig.left() == {}
 
 
@@ -211,7 +212,7 @@ def test_a_create_that_died_leaves_each_machine_removable(rig: Rig, first: int) 
         there = {pair.name for pair in rig.cloud.state.key_pairs}
         assert listed <= there, death.at
         for name in store.names():
-            removal.remove(store, name, rig.report)
+            Removal(store).finish(name, rig.report)
         assert rig.left() == {}, death.at
         if not death.at:
             break

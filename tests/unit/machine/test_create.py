@@ -255,7 +255,7 @@ def test_what_cannot_be_undone_now_is_removed_later(step: str, store: Store, clo
         make(store)
     assert store.names() == ["dev1"]
     cloud.refuses_removal = False
-    removal.remove(store, "dev1", lambda line: None)
+    removal.Removal(store).finish("dev1", lambda line: None)
     assert cloud.things == []
     assert store.names() == []
 
@@ -346,7 +346,7 @@ def test_rm_of_a_machine_whose_configuration_is_damaged(
     make(store)
     (store.directory("dev1") / "config.json").write_text(damage)
     lines: list[str] = []
-    removal.remove(store, "dev1", lines.append)
+    removal.Removal(store).finish("dev1", lines.append)
     assert "removing what the journal lists" in lines[0]
     assert cloud.things == []
     assert store.names() == []
@@ -419,7 +419,7 @@ def test_rm_keeps_the_machine_when_the_cloud_refuses(store: Store, cloud: Cloud)
     make(store)
     cloud.refuses_removal = True
     with pytest.raises(MachineError, match="the cloud refuses"):
-        removal.remove(store, "dev1", lambda line: None)
+        removal.Removal(store).finish("dev1", lambda line: None)
     assert store.names() == ["dev1"]
 
 
@@ -427,7 +427,7 @@ def test_a_forced_rm_keeps_the_journal_of_what_may_be_left(store: Store, cloud: 
     make(store)
     cloud.refuses_removal = True
     lines: list[str] = []
-    removal.remove(store, "dev1", lines.append, force=True)
+    removal.Removal(store, force=True).finish("dev1", lines.append)
     assert store.names() == []
     (kept,) = (store.path / ".abandoned").iterdir()
     assert str(kept) in "\n".join(lines)
@@ -477,7 +477,7 @@ def test_a_create_after_an_rm_that_was_cut_off_begins_anew(store: Store, cloud: 
         make(store, keep=True)
     cloud.fails_at, cloud.refuses_removal = None, True
     with pytest.raises(MachineError, match="the cloud refuses"):
-        removal.remove(store, "dev1", lambda line: None)
+        removal.Removal(store).finish("dev1", lambda line: None)
     cloud.refuses_removal = False
     cloud.things.remove("key-pair")
     make(store)
@@ -540,7 +540,7 @@ def test_rm_of_an_adoption_that_was_cut_off_leaves_the_cloud_alone(
     cut_off: Store, cloud: Cloud
 ) -> None:
     lines: list[str] = []
-    removal.remove(cut_off, "dev1", lines.append)
+    removal.Removal(cut_off).finish("dev1", lines.append)
     assert (cut_off.names(), cloud.things) == ([], ["instance"])
     assert "resources stay" in lines[0]
 

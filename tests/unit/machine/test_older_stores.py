@@ -147,10 +147,10 @@ def test_a_machine_whose_driver_is_not_here(old: Store) -> None:
         with pytest.raises(UnsupportedOperationError, match='driver "virtualbox" is not installed'):
             operation(said.append)
     with pytest.raises(UnsupportedOperationError) as caught:
-        removal.remove(old, "desk", said.append)
+        removal.Removal(old).finish("desk", said.append)
     assert "rm -f desk" in (caught.value.hint or "")
     assert old.exists("desk")
-    removal.remove(old, "desk", said.append, force=True)
+    removal.Removal(old, force=True).finish("desk", said.append)
     assert not old.exists("desk")
     with pytest.raises(MachineError, match='Driver "virtualbox" not found'):
         old.new_driver("virtualbox", "desk", {}, to_be_made=False)

@@ -38,14 +38,6 @@ class EngineSilentError(EngineConnectionError):
 
 
 @dataclass(frozen=True)
-class EngineVersion:
-    """What ``GET /version`` of the Engine API says."""
-
-    version: str
-    api_version: str
-
-
-@dataclass(frozen=True)
 class EngineAnswer:
     """What an engine said: the HTTP status, and the body as it came."""
 
@@ -53,10 +45,10 @@ class EngineAnswer:
     body: bytes
 
 
-def ask_version(url: str, auth: AuthOptions, *, timeout_s: float) -> EngineVersion:
-    """Ask the engine at ``url`` (``tcp://ADDRESS:PORT``) for its version, over TLS.
+def ask_version(url: str, auth: AuthOptions, *, timeout_s: float) -> str:
+    """Return the version of the engine at ``url`` (``tcp://ADDRESS:PORT``), asked over TLS.
 
-    Raises as :func:`exchange` does.
+    Raises as :func:`exchange` does. Source: ``GET /version`` of the Engine API.
     """
     answer = exchange(url, auth, "GET", "/version", timeout_s=timeout_s)
     where = _where(url)
@@ -70,10 +62,8 @@ def ask_version(url: str, auth: AuthOptions, *, timeout_s: float) -> EngineVersi
             f"What answers at {where} is not a Docker engine: {reason}"
         ),
     )
-    return EngineVersion(
-        version=version.required("Version", VERSION),
-        api_version=version.required("ApiVersion", VERSION),
-    )
+    version.required("ApiVersion", VERSION)
+    return version.required("Version", VERSION)
 
 
 def serves(url: str, auth: AuthOptions, *, timeout_s: float) -> bool | None:

@@ -15,7 +15,7 @@ from ecsmachine.drivers.base import State
 from ecsmachine.drivers.capabilities import StateReason
 from ecsmachine.errors import MachineError, of_anything
 from ecsmachine.machine import engine_look
-from ecsmachine.machine.engine_api import EngineSilentError, EngineVersion, ask_version
+from ecsmachine.machine.engine_api import EngineSilentError, ask_version
 from ecsmachine.machine.engine_look import PATIENCE_S
 from ecsmachine.machine.journal import FileJournal
 from ecsmachine.machine.model import Machine
@@ -59,7 +59,7 @@ def probe(machine: Machine, *, timeout_s: float, is_silent: bool = False) -> Pro
         return _without_engine(machine, begun)
     url = machine.driver.url()
     answers: _Answers = SimpleQueue()
-    answer: EngineVersion | MachineError | None = None
+    answer: str | MachineError | None = None
     if url:
         _ask(answers, lambda: ask_version(url, machine.auth, timeout_s=timeout_s), _ENGINE)
         with contextlib.suppress(Empty):
@@ -67,9 +67,9 @@ def probe(machine: Machine, *, timeout_s: float, is_silent: bool = False) -> Pro
             answer = answers.get(timeout=patience_s)[1]
     state: State | None = None
     failure: MachineError | None = None
-    if not isinstance(answer, EngineVersion):
+    if not isinstance(answer, str):
         _ask(answers, machine.driver.state, _PROVIDER)
-    while not isinstance(answer, EngineVersion):
+    while not isinstance(answer, str):
         is_told = state is not None or failure is not None
         if is_told and (answer is not None or not url):
             break
@@ -92,11 +92,11 @@ def probe(machine: Machine, *, timeout_s: float, is_silent: bool = False) -> Pro
             return probe(machine, timeout_s=max(PATIENCE_S, timeout_s - spent()))
         else:
             state = found
-    if isinstance(answer, EngineVersion):
+    if isinstance(answer, str):
         return Probe(
             state=State.RUNNING,
             url=url,
-            docker_version=f"v{answer.version}",
+            docker_version=f"v{answer}",
             response_time_s=spent(),
         )
     errors = [error for error in (answer, failure) if error is not None]

@@ -107,7 +107,7 @@ class Host:
 
     def engine_version(self) -> str:
         url = f"tcp://{self.spec.private_ip}:2376"
-        return engine_api.ask_version(url, self.auth, timeout_s=10).version
+        return engine_api.ask_version(url, self.auth, timeout_s=10)
 
     def labels(self) -> list[str]:
         return sorted(json.loads(self.run("docker info --format '{{json .Labels}}'")))

@@ -139,7 +139,7 @@ def version(this: Session, *, name: str = "", json: bool = False) -> None:
 
     name = one_machine_name(this, [name])
     machine = this.store.load(name)
-    found = ask_version(_url(machine, engine_answers(machine)), machine.auth, timeout_s=20).version
+    found = ask_version(_url(machine, engine_answers(machine)), machine.auth, timeout_s=20)
     _print_one({"Name": name, "DockerVersion": found}, found, as_json=json)
 
 

@@ -60,8 +60,8 @@ def served(subject: Subject) -> str:
 def api(subject: Subject) -> str:
     """Ask the engine for its version."""
     machine = subject.machine
-    found = engine_api.ask_version(machine.driver.url(), machine.auth, timeout_s=_ANSWER_S)
-    return f"version {found.version}"
+    version = engine_api.ask_version(machine.driver.url(), machine.auth, timeout_s=_ANSWER_S)
+    return f"version {version}"
 
 
 def _where(subject: Subject) -> tuple[str, int]:

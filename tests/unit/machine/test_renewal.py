@@ -136,7 +136,7 @@ def test_another_machine_works_on_under_the_renewed_ca(
     with engine(dev2.auth) as url:  # it has read the former CA
         regenerate.regenerate(store, "dev1", quiet)
         assert dev2.auth.former_ca_path.exists()
-        assert engine_api.ask_version(url, dev2.auth, timeout_s=20).version
+        assert engine_api.ask_version(url, dev2.auth, timeout_s=20)
 
 
 def test_a_machine_of_a_former_key_keeps_its_ca(store: Store, provisioned: list[str]) -> None:

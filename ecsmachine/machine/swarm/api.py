@@ -136,7 +136,7 @@ def join(
 
 def leave(machine: Machine, *, force: bool) -> None:
     """Let the machine leave (``POST /swarm/leave``); a manager only leaves by force."""
-    _ask(machine, "POST", f"/swarm/leave?force={_boolean(force)}")
+    _ask(machine, "POST", f"/swarm/leave?force={'true' if force else 'false'}")
 
 
 def tokens(manager: Machine) -> JoinTokens:
@@ -180,9 +180,9 @@ def running_tasks(manager: Machine, node_id: str) -> int:
     return sum(task.object("Status").text("State") == "running" for task in tasks)
 
 
-def remove_node(manager: Machine, node_id: str, *, force: bool) -> None:
-    """Strike a node off the swarm (``DELETE /nodes/{id}``); one that answers only by force."""
-    _ask(manager, "DELETE", f"/nodes/{quote(node_id)}?force={_boolean(force)}")
+def remove_node(manager: Machine, node_id: str) -> None:
+    """Strike a node off the swarm, be it one that answers (``DELETE /nodes/{id}``)."""
+    _ask(manager, "DELETE", f"/nodes/{quote(node_id)}?force=true")
 
 
 def _node(item: Fields) -> Node:
@@ -246,7 +246,3 @@ def _hint(reason: str) -> str | None:
             'remove them with "ecsmachine swarm leave --force NAME".'
         )
     return None
-
-
-def _boolean(value: bool) -> str:
-    return "true" if value else "false"

@@ -37,14 +37,14 @@ class Member:
 def members(store: Store) -> list[Member]:
     """Return the machines that are in a swarm, and the nodes of their swarms that are none."""
     looks = look_at_all(store)
-    clusters: dict[str, tuple[str, dict[str, Node]]] = {}
+    clusters: dict[str, dict[str, Node]] = {}
     for machine, there in looks:
         if isinstance(there, Membership) and there.is_manager and there.cluster_id not in clusters:
             try:
                 known = api.nodes(machine, timeout_s=_LOOK_TIMEOUT_S)
             except MachineError:
                 continue  # a manager without a quorum knows nothing
-            clusters[there.cluster_id] = (machine.name, {node.id: node for node in known})
+            clusters[there.cluster_id] = {node.id: node for node in known}
     rows = []
     claimed: set[str] = set()
     for machine, there in looks:
@@ -52,34 +52,29 @@ def members(store: Store) -> list[Member]:
         if row is not None:
             rows.append(row)
             claimed |= {row.node.id} if row.node else set()
-    for cluster_id, (_, known_nodes) in clusters.items():
+    for cluster_id, nodes in clusters.items():
         rows += [
             Member("", cluster_id, node.hostname, node.role, node)
-            for node in known_nodes.values()
+            for node in nodes.values()
             if node.id not in claimed
         ]
     return sorted(rows, key=lambda row: row.cluster_id)
 
 
 def _member(
-    machine: Machine,
-    there: Membership | MachineError,
-    clusters: dict[str, tuple[str, dict[str, Node]]],
+    machine: Machine, there: Membership | MachineError, clusters: dict[str, dict[str, Node]]
 ) -> Member | None:
+    if isinstance(there, Membership) and not there.is_member:
+        return None
+    for cluster_id, known in clusters.items():
+        if isinstance(there, Membership):
+            node, error = known.get(there.node_id), there.error
+        else:
+            node, error = only_one_called(host_name_of(machine), known.values()), there.message
+        if node is not None:
+            return Member(machine.name, cluster_id, node.hostname, node.role, node, error)
     if isinstance(there, MachineError):
-        for cluster_id, (_, known) in clusters.items():
-            node = only_one_called(host_name_of(machine), known.values())
-            if node is not None:
-                return Member(
-                    machine.name, cluster_id, node.hostname, node.role, node, there.message
-                )
         return None
-    if not there.is_member:
-        return None
-    for cluster_id, (_, known) in clusters.items():
-        if there.node_id in known:
-            node = known[there.node_id]
-            return Member(machine.name, cluster_id, node.hostname, node.role, node, there.error)
     role = "manager" if there.is_manager else "worker"
     error = there.error or "no manager of its swarm answers"
     return Member(machine.name, there.cluster_id, host_name_of(machine), role, None, error)

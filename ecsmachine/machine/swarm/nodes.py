@@ -105,7 +105,7 @@ def strike_off(manager: Machine, node_id: str) -> None:
 
     def remove() -> bool | None:
         try:
-            api.remove_node(manager, node_id, force=True)
+            api.remove_node(manager, node_id)
         except api.SwarmRefusedError:
             known = [node.id for node in api.nodes(manager)]
             return None if node_id in known else True

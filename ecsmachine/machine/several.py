@@ -63,30 +63,42 @@ def for_each(
     if fault is not None:
         raise fault
     in_order = [(name, failures[name]) for name in names if name in failures]
-    if len(in_order) == 1:
-        ((name, failure),) = in_order
-        if what == MACHINES:
-            failure.machine = failure.machine or name
-        raise failure
-    if in_order:
-        raise several_failures(in_order, len(names), what)
+    for name, failure in in_order if what == MACHINES else ():
+        failure.machine = failure.machine or name
+    raise_failures(in_order, len(names), what)
+
+
+def raise_failures(
+    failures: Sequence[tuple[str, MachineError]], of: int, what: str = MACHINES
+) -> None:
+    """Raise the error of the machine that failed, or one for those of several; none for none."""
+    if len(failures) == 1:
+        raise failures[0][1]
+    if failures:
+        raise several_failures(failures, of, what)
 
 
 def several_failures(
     failures: Sequence[tuple[str, MachineError]], of: int, what: str = MACHINES
 ) -> MachineError:
     """Return one error for those of some of the machines; its exit code is theirs if it is one."""
-    summary = MachineError(
-        f"{len(failures)} of {of} {what} failed",
-        details="\n".join(
-            f"{name}: {error.message}" + (f". {error.hint}" if error.hint else "")
-            for name, error in failures
-        ),
-    )
+    summary = summed_up(f"{len(failures)} of {of} {what} failed", failures)
     if what == MACHINES:
         for name, error in failures:
             error.machine = error.machine or name
-    summary.parts = [error for _, error in failures]
     codes = {error.exit_code for _, error in failures}
     summary.exit_code = codes.pop() if len(codes) == 1 else 1
+    return summary
+
+
+def summed_up(
+    message: str, failures: Sequence[tuple[str, MachineError]], *, hint: str | None = None
+) -> MachineError:
+    """Return one error for several, with a line for each behind the name of what it is about."""
+    lines = [
+        f"{name}: {error.message}" + (f". {error.hint}" if error.hint else "")
+        for name, error in failures
+    ]
+    summary = MachineError(message, hint=hint, details="\n".join(lines))
+    summary.parts = [error for _, error in failures]
     return summary

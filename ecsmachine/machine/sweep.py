@@ -61,89 +61,17 @@ class Found:
         return self.resource.store_id or UNKNOWN_STORE
 
 
-@dataclass(frozen=True)
-class Failure:
-    """Something that could not be removed, and why."""
-
-    what: str
-    error: MachineError
-
-
 @dataclass
 class Swept:
-    """What a sweep removed, what it kept because something of ours still uses it, what failed."""
+    """What a sweep removed, what it could not remove and why, and the journals that are done."""
 
     removed: list[TaggedResource] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
+    failures: list[tuple[str, MachineError]] = field(default_factory=list)
     journals: list[Path] = field(default_factory=list)
 
 
-def survey(store: Store, clouds: Iterable[TaggedResources]) -> list[Found]:
-    """Return all that carries our tags in those regions, with whose it is."""
-    return [found for cloud in clouds for found in _survey_region(store, cloud)]
-
-
-def sweep(store: Store, cloud: TaggedResources, chosen: Collection[Found], report: Report) -> Swept:
-    """Remove what was chosen of a survey in the region of ``cloud``, and see that it is gone.
-
-    What a machine of this store has come to own since is left alone. One that cannot be
-    removed does not keep the others from being tried, but an instance keeps what it uses.
-    """
-    swept = Swept()
-    with store.lock(".sweep"):
-        for path in _abandoned(store, cloud.region):
-            _sweep_journal(store, cloud, path, swept, report)
-        kept: dict[str, str] = {}
-        rest = [
-            found.resource
-            for found in chosen
-            if found.resource.region == cloud.region and found.journal is None
-        ]
-        for resource in sorted(rest, key=cloud.removal_order):
-            if _claims(store, cloud).owner_of(resource) is not None:
-                continue
-            try:
-                _check_removable(resource, kept)
-                report(f"Removing {resource.kind} {resource.id}...")
-                cloud.remove(resource, lambda line: None)
-            except MachineError as error:
-                swept.failures.append(Failure(f"{resource.kind} {resource.id}", error))
-                if resource.kind == INSTANCE:
-                    kept[resource.create_id] = resource.id
-            else:
-                swept.removed.append(resource)
-        for resource in cloud.wait_until_gone(swept.removed):
-            swept.removed.remove(resource)
-            swept.failures.append(
-                Failure(
-                    f"{resource.kind} {resource.id}",
-                    MachineError(
-                        "It was removed, but the cloud still shows it",
-                        hint='"ecsmachine ls --orphans" shows whether it is gone.',
-                    ),
-                )
-            )
-    return swept
-
-
-def known_regions(store: Store) -> list[str]:
-    """Return the regions that machines, and journals of dropped machines, name."""
-    regions: list[str] = []
-    for name in store.names():
-        with contextlib.suppress(MachineError):
-            regions += _regions(store.journal(name))
-    for path in _abandoned_files(store):
-        with contextlib.suppress(MachineError):
-            regions += _regions(FileJournal(path))
-    return list(dict.fromkeys(regions))
-
-
-def regions_of(store: Store, name: str) -> list[str]:
-    """Return the regions in which a machine has something, by its journal."""
-    return list(dict.fromkeys(_regions(store.journal(name))))
-
-
-def _survey_region(store: Store, cloud: TaggedResources) -> list[Found]:
+def survey(store: Store, cloud: TaggedResources) -> list[Found]:
+    """Return all that carries our tags in the region of ``cloud``, with whose it is."""
     there = _with_store_ids(cloud.find())
     claims = _claims(store, cloud)
     own_id = store.context("").store_id
@@ -177,6 +105,62 @@ def _survey_region(store: Store, cloud: TaggedResources) -> list[Found]:
             if each.key not in known
         ]
     return found
+
+
+def sweep(store: Store, cloud: TaggedResources, chosen: Collection[Found], report: Report) -> Swept:
+    """Remove what was chosen of a survey in the region of ``cloud``, and see that it is gone.
+
+    What a machine of this store has come to own since is left alone. One that cannot be
+    removed does not keep the others from being tried, but an instance keeps what it uses.
+    """
+    swept = Swept()
+    with store.lock(".sweep"):
+        for path in _abandoned(store, cloud.region):
+            _sweep_journal(store, cloud, path, swept, report)
+        kept: dict[str, str] = {}
+        rest = [
+            found.resource
+            for found in chosen
+            if found.resource.region == cloud.region and found.journal is None
+        ]
+        for resource in sorted(rest, key=cloud.removal_order):
+            if _claims(store, cloud).owner_of(resource) is not None:
+                continue
+            try:
+                _check_removable(resource, kept)
+                report(f"Removing {resource.kind} {resource.id}...")
+                cloud.remove(resource, lambda line: None)
+            except MachineError as error:
+                swept.failures.append((f"{resource.kind} {resource.id}", error))
+                if resource.kind == INSTANCE:
+                    kept[resource.create_id] = resource.id
+            else:
+                swept.removed.append(resource)
+        for resource in cloud.wait_until_gone(swept.removed):
+            swept.removed.remove(resource)
+            still_there = MachineError(
+                "It was removed, but the cloud still shows it",
+                hint='"ecsmachine ls --orphans" shows whether it is gone.',
+            )
+            swept.failures.append((f"{resource.kind} {resource.id}", still_there))
+    return swept
+
+
+def known_regions(store: Store) -> list[str]:
+    """Return the regions that machines, and journals of dropped machines, name."""
+    regions: list[str] = []
+    for name in store.names():
+        with contextlib.suppress(MachineError):
+            regions += _regions(store.journal(name))
+    for path in _abandoned_files(store):
+        with contextlib.suppress(MachineError):
+            regions += _regions(FileJournal(path))
+    return list(dict.fromkeys(regions))
+
+
+def regions_of(store: Store, name: str) -> list[str]:
+    """Return the regions in which a machine has something, by its journal."""
+    return list(dict.fromkeys(_regions(store.journal(name))))
 
 
 def _with_store_ids(resources: Iterable[TaggedResource]) -> list[TaggedResource]:
@@ -282,7 +266,7 @@ def _sweep_journal(
         path.unlink()
         swept.journals.append(path)
     except MachineError as error:
-        swept.failures.append(Failure(f"{path.name}: what it lists", error))
+        swept.failures.append((f"{path.name}: what it lists", error))
 
 
 def _listed_in_abandoned(store: Store, region: str) -> dict[str, Path]:

@@ -72,7 +72,7 @@ class Ground:
         )
 
     def survey(self, store: Store | None = None) -> list[Found]:
-        return survey(store or self.store, [self.tagged(store)])
+        return survey(store or self.store, self.tagged(store))
 
     def sweep(self, *, stores: tuple[str, ...] = ()) -> Swept:
         chosen = [
@@ -212,8 +212,8 @@ def test_a_group_that_something_else_uses_stays_and_is_told(ground: Ground) -> N
     foreign = ground.store_of("other", OTHER_ID)
     ground.create("dev2", foreign, security_group=lost.driver.config()["SecurityGroupId"])
     ground.store.remove("dev1")
-    (failure,) = ground.sweep().failures
-    assert "security-group" in failure.what and "still used by i-" in failure.error.message
+    ((what, error),) = ground.sweep().failures
+    assert "security-group" in what and "still used by i-" in error.message
     assert ground.rig.left() == {"instances": 1, "disks": 1, "security groups": 1, "key pairs": 1}
 
 
@@ -297,8 +297,8 @@ def test_another_account_does_not_take_the_journal_away(ground: Ground) -> None:
     (kept,) = ground.store.abandoned_path.iterdir()
     account = ground.rig.cloud.state.account.id
     kept.write_text(kept.read_text().replace(account, "1000000000000000"))
-    (failure,) = ground.sweep().failures
-    assert "account 1000000000000000" in failure.error.message
+    ((_, error),) = ground.sweep().failures
+    assert "account 1000000000000000" in error.message
     assert kept.exists()
     assert ground.rig.left()["instances"] == 1
 
@@ -345,7 +345,7 @@ def test_a_protected_instance_keeps_what_it_uses(ground: Ground) -> None:
     ground.create(deletion_protection=True, allocate_eip=True)
     ground.store.remove("dev1")
     swept = ground.sweep()
-    assert {failure.what.split()[0] for failure in swept.failures} == {
+    assert {what.split()[0] for what, _ in swept.failures} == {
         *("instance", "eip", "key-pair", "security-group")
     }
     assert ground.rig.left()["addresses"] == ground.rig.left()["key pairs"] == 1
@@ -387,8 +387,8 @@ def test_detached_network_interfaces_of_ours_are_orphans(ground: Ground) -> None
     assert free not in interfaces and attached in interfaces
     # The one that outlives its instance keeps the group, until it is swept itself.
     ground.store.remove("dev1")
-    (failure,) = ground.sweep().failures
-    assert f"security-group {group} is still used by {attached}" in failure.error.message
+    ((_, error),) = ground.sweep().failures
+    assert f"security-group {group} is still used by {attached}" in error.message
     assert ground.kinds(Standing.ORPHAN) == ["network-interface", "security-group"]
     assert ground.sweep().failures == []
     assert ground.rig.left() == {}
@@ -398,8 +398,8 @@ def test_what_a_foreign_network_interface_uses_stays(ground: Ground) -> None:
     group = ground.create().driver.config()["SecurityGroupId"]
     theirs = interface_of(ground, group)
     ground.store.remove("dev1")
-    (failure,) = ground.sweep().failures
-    assert failure.error.message.endswith(f"is still used by {theirs}")
+    ((_, error),) = ground.sweep().failures
+    assert error.message.endswith(f"is still used by {theirs}")
     assert ground.rig.left() == {"network interfaces": 1, "security groups": 1}
 
 
@@ -407,8 +407,8 @@ def test_a_removal_that_fails_does_not_keep_the_others(ground: Ground) -> None:
     ground.create()
     ground.store.remove("dev1")
     ground.rig.front.faults["DeleteKeyPairs"] = ["Forbidden.RAM"]
-    (failure,) = ground.sweep().failures
-    assert "key-pair" in failure.what and "Forbidden.RAM" in failure.error.message
+    ((what, error),) = ground.sweep().failures
+    assert "key-pair" in what and "Forbidden.RAM" in error.message
     assert ground.rig.left() == {"key pairs": 1}
     assert ground.sweep().failures == []
     assert ground.rig.left() == {}

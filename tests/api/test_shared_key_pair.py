@@ -150,11 +150,11 @@ def test_a_machine_that_moved_to_another_store_keeps_it(rig: Rig) -> None:
     assert (rig.left()["instances"], rig.left()["key pairs"]) == (1, 1)
     tagged = registry.tagged_resources("aliyunecs", store.context(""), values_of(rig))
     (found,) = [
-        each for each in sweep.survey(store, [tagged]) if each.resource.kind == "shared-key-pair"
+        each for each in sweep.survey(store, tagged) if each.resource.kind == "shared-key-pair"
     ]
     assert found.standing is sweep.Standing.ORPHAN
-    (failure,) = sweep.sweep(store, tagged, [found], rig.report).failures
-    assert "is still used by i-" in failure.error.message
+    ((_, error),) = sweep.sweep(store, tagged, [found], rig.report).failures
+    assert "is still used by i-" in error.message
     Removal(other).finish("web-2", rig.report)
     assert rig.left() == {}
 

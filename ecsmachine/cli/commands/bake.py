@@ -30,6 +30,7 @@ from ecsmachine.drivers import registry
 from ecsmachine.drivers.baking import BakedImage, BakedImages, validate_family
 from ecsmachine.drivers.options import OptionValue
 from ecsmachine.errors import MachineError, UsageError
+from ecsmachine.machine.several import summed_up
 
 if TYPE_CHECKING:
     from ecsmachine.machine.create_request import CreateRequest
@@ -252,13 +253,13 @@ def _prune(images: BakedImages, family: str, keep: int, *, yes: bool, as_json: b
         confirm(f"About to remove from image family {family}: {names}", yes)
     removed: list[str] = []
     kept: list[str] = []
-    failures: list[MachineError] = []
+    failures: list[tuple[str, MachineError]] = []
     for image in doomed:
         try:
             gone = images.remove(image, say)
         except MachineError as error:
             error.machine = image.id
-            failures.append(error)
+            failures.append((image.id, error))
             continue
         (removed if gone else kept).append(image.id)
         if not gone:
@@ -266,10 +267,5 @@ def _prune(images: BakedImages, family: str, keep: int, *, yes: bool, as_json: b
     say(f"{len(removed)} removed, {len(kept)} in use, {len(failures)} failed")
     print_result({"Removed": removed, "InUse": kept})
     if failures:
-        summary = MachineError(
-            f"{len(failures)} of {len(doomed)} images could not be removed",
-            hint="The same command tries again.",
-            details="\n".join(f"{each.machine}: {each.message}" for each in failures),
-        )
-        summary.parts = list(failures)
-        raise summary
+        message = f"{len(failures)} of {len(doomed)} images could not be removed"
+        raise summed_up(message, failures, hint="The same command tries again.")

@@ -17,7 +17,7 @@ from ecsmachine.cli.display.printer import document, finish, say, show
 from ecsmachine.cli.display.terminal import coloured
 from ecsmachine.drivers import registry
 from ecsmachine.errors import MachineError, UsageError
-from ecsmachine.machine.several import several_failures
+from ecsmachine.machine.several import raise_failures
 
 if TYPE_CHECKING:
     from ecsmachine.drivers.looks import CloudLooks
@@ -186,10 +186,7 @@ def _raise_if_broken(here: list[Finding], machines: dict[str, list[Finding]]) ->
         broken = next((each for each in findings if each.outcome == "broken"), None)
         if broken is not None:
             failures.append((name, _error(f'Machine "{name}"', broken, name)))
-    if len(failures) > 1:
-        raise several_failures(failures, len(machines))
-    if failures:
-        raise failures[0][1]
+    raise_failures(failures, len(machines))
     for each in here:
         if each.outcome == "broken":
             raise _error("This computer", each)

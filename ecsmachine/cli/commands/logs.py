@@ -55,7 +55,7 @@ def logs(
       ecsmachine logs --console -n 30 dev1
     """
     from ecsmachine.machine import logs as engine_logs
-    from ecsmachine.machine.several import several_failures
+    from ecsmachine.machine.several import raise_failures
 
     if console and (engine or since):
         raise UsageError(
@@ -71,6 +71,7 @@ def logs(
     failures: list[tuple[str, MachineError]] = []
 
     def failed(name: str, error: MachineError) -> None:
+        error.machine = name
         failures.append((name, error))
         if follow and len(chosen) > len(failures):
             warn(f"{name}: {error.message}")
@@ -81,11 +82,7 @@ def logs(
         follow=follow,
         as_json=json,
     )
-    if len(failures) > 1:
-        raise several_failures(failures, len(chosen))
-    if failures:
-        failures[0][1].machine = failures[0][0]
-        raise failures[0][1]
+    raise_failures(failures, len(chosen))
 
 
 def _show(found: Any, names: list[str], *, follow: bool, as_json: bool) -> None:

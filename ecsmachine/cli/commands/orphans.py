@@ -83,7 +83,7 @@ def survey_all(this: Session, clouds: list[TaggedResources]) -> list[Found]:
     from ecsmachine.machine.sweep import survey
 
     with ThreadPoolExecutor(max_workers=min(_TOGETHER, len(clouds))) as pool:
-        parts = list(pool.map(lambda cloud: survey(this.store, [cloud]), clouds))
+        parts = list(pool.map(lambda cloud: survey(this.store, cloud), clouds))
     return [found for part in parts for found in part]
 
 

@@ -23,7 +23,7 @@ from ecsmachine.cli.display.progress import about, for_each, steps
 from ecsmachine.cli.machines_file.reading import FILE
 from ecsmachine.drivers.base import Report
 from ecsmachine.errors import MachineError, UsageError
-from ecsmachine.machine.several import several_failures
+from ecsmachine.machine.several import raise_failures
 from ecsmachine.system.files import path_exists
 
 if TYPE_CHECKING:
@@ -288,10 +288,7 @@ def _carry_out(this: Session, made: Plan, parallel: int) -> None:
         [step for step in made.steps if step.setup],
         lambda names: for_each(names, _named(set_up_one)),
     )
-    if len(failures) == 1:
-        raise failures[0][1]
-    if failures:
-        raise several_failures(failures, len(made.steps))
+    raise_failures(failures, len(made.steps))
     if not made.is_empty:
         say("Everything is done")
 

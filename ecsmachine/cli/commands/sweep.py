@@ -17,7 +17,7 @@ from ecsmachine.cli.display.output import print_json
 from ecsmachine.cli.display.printer import document, say, show
 from ecsmachine.cli.display.progress import steps
 from ecsmachine.drivers import registry
-from ecsmachine.errors import MachineError, UsageError
+from ecsmachine.errors import UsageError
 
 if TYPE_CHECKING:
     from ecsmachine.drivers.tagged import TaggedResources
@@ -77,6 +77,7 @@ def _sweep(
     yes: bool,
     as_json: bool,
 ) -> None:
+    from ecsmachine.machine.several import summed_up
     from ecsmachine.machine.sweep import Standing, Swept, sweep
 
     found = orphans.survey_all(this, clouds)
@@ -114,17 +115,8 @@ def _sweep(
         ids = [each.resource.id for each in chosen] if dry_run else [e.id for e in swept.removed]
         print_json([{"Id": each} for each in ids])
     if swept.failures:
-        summary = MachineError(
-            f"{len(swept.failures)} could not be removed",
-            hint='"ecsmachine sweep" tries again.',
-            details="\n".join(
-                f"{failure.what}: {failure.error.message}"
-                + (f". {failure.error.hint}" if failure.error.hint else "")
-                for failure in swept.failures
-            ),
-        )
-        summary.parts = [failure.error for failure in swept.failures]
-        raise summary
+        message = f"{len(swept.failures)} could not be removed"
+        raise summed_up(message, swept.failures, hint='"ecsmachine sweep" tries again.')
 
 
 def _explain(
@@ -163,9 +155,7 @@ def _print_swept(left: list[Found], swept: Swept) -> None:
         {
             "Found": [orphans.row_of(each) for each in left],
             "Removed": [{"Kind": each.kind, "Id": each.id} for each in swept.removed],
-            "Failed": [
-                {"What": failure.what, "Error": failure.error.message} for failure in swept.failures
-            ],
+            "Failed": [{"What": what, "Error": error.message} for what, error in swept.failures],
             "Errors": [],
         }
     )

@@ -29,7 +29,7 @@ from ecsmachine.machine.plan.refusing import (
 )
 from ecsmachine.machine.plan.setup import left_to_do
 from ecsmachine.machine.plan.wanted import Wanted, targeted, with_needed
-from ecsmachine.machine.several import several_failures
+from ecsmachine.machine.several import raise_failures
 from ecsmachine.machine.store import Store
 
 _CHOSEN = ("instance-type", "category", "zone", "image-id")
@@ -105,9 +105,7 @@ def make_plan(
         failure.machine = name
         if f'"{name}"' not in failure.message:
             failure.message = f"{name}: {failure.message}"
-        raise failure
-    if failures:
-        raise several_failures(failures, len(those) + len(gone))
+    raise_failures(failures, len(those) + len(gone))
     return Plan(path, [*(steps[each.name] for each in those if each.name in steps), *removed])
 
 
@@ -123,8 +121,7 @@ def plan_of_removal(
     gone = [name for name in made if chosen is None or name in chosen]
     failures: list[tuple[str, MachineError]] = []
     steps = _steps_of_removal(store, gone, failures)
-    if failures:
-        raise failures[0][1] if len(failures) == 1 else several_failures(failures, len(gone))
+    raise_failures(failures, len(gone))
     return Plan(path, steps)
 
 

@@ -270,10 +270,14 @@ class Store:
 
         ``checkpoint`` is told of its requests in place of the store's own.
         """
-        store_id = self.store_id() if to_be_made else self._known_id()
-        context = replace(self._context(name, store_id), jump=jump, isolated=isolated)
-        if checkpoint is not None:
-            context = replace(context, checkpoint=checkpoint)
+        if to_be_made:
+            self.store_id()
+        context = replace(
+            self.context(name),
+            checkpoint=checkpoint or self.checkpoint,
+            jump=jump,
+            isolated=isolated,
+        )
         return registry.new(driver_name, context, values)
 
     def config(self, name: str) -> dict[str, Any]:
@@ -319,7 +323,7 @@ class Store:
         fields = Fields(self.config(name), config_fault(name, self.directory(name)))
         host, driver = fields.object("HostOptions"), fields.object("Driver")
         auth = self._auth(name, fields)
-        context = replace(self._context(name, self._known_id()), jump=auth.jump)
+        context = replace(self.context(name), jump=auth.jump)
         try:
             loaded = registry.load(fields.required("DriverName", ID), context, driver.values)
         except UsageError as error:  # it was not used wrongly now, but written by another program
@@ -464,14 +468,11 @@ class Store:
 
     def context(self, name: str) -> DriverContext:
         """Return what the driver of a machine is told; ``name`` need not be in the store."""
-        return self._context(name, self._known_id())
-
-    def _context(self, name: str, store_id: str) -> DriverContext:
         return DriverContext(
             machine_name=name,
             store_path=self.path,
             directory=self.directory(name),
-            store_id=store_id,
+            store_id=self._known_id(),
             environment=self.environment,
             warn=self.warn,
             passphrases=self.passphrases,

@@ -136,9 +136,20 @@ def has_certificates(docker: DockerConfig, machine: Machine) -> bool:
     return False
 
 
-def use(docker: DockerConfig, name: str) -> None:
-    """Make a context the current one; what else is in the client's settings is kept."""
-    _change_current(docker, name)
+def use(docker: DockerConfig, name: str | None) -> None:
+    """Make a context the current one, or none; what else is in the client's settings is kept."""
+    path = docker.settings_path
+    settings = _settings(path)
+    if name is None:
+        settings.pop("currentContext", None)
+    else:
+        settings["currentContext"] = name
+    mode = path.stat().st_mode & 0o777 if path_exists(path) else 0o600
+    # a link to a file elsewhere stays one
+    real = Path(os.path.realpath(path))
+    real.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    content = json.dumps(settings, indent="\t", ensure_ascii=False)
+    files.write_atomically(real, content.encode(), mode=mode)
 
 
 def remove(docker: DockerConfig, machine_name: str, store_path: Path) -> bool:
@@ -150,7 +161,7 @@ def remove(docker: DockerConfig, machine_name: str, store_path: Path) -> bool:
     if _own_description(docker.meta_path(name), str(store_path)) is None:
         return False
     if _settings(docker.settings_path).get("currentContext") == name:
-        _change_current(docker, None)
+        use(docker, None)
     try:
         shutil.rmtree(docker.meta_path(name))
         shutil.rmtree(docker.tls_path(name), ignore_errors=True)
@@ -172,21 +183,6 @@ def _certificate(machine: Machine, file: str) -> bytes:
             hint=os_errors.unread(error, path)
             or f'"ecsmachine regenerate-certs {machine.name}" makes them again.',
         ) from error
-
-
-def _change_current(docker: DockerConfig, name: str | None) -> None:
-    path = docker.settings_path
-    settings = _settings(path)
-    if name is None:
-        settings.pop("currentContext", None)
-    else:
-        settings["currentContext"] = name
-    mode = path.stat().st_mode & 0o777 if path_exists(path) else 0o600
-    # a link to a file elsewhere stays one
-    real = Path(os.path.realpath(path))
-    real.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    content = json.dumps(settings, indent="\t", ensure_ascii=False)
-    files.write_atomically(real, content.encode(), mode=mode)
 
 
 def _settings(path: Path) -> dict[str, Any]:

@@ -94,7 +94,7 @@ class Document:
         self._check_written()
 
     def fail(self, errors: list[dict[str, Any]]) -> None:
-        """Take what went wrong, as :func:`ecsmachine.cli.display.failures.as_data` has it."""
+        """Take what went wrong, as :func:`errors_of` has it."""
         self._errors += without_passwords(errors)
 
     def end(self, named: Sequence[str], describe: Callable[[str], dict[str, Any]]) -> None:

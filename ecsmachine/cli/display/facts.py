@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from ecsmachine.machine.store import Store
 
 _RECORDED = {
-    "PrivateAddress": ("PrivateIPAddress",),
-    "InstanceId": ("InstanceId",),
-    "Region": ("Region",),
-    "Zone": ("Zone",),
-    "Type": ("InstanceType",),
-    "Image": ("ImageID",),
-    "Expires": ("AutoReleaseTime",),
+    "PrivateAddress": "PrivateIPAddress",
+    "InstanceId": "InstanceId",
+    "Region": "Region",
+    "Zone": "Zone",
+    "Type": "InstanceType",
+    "Image": "ImageID",
+    "Expires": "AutoReleaseTime",
 }
-"""The fields, and by which names the drivers' objects in ``config.json`` have them."""
+"""The fields, and by which name the drivers' objects in ``config.json`` have each."""
 
 
 _COSTS = ("Price", "Cost", "Currency")
@@ -36,18 +36,14 @@ def facts(machine: Machine) -> dict[str, Any]:
     ``Created`` is when it came into this store.
     """
     config = machine.driver.config()
-
-    def recorded(names: tuple[str, ...]) -> Any:
-        return next((config[name] for name in names if config.get(name)), None)
-
     return {
         "Name": machine.name,
         "DriverName": machine.driver.name,
         "Address": machine.driver.address() or None,
-        **{field: recorded(names) for field, names in _RECORDED.items()},
+        **{field: config.get(name) or None for field, name in _RECORDED.items()},
         **_costs(machine),
         "Created": _created(machine),
-        "Tags": recorded(("Tags",)) or {},
+        "Tags": config.get("Tags") or {},
     }
 
 

@@ -64,6 +64,11 @@ def how_to_renew(auth: AuthOptions, source: Path | None) -> str:
     return f'"ecsmachine regenerate-certs {name}" renews it'
 
 
+def has_ended(certificate: x509.Certificate) -> bool:
+    """Whether a certificate has expired, by this computer's clock."""
+    return certificate.not_valid_after_utc <= datetime.now(timezone.utc)
+
+
 def certificate_or_none(path: Path) -> x509.Certificate | None:
     """Return the certificate in a file; None if there is none that can be read."""
     try:

@@ -20,7 +20,7 @@ from ecsmachine.drivers.base import Report
 from ecsmachine.drivers.host_name import host_name_for
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import files
-from ecsmachine.machine.certificate_ends import SOON
+from ecsmachine.machine.certificate_ends import SOON, has_ended
 from ecsmachine.machine.issuing import Pair, Usage, issue, key_type_of, new_key
 from ecsmachine.machine.model import AuthOptions
 from ecsmachine.ssh.private_files import check_private
@@ -148,7 +148,7 @@ def make_server_certificate(
         organization=f"{_user_name()}.{machine_name}",
         key=key,
         ca=ca,
-        usage=Usage(key_encipherment=True, key_agreement=True, server=True, client=swarm_master),
+        usage=Usage(exchange_keys=True, server=True, client=swarm_master),
         names=names,
     )
     _write([Pair(auth.server_cert_path, auth.server_key_path, certificate, key)])
@@ -212,11 +212,7 @@ def _needs_ca(auth: AuthOptions) -> bool:
     ca = load_certificate(path)
     if path.parent == auth.cert_dir:
         return _is_due(ca)
-    if ca.not_valid_after_utc <= datetime.now(timezone.utc):
-        raise MachineError(
-            f"The certificate authority {path} has expired",
-            hint="Ask whoever made it to renew it.",
-        )
+    _check_brought("certificate authority", path, ca)
     return False
 
 
@@ -235,15 +231,19 @@ def _has_client(auth: AuthOptions, ca: x509.Certificate) -> bool:
             raise
         return False
     if brought:
-        if pair.certificate.not_valid_after_utc <= datetime.now(timezone.utc):
-            raise MachineError(
-                f"The client certificate {path} has expired",
-                hint="Ask whoever made it to renew it.",
-            )
+        _check_brought("client certificate", path, pair.certificate)
         return True
     # a CA that was brought may have a chain
     is_chained = auth.ca_cert_path.parent != auth.cert_dir or is_issued_by(pair.certificate, ca)
     return is_chained and not _is_due(pair.certificate)
+
+
+def _check_brought(what: str, path: Path, certificate: x509.Certificate) -> None:
+    """Raise :class:`MachineError` if a certificate that was brought has expired."""
+    if has_ended(certificate):
+        raise MachineError(
+            f"The {what} {path} has expired", hint="Ask whoever made it to renew it."
+        )
 
 
 def _check_client_is_of(auth: AuthOptions, ca: x509.Certificate) -> None:
@@ -297,7 +297,7 @@ def _self_signed(
         former=former,
         key=key,
         ca=None,
-        usage=Usage(key_encipherment=True, key_agreement=True, sign_certificates=True),
+        usage=Usage(exchange_keys=True, sign_certificates=True),
     )
     return Pair(auth.ca_cert_path, auth.ca_key_path, certificate, key)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ecsmachine.documents.pem import certificate_in, names_in
 from ecsmachine.errors import MachineError
-from ecsmachine.machine.certificate_ends import certificate_or_none, how_to_renew
+from ecsmachine.machine.certificate_ends import certificate_or_none, has_ended, how_to_renew
 from ecsmachine.machine.certificates import is_issued_by
 from ecsmachine.machine.model import AuthOptions
 from ecsmachine.ssh.stream import open_stream
@@ -56,7 +56,7 @@ def own_fault(auth: AuthOptions) -> Refusal | None:
     ):
         if certificate is None:
             continue
-        if _has_ended(certificate):
+        if has_ended(certificate):
             end = certificate.not_valid_after_utc
             return Refusal(
                 f"the {what} has expired ({end:%Y-%m-%d})", _sentence(how_to_renew(auth, source))
@@ -105,7 +105,7 @@ def served_fault(host: str, auth: AuthOptions, served: x509.Certificate) -> Refu
             "another host has the address",
             provision if given else "Give its engine a certificate from the machine's CA.",
         )
-    if _has_ended(served):
+    if has_ended(served):
         end = served.not_valid_after_utc
         renew = _sentence(how_to_renew(auth, None)) if is_given else provision
         return Refusal(f"the engine's certificate has expired ({end:%Y-%m-%d})", renew)
@@ -131,7 +131,7 @@ def _of_alert(auth: AuthOptions, said: str) -> Refusal:
             if ours
             else None,
         )
-    if former is not None and _has_ended(former):
+    if former is not None and has_ended(former):
         return Refusal(
             "the engine has an old copy of the CA, which expired "
             f"({former.not_valid_after_utc:%Y-%m-%d})",
@@ -169,10 +169,6 @@ def _clock_here(what: str, certificate: x509.Certificate, auth: AuthOptions) -> 
         "Set this computer's clock (for example with NTP). If it is right, the certificate was "
         f'made with a wrong clock: "ecsmachine regenerate-certs {auth.machine_dir.name}".',
     )
-
-
-def _has_ended(certificate: x509.Certificate) -> bool:
-    return certificate.not_valid_after_utc <= datetime.now(timezone.utc)
 
 
 def _is_of_later(certificate: x509.Certificate) -> bool:

@@ -30,11 +30,12 @@ _LONGEST_SUBJECT = 64  # ub-organization-name of RFC 5280
 
 @dataclass(frozen=True)
 class Usage:
-    """What a certificate is for (KeyUsage and ExtendedKeyUsage)."""
+    """What a certificate is for (KeyUsage and ExtendedKeyUsage), beside signatures.
 
-    digital_signature: bool = True
-    key_encipherment: bool = False
-    key_agreement: bool = False
+    ``exchange_keys`` is keyEncipherment and keyAgreement.
+    """
+
+    exchange_keys: bool = False
     sign_certificates: bool = False
     server: bool = False
     client: bool = False
@@ -85,11 +86,11 @@ def issue(
         .not_valid_after(not_before + _LIFETIME)
         .add_extension(
             x509.KeyUsage(
-                digital_signature=usage.digital_signature,
+                digital_signature=True,
                 content_commitment=False,
-                key_encipherment=usage.key_encipherment,
+                key_encipherment=usage.exchange_keys,
                 data_encipherment=False,
-                key_agreement=usage.key_agreement,
+                key_agreement=usage.exchange_keys,
                 key_cert_sign=usage.sign_certificates,
                 crl_sign=False,
                 encipher_only=False,

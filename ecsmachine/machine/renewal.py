@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import nullcontext
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecsmachine.drivers.base import Report
 from ecsmachine.errors import MachineError
 from ecsmachine.machine import certificates, docker_context, files
-from ecsmachine.machine.certificate_ends import certificate_or_none
+from ecsmachine.machine.certificate_ends import certificate_or_none, has_ended
 from ecsmachine.machine.model import AuthOptions, Machine
 from ecsmachine.machine.store import Store
 from ecsmachine.system.files import path_exists
@@ -93,10 +92,9 @@ def _report_others(
     end = former_ca.not_valid_after_utc
     ours = " ".join(one.name for one in others if one.driver.provisions)
     theirs = " ".join(one.name for one in others if not one.driver.provisions)
-    has_ended = end <= datetime.now(timezone.utc)
-    until = (
-        "Until then they refuse every client" if has_ended else f"They need it by {end:%Y-%m-%d}"
-    )
+    until = f"They need it by {end:%Y-%m-%d}"
+    if has_ended(former_ca):
+        until = "Until then they refuse every client"
     if ours:
         report(f'To give their engines the CA, run "ecsmachine regenerate-certs {ours}". {until}')
     if theirs:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from ecsmachine.cli.arguments.context import Session
 from ecsmachine.cli.arguments.driver_options import given_of, values_or_defaults
 from ecsmachine.cli.arguments.engine_options import ENGINE, engine_options
-from ecsmachine.cli.arguments.precedence import resolve_conflicts
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import Report
 from ecsmachine.drivers.options import Option, OptionValue
@@ -92,8 +91,8 @@ def request_of(
 
     options = options_of_create(driver_name)
     strengths = {**this.settings.strengths(), **strengths}
-    given = given_of(options, flags, this.environment, settings, strengths)
-    given = resolve_conflicts(options, given, warn or this.warn)
+    warn = warn or this.warn
+    given = given_of(options, flags, this.environment, settings, strengths, warn)
     values: dict[str, Any] = values_or_defaults(options, given)
     own = {option.name for option in _OWN}
     return CreateRequest(

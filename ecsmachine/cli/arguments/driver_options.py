@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any
 
@@ -118,9 +118,7 @@ def resolve(
     variable whose value does not fit, or the options that do not go together.
     """
     options = list(options)
-    given = resolve_conflicts(
-        options, given_of(options, flags, environment, settings, strengths), warn
-    )
+    given = given_of(options, flags, environment, settings, strengths, warn)
     return values_or_defaults(options, given)
 
 
@@ -135,13 +133,17 @@ def values_or_defaults(
 
 
 def given_of(
-    options: Iterable[Option],
+    options: Collection[Option],
     flags: Mapping[str, OptionValue],
     environment: Mapping[str, str],
-    settings: Mapping[str, OptionValue] = MappingProxyType({}),
-    strengths: Mapping[str, int] = MappingProxyType({}),
+    settings: Mapping[str, OptionValue],
+    strengths: Mapping[str, int],
+    warn: Report,
 ) -> dict[str, Given]:
-    """Return what options are given by flags, by settings and by variables, with its strength."""
+    """Return what counts of what options are given by flags, settings and variables.
+
+    As :func:`resolve` does, and raises as that.
+    """
     found: dict[str, Given] = {}
     for option in options:
         flag = f"--{option.name}"
@@ -156,7 +158,7 @@ def given_of(
                 value = _chosen(option, _from_text(option, environment[option.env]))
                 strength = strengths.get(option.env, VARIABLE)
                 found[option.name] = Given(value, strength, option.env)
-    return found
+    return resolve_conflicts(options, found, warn)
 
 
 def flags_and_settings(

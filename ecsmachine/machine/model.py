@@ -17,7 +17,6 @@ from ecsmachine.machine.stored import (
     ENGINE_FIELDS,
     SWARM_FIELDS,
     certificate_paths,
-    given,
 )
 from ecsmachine.provision.base import AUTO, EngineOptions
 from ecsmachine.ssh.host_keys import alias
@@ -223,16 +222,6 @@ def with_unknown_fields(config: dict[str, Any], former: Mapping[str, Any]) -> di
     # the driver's object once more, as it was before, with its secrets
     kept.pop("RawDriver", None)
     return kept
-
-
-def engine_options_from_config(fields: Fields) -> EngineOptions:
-    """Read ``HostOptions.EngineOptions``; what is absent or null keeps its default."""
-    return EngineOptions(**given(fields, ENGINE_FIELDS))
-
-
-def swarm_options_from_config(fields: Fields) -> SwarmOptions:
-    """Read ``HostOptions.SwarmOptions``; what is absent or null keeps its default."""
-    return SwarmOptions(**given(fields, SWARM_FIELDS))
 
 
 def auth_options(

@@ -41,19 +41,22 @@ from ecsmachine.machine.journal import FileJournal
 from ecsmachine.machine.model import (
     AuthOptions,
     Machine,
+    SwarmOptions,
     auth_options_from_config,
-    engine_options_from_config,
-    swarm_options_from_config,
     to_config,
     with_unknown_fields,
 )
 from ecsmachine.machine.names import is_machine, is_there, names_in
 from ecsmachine.machine.stored import (
     CONFIG_VERSION,
+    ENGINE_FIELDS,
+    SWARM_FIELDS,
     MachineNotFoundError,
+    given,
     is_component,
     without_secrets,
 )
+from ecsmachine.provision.base import EngineOptions
 from ecsmachine.ssh.target import Jump
 from ecsmachine.system.files import file_exists, folder_exists, move, sync_folder
 
@@ -332,8 +335,9 @@ class Store:
             name=name,
             driver=loaded,
             auth=auth,
-            engine=engine_options_from_config(host.object("EngineOptions")),
-            swarm=swarm_options_from_config(host.object("SwarmOptions")),
+            # what is absent or null keeps its default
+            engine=EngineOptions(**given(host.object("EngineOptions"), ENGINE_FIELDS)),
+            swarm=SwarmOptions(**given(host.object("SwarmOptions"), SWARM_FIELDS)),
         )
 
     def auth(self, name: str) -> AuthOptions:

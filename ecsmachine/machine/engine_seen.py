@@ -59,8 +59,9 @@ def options_in(info: Fields, known: EngineOptions, provider: str) -> dict[str, O
     labels = [label for label in info.texts("Labels", rule=PROSE) if label != own]
     registries = info.object("RegistryConfig")
     mirrors = registries.texts("Mirrors", rule=PROSE)
+    networks = registries.texts("InsecureRegistryCIDRs", rule=PROSE)
     insecure = [
-        *(each for each in _networks(registries) if each not in _ALWAYS_INSECURE),
+        *(each for each in networks if each not in _ALWAYS_INSECURE),
         *(
             name
             for name, index in registries.objects_by_name("IndexConfigs").items()
@@ -75,10 +76,6 @@ def options_in(info: Fields, known: EngineOptions, provider: str) -> dict[str, O
     if known.storage_driver:
         seen["engine-storage-driver"] = info.text("Driver")
     return seen
-
-
-def _networks(registries: Fields) -> list[str]:
-    return registries.texts("InsecureRegistryCIDRs", rule=PROSE)
 
 
 def _in_known_form(

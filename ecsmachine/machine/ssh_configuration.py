@@ -43,13 +43,8 @@ def write_entry(machine: Machine) -> str | None:
 
 def refresh_entry(machine: Machine) -> None:
     """Bring the entry of a machine up to date, if it has one."""
-    if has_entry(machine):
+    if path_exists(machine.directory / _FILE):
         write_entry(machine)
-
-
-def has_entry(machine: Machine) -> bool:
-    """Whether the machine has an entry."""
-    return path_exists(machine.directory / _FILE)
 
 
 def remove_entry(machine: Machine) -> None:

@@ -75,6 +75,10 @@ class FileJournal:
         self.request = request or self.request
         self._write("begin")
 
+    def note(self, **facts: Any) -> None:
+        """Write down more of what was asked for, or something else than before."""
+        self.begin({**self.request, **facts})
+
     def begin_adoption(self, create_id: str) -> None:
         """Write the journal of a machine whose instance is there: ``create_id`` is in its tags."""
         self.create_id = create_id

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from ecsmachine.drivers.base import Report
 from ecsmachine.machine import changes, engine_config, operations, provisioning
 from ecsmachine.machine.address import refresh_address
@@ -38,8 +36,9 @@ def change(store: Store, step: Step, report: Report) -> None:
     # an engine that is yet to be installed has its options from the start
     others = _OURS if "provision" not in options else (*_OURS, *engine_config.FIELDS)
     wanted = {each.option: each.after for each in step.differences if each.option not in others}
-    if wanted:
-        _begin(store, name, wanted)
+    if wanted:  # cut off, it is changed again, even to what it was
+        with store.lock(name):
+            store.journal(name).note(Changing=sorted(wanted))
     if wanted or step.unfinished:
         changes.change_machine(store, name, wanted, report)
     if "provision" in options:
@@ -58,7 +57,7 @@ def give_up_swarm(store: Store, name: str) -> None:
     with store.lock(name):
         journal = store.journal(name)
         if journal.request.get("SwarmRole"):
-            journal.begin(request={**journal.request, "SwarmRole": _LEFT})
+            journal.note(SwarmRole=_LEFT)
 
 
 def rejoin(store: Store, step: Step, report: Report) -> None:
@@ -67,13 +66,6 @@ def rejoin(store: Store, step: Step, report: Report) -> None:
         return
     _set_swarm(store, step.wanted.request, report)
     _write_down(store, step.wanted.request)
-
-
-def _begin(store: Store, name: str, options: Iterable[str]) -> None:
-    """Write down what is about to be changed: cut off, it is changed again, even to what it was."""
-    with store.lock(name):
-        journal = store.journal(name)
-        journal.begin(request={**journal.request, "Changing": sorted(options)})
 
 
 def _write_down(store: Store, request: CreateRequest) -> None:

@@ -52,8 +52,7 @@ def hand_over(store: Store, path: Path, moved_from: Path) -> None:
     """Write down of the machines of a file that has moved where it is now."""
     for name in machines_of_file(store, moved_from):
         with store.lock(name):
-            journal = store.journal(name)
-            journal.begin(request={**journal.request, "File": str(path)})
+            store.journal(name).note(File=str(path))
 
 
 def make_plan(

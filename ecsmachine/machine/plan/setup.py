@@ -80,8 +80,7 @@ def _write_down(store: Store, name: str, wanted: Setup, done: Sequence[str]) -> 
         *map(_digest_of_copy, wanted.copies),
         *(_digest("run", command) for command in wanted.commands),
     ]
-    journal = store.journal(name)
-    journal.begin(request={**journal.request, "Setup": [each for each in known if each in done]})
+    store.journal(name).note(Setup=[each for each in known if each in done])
 
 
 def _digest_of_copy(copy: tuple[Path, str]) -> str:

@@ -63,12 +63,12 @@ def since(text: str) -> str:
     if re.fullmatch(r"[1-9][0-9]{0,6}[smhd]", text):
         return f"-{text}"
     try:
-        when = datetime.fromisoformat(re.sub(r"[Zz]$", "+00:00", text))
-    except ValueError:
+        when = datetime.fromisoformat(re.sub(r"[Zz]$", "+00:00", text)).timestamp()
+    except (ValueError, OverflowError):  # the second of a time that no clock here can have
         raise UsageError(
             f'--since: "{text}" is not a time', hint="Write it as 10m, 2h, 3d or 2030-01-31T12:00."
         ) from None
-    return f"@{when.timestamp():.0f}"
+    return f"@{when:.0f}"
 
 
 def lines_of(machine: Machine, wanted: Wanted) -> Iterator[str]:

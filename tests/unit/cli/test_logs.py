@@ -212,7 +212,10 @@ def test_times(text: str, told: str) -> None:
     assert since(text).startswith(told)
 
 
-@pytest.mark.parametrize("text", ["", "0m", "10", "m", "10m; rm -rf /", "99999999s", "-1h", "2030"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "0m", "10", "m", "10m; rm -rf /", "99999999s", "-1h", "2030", "0001-01-01", "0000-01-01"],
+)
 def test_what_is_no_time(text: str) -> None:
     with pytest.raises(UsageError):
         since(text)

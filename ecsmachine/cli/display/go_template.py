@@ -136,9 +136,13 @@ class _Rendering:
         if self._depth == _MAX_DEPTH:
             raise parsing_error(self._text, node.at, "exceeded maximum template depth")
         value = self._evaluate(node.pipeline, dot) if node.pipeline else None
-        _Rendering(
+        inner = _Rendering(
             self._text, self._output, {"$": value}, self._defined, depth=self._depth + 1
-        ).nodes(self._defined[node.name], value)
+        )
+        try:
+            inner.nodes(self._defined[node.name], value)
+        except RecursionError:  # sooner, where each is deep in others
+            raise parsing_error(self._text, node.at, "exceeded maximum template depth") from None
 
     def _inner(self) -> _Rendering:
         return _Rendering(self._text, self._output, {}, self._defined, self, self._depth)

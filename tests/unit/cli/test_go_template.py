@@ -151,6 +151,15 @@ def test_what_a_template_gives(template: str, text: str) -> None:
         ('{{if 1}}{{define "a"}}{{end}}{{end}}', "column 11", "unexpected {{define}}"),
         ('{{define "a"}}{{$x}}{{end}}', "column 17", "undefined variable"),
         ('{{define "a"}}{{template "a"}}{{end}}{{template "a"}}', "column 17", "template depth"),
+        (
+            '{{define "a"}}'
+            + "{{if 1}}" * 40
+            + '{{template "a"}}'
+            + "{{end}}" * 41
+            + "{{template `a`}}",
+            "column 337",
+            "template depth",
+        ),
         ("{{break}}", "column 3", "{{break}} outside {{range}}"),
         ("{{range .List}}{{end}}{{continue}}", "column 25", "outside {{range}}"),
         ("{{range .List}}{{break 1}}{{end}}", "column 24", 'unexpected "1"'),

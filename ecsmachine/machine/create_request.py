@@ -10,19 +10,11 @@ from typing import Any
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.options import Option, OptionValue
 from ecsmachine.errors import MachineError, UsageError
+from ecsmachine.machine.engine_config import FIELDS as ENGINE_FIELDS
 from ecsmachine.machine.model import SwarmOptions
 from ecsmachine.machine.store import AdoptionCutOffError, Store
 from ecsmachine.provision.base import EngineOptions
 from ecsmachine.system.files import path_exists
-
-_ENGINE_FLAGS = {
-    "arbitrary_flags": "engine-opt",
-    "env": "engine-env",
-    "insecure_registry": "engine-insecure-registry",
-    "labels": "engine-label",
-    "storage_driver": "engine-storage-driver",
-}
-"""The engine's options that a machine of the store is compared in, and their flags."""
 
 
 @dataclass(frozen=True)
@@ -100,11 +92,16 @@ def differences(record: Mapping[str, Any], request: CreateRequest) -> list[str]:
 
 
 def engine_differences(there: EngineOptions, wanted: EngineOptions) -> list[str]:
-    """Return a line for each of the engine's options that is asked for and is another there."""
+    """Return a line for each of the engine's options that is asked for and is another there.
+
+    Its mirrors are left out: without a word of them, there are those that its host names.
+    """
     return [
         f"--{flag} {_words(getattr(there, name))} (now {_words(getattr(wanted, name))})"
-        for name, flag in _ENGINE_FLAGS.items()
-        if getattr(wanted, name) and getattr(wanted, name) != getattr(there, name)
+        for flag, name in ENGINE_FIELDS.items()
+        if name != "registry_mirror"
+        and getattr(wanted, name)
+        and getattr(wanted, name) != getattr(there, name)
     ]
 
 

@@ -62,11 +62,11 @@ def choose(store: Store, found: Collection[Found], name: str, instance_id: str) 
     Raises :class:`UsageError` if there is none, or more than one.
     """
     tag = tag_of(name)
-    those = [
-        each
-        for each in candidates(store, found)
-        if (each.resource.id == instance_id if instance_id else each.machine_name == tag)
-    ]
+
+    def is_meant(each: Found) -> bool:
+        return each.resource.id == instance_id if instance_id else each.machine_name == tag
+
+    those = list(filter(is_meant, candidates(store, found)))
     if len(those) == 1:
         return those[0]
     if those:
@@ -75,15 +75,9 @@ def choose(store: Store, found: Collection[Found], name: str, instance_id: str) 
             hint="Choose one with --instance-id: "
             + ", ".join(f"{each.resource.id} (store {each.store_id})" for each in those),
         )
-    owned = [
-        each
-        for each in found
-        if each.resource.kind == INSTANCE
-        and each.resource.id == (instance_id or each.resource.id)
-        and (instance_id or each.machine_name == tag)
-    ]
-    if owned:
-        raise _already_there(owned[0].resource.id, owned[0].machine_name)
+    for each in filter(is_meant, found):
+        if each.resource.kind == INSTANCE:
+            raise _already_there(each.resource.id, each.machine_name)
     what = instance_id or f'of a machine "{name}"'
     raise UsageError(
         f"There is no instance {what} to adopt",

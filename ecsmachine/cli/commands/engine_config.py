@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ecsmachine.cli.arguments.context import existing_machine_names, session
+from ecsmachine.cli.arguments.context import session
 from ecsmachine.cli.arguments.every_command import Group, command_of
 from ecsmachine.cli.arguments.groups import command_group, inject
 from ecsmachine.cli.arguments.options import NamedMachine, NamedMachines
@@ -23,6 +23,7 @@ from ecsmachine.errors import UsageError
 
 if TYPE_CHECKING:
     from ecsmachine.machine.engine_config import EngineChange
+    from ecsmachine.machine.store import Store
 
 _CONNECT = "connect"
 
@@ -162,13 +163,11 @@ def show(
 
 
 def _change(ctx: typer.Context, names: list[str], change: EngineChange) -> None:
-    from ecsmachine.cli.display.progress import for_each
+    from ecsmachine.cli.commands.lifecycle import with_each
     from ecsmachine.machine.engine_config import change_engine
 
-    this = session(ctx)
-
-    def change_one(name: str, report: Report) -> None:
-        if not change_engine(this.store, name, change, report):
+    def change_one(store: Store, name: str, report: Report) -> None:
+        if not change_engine(store, name, change, report):
             report(f'The engine of "{name}" already has these options')
 
-    for_each(existing_machine_names(this, names), change_one)
+    with_each(ctx, names, change_one)

@@ -65,10 +65,7 @@ def regenerate_certs(
         return
     say("Regenerating TLS certificates")
     if not plan:
-        for_each(
-            chosen,
-            lambda name, report: regenerate.regenerate(this.store, name, report, among=chosen),
-        )
+        with_each(ctx, chosen, partial(regenerate.regenerate, among=chosen))
         refresh_contexts(this, chosen)
         return
     say("Regenerating local certificates")

@@ -82,21 +82,17 @@ class Session:
         self.environment = settings.environment()
 
     @property
-    def storage_path(self) -> Path:
-        """Where the machine store is."""
-        from pathlib import Path
-
-        return Path(self.storage)
-
-    @property
     def store(self) -> Store:
         """The machine store; opened at first use."""
         if self._store is None:
+            from pathlib import Path
+
             from ecsmachine.cli.display.libraries import silence_libraries
             from ecsmachine.machine.store import Store
 
             silence_libraries()
-            self._store = Store(self.storage_path, self.environment, self.warn, self.checkpoint)
+            path = Path(self.storage)
+            self._store = Store(path, self.environment, self.warn, self.checkpoint)
         return self._store
 
     @property

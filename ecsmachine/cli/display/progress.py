@@ -263,13 +263,10 @@ class _Lines:
         self._say = plain_lines(sys.stdout)
 
     def report_for(self, name: str) -> Report:
-        return lambda line: self._print(name, line)
+        return lambda line: self._say(f"{name}: {line.removeprefix(f'({name}) ')}")
 
     def end(self, name: str, outcome: str, seconds: float, *, failed: bool = False) -> None:
-        self._print(name, f"{outcome} ({seconds:.1f} s)")
-
-    def _print(self, name: str, line: str) -> None:
-        self._say(f"{name}: {line.removeprefix(f'({name}) ')}")
+        self.report_for(name)(f"{outcome} ({seconds:.1f} s)")
 
 
 class _Events:

@@ -96,25 +96,31 @@ def entries(path: Place) -> list[os.DirEntry[str]]:
         return list(found)
 
 
-def openness(path: Place, status: os.stat_result) -> tuple[str, str] | None:
+def openness(
+    path: Place, status: os.stat_result, *, reading: bool = True
+) -> tuple[str, str] | None:
     """Return in what others than its owner may get at a file, and how to mend that.
 
-    None if they may not, or if it cannot be told.
+    Without ``reading`` it is where they may change a file or a folder. None if they may not, or if
+    it cannot be told.
     """
+    place = os.fspath(path)
     if sys.platform == "win32":
         from ecsmachine.system import windows_access
 
-        return _open_to(path, windows_access.others(os.fspath(path)))
-    return _open_by(path, status, 0o077, "600")
+        others = windows_access.others(place, reading=reading)
+        if not others:
+            return None
+        user = os.getenv("USERNAME", "%USERNAME%")
+        right = "(OI)(CI)F" if os.path.isdir(place) else "F"
+        mend = f'icacls "{place}" /inheritance:r /grant:r "{user}:{right}"'
+        return f"open to {', '.join(others)}", mend
+    mode = stat.S_IMODE(status.st_mode)
+    if not mode & (0o077 if reading else 0o022):
+        return None
+    import shlex
 
-
-def writability(path: Place, status: os.stat_result) -> tuple[str, str] | None:
-    """Return as :func:`openness` does, where others may change a file or a folder."""
-    if sys.platform == "win32":
-        from ecsmachine.system import windows_access
-
-        return _open_to(path, windows_access.others(os.fspath(path), reading=False))
-    return _open_by(path, status, 0o022, "go-w")
+    return f"{mode:04o}", f"chmod {'600' if reading else 'go-w'} {shlex.quote(place)}"
 
 
 def move(source: Place, target: Place) -> None:
@@ -208,26 +214,6 @@ def _once_free(
                 raise told from None
         time.sleep(pause_s)
         pause_s = min(pause_s * 2, 0.2)
-
-
-def _open_to(path: Place, others: list[str]) -> tuple[str, str] | None:
-    if not others:
-        return None
-    user = os.getenv("USERNAME", "%USERNAME%")
-    right = "(OI)(CI)F" if os.path.isdir(path) else "F"
-    mend = f'icacls "{os.fspath(path)}" /inheritance:r /grant:r "{user}:{right}"'
-    return f"open to {', '.join(others)}", mend
-
-
-def _open_by(
-    path: Place, status: os.stat_result, bits: int, mending: str
-) -> tuple[str, str] | None:
-    mode = stat.S_IMODE(status.st_mode)
-    if not mode & bits:
-        return None
-    import shlex
-
-    return f"{mode:04o}", f"chmod {mending} {shlex.quote(os.fspath(path))}"
 
 
 _NO_PLACE = (21, 123, 1921)

@@ -128,7 +128,7 @@ def _is_off(given: str) -> bool:
 
 def _check(path: str, status: os.stat_result) -> None:
     """Raise :class:`MachineError` for a file that somebody else may have written."""
-    from ecsmachine.system.files import user_id, writability
+    from ecsmachine.system.files import openness, user_id
 
     user = user_id()
     if user is not None and status.st_uid not in (user, 0):
@@ -139,7 +139,7 @@ def _check(path: str, status: os.stat_result) -> None:
             hint=f"If they are right, make them yours: sudo chown {user} {shlex.quote(path)}; or "
             f"set {VARIABLE}=off to ignore them.",
         )
-    found = writability(path, status)
+    found = openness(path, status, reading=False)
     if found is not None:
         how, mend = found
         raise MachineError(f"Others can write the settings in {path}: {how}", hint=mend)

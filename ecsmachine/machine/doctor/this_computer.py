@@ -15,7 +15,7 @@ from ecsmachine.machine.doctor.examination import Step, Warned
 from ecsmachine.machine.store import Store
 from ecsmachine.ssh.private_files import check_private
 from ecsmachine.system.description import system_name
-from ecsmachine.system.files import path_exists, writability
+from ecsmachine.system.files import openness, path_exists
 from ecsmachine.system.programs import find
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def store(here: ThisComputer) -> str:
         raise MachineError(
             f"{path} is not readable and writable", hint=f"sudo chown -R $USER {path}"
         )
-    open_to_others = writability(path, path.stat())
+    open_to_others = openness(path, path.stat(), reading=False)
     if open_to_others is not None:
         raise MachineError(f"others can write to {path}", hint=open_to_others[1])
     for name in here.store.names():

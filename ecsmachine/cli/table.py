@@ -55,3 +55,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "wait": ("lifecycle", "Wait until machines are running, ready, or stopped"),
 }
 """The module of each command, and the line about it."""
+
+WITH_DRIVER = ("adopt", "bake", "create", "sweep")
+"""The commands that take the options of a driver."""

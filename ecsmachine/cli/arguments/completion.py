@@ -17,6 +17,7 @@ from ecsmachine.cli.arguments.driver_options import driver_name_of
 from ecsmachine.cli.arguments.every_command import commands_below, context_below
 from ecsmachine.cli.arguments.parameters import choices_of, flags_of, takes_value
 from ecsmachine.cli.display.cleaning import is_plain, one_line
+from ecsmachine.cli.table import WITH_DRIVER
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import State
 
@@ -28,9 +29,6 @@ _OF_A_MACHINE = frozenset(("from", "manager", "resume", "swarm-join"))
 
 _ONE_NAME = frozenset(("config", "env"))
 """Commands that take names, to say that they take one alone."""
-
-_WITH_DRIVER = frozenset(("create", "bake", "adopt", "sweep"))
-"""Commands that take the options of a driver."""
 
 _COPYING = frozenset(("scp", "mount"))
 """Commands whose arguments are like ``machine:path``."""
@@ -167,7 +165,7 @@ def _values(
     if names & {"like"} or (len(path) == 1 and "profile" in names):
         kind = "sets" if "like" in names else "profiles"
         return [Suggestion(name) for name in session.settings.names(kind)]
-    if path[-1] in _WITH_DRIVER:
+    if path[-1] in WITH_DRIVER:
         driver = driver_name_of(["ecsmachine", *words], session.environment)
     elif path[1] == "cluster":
         driver = "aliyunecs"

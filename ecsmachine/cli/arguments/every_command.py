@@ -18,6 +18,7 @@ from ecsmachine.cli.arguments.from_settings import use_settings_as_defaults
 from ecsmachine.cli.arguments.help import format_options, in_words, show_help
 from ecsmachine.cli.arguments.options import AsJson, Quiet
 from ecsmachine.cli.arguments.parameters import flags_of, takes_value, written_in_help
+from ecsmachine.cli.table import WITH_DRIVER
 from ecsmachine.documents import is_true
 from ecsmachine.errors import UsageError
 from ecsmachine.suggestions import did_you_mean
@@ -28,9 +29,6 @@ _TOO_LARGE = 2**31
 
 _NEITHER = ("completion", "help", "mount", "run", "ssh")
 """Commands whose output is another program's, or made for one that reads no JSON."""
-
-_ACTIONS = ("adopt", "bake", "create", "sweep")
-"""Commands that have JSON of their own, and do something all the same."""
 
 
 class _OfOurs:
@@ -267,7 +265,7 @@ def _output_options(command: Any) -> list[Any]:
     if command.name in _NEITHER:
         return []
     own = {flag for each in command.params for flag in flags_of(each)}
-    prints_data = "--json" in own and command.name not in _ACTIONS
+    prints_data = "--json" in own and command.name not in WITH_DRIVER  # which do something
     found = []
     for option in _declared_options():
         flags = flags_of(option)

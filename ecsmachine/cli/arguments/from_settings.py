@@ -14,16 +14,13 @@ from ecsmachine.cli.arguments.parameters import choices_of, flags_of, takes_valu
 from ecsmachine.cli.display.printer import say
 from ecsmachine.cli.settings.keys import NEVER
 from ecsmachine.cli.settings.layers import Found
+from ecsmachine.cli.table import WITH_DRIVER
 from ecsmachine.drivers import registry
 from ecsmachine.errors import UsageError
 from ecsmachine.suggestions import instead_of
 
 _FORMS = (frozenset(("quiet", "format_")), frozenset(("output", "sort")))
 """Parameters for the form of what is printed: one that is typed leaves out the others of files."""
-
-
-_WITH_DRIVER = (("create",), ("bake",), ("adopt",), ("sweep",), ("cluster",))
-"""Commands that make or look for something with the rights of an account."""
 
 
 def choose_profile(ctx: typer.Context, value: str) -> str:
@@ -156,7 +153,8 @@ def _is_of_another_driver(key: str) -> bool:
 def _report_sources(this: Session, path: tuple[str, ...]) -> None:
     """Say what a person might not expect: of a project's file, and whose rights are used."""
     applied = this.settings.applied
-    unused = this.settings.unused_credentials() if path[:1] in _WITH_DRIVER else None
+    uses_rights = path[:1] and path[0] in (*WITH_DRIVER, "cluster")
+    unused = this.settings.unused_credentials() if uses_rights else None
     if unused is not None:
         found, variable = unused
         this.warn(f"{variable} is set: the credentials of {found.where} are not used")

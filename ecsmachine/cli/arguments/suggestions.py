@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from ecsmachine.cli.table import WITH_DRIVER
 from ecsmachine.suggestions import did_you_mean
 
 _PLAINLY = (
@@ -57,7 +58,7 @@ def _of_another_driver(option: str, context: Any) -> str:
     """Say which driver has the option, if the driver that is named has it not."""
     from ecsmachine.drivers import registry
 
-    if context is None or context.info_name not in ("create", "adopt", "sweep"):
+    if context is None or context.info_name not in WITH_DRIVER:
         return ""
     for name in registry.driver_names():
         if option.startswith(f"--{name}-"):

@@ -65,6 +65,7 @@ def test_help_lists_every_command(
         (["help", "ssh", "dev1"], "'ecsmachine ssh' has no command 'dev1'"),
         (["create", "--engine-lable", "a=b", "a"], "Did you mean --engine-label?"),
         (["create", "-d", "none", "--aliyunecs-region", "x", "a"], "give -d aliyunecs"),
+        (["bake", "--generic-ip-address", "x", "a"], "give -d generic"),
         (["rm"], "Expected to get one or more machine names"),
         (["create"], "No machine name specified"),
         (["create", "-d", "none", "--url", "tcp://127.0.0.1:1", "a", "b_"], "b_"),

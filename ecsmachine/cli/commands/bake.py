@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -227,7 +226,6 @@ def _list(this: Session, images: BakedImages, family: str, *, as_json: bool) -> 
 
 def _row(this: Session, image: BakedImage) -> dict[str, Any]:
     """Return an image as JSON has it."""
-    age = datetime.now(timezone.utc) - image.created if image.created else None
     own = image.store_id == this.store.context("").store_id
     return {
         "Family": image.family,
@@ -237,8 +235,7 @@ def _row(this: Session, image: BakedImage) -> dict[str, Any]:
         "Region": image.region,
         "Status": image.status,
         "SizeGiB": image.size_gib,
-        "Created": image.created.isoformat() if image.created else None,
-        "Age": orphans.age_of(age.total_seconds()) if age else "",
+        **orphans.created_and_age(image.created),
         "Store": "this" if own else image.store_id,
         "Snapshots": list(image.snapshot_ids),
     }

@@ -97,7 +97,6 @@ def left_over(found: list[Found]) -> list[Found]:
 def row_of(found: Found) -> dict[str, Any]:
     """Return one resource as it is printed: a row of a table, or an object of JSON."""
     resource = found.resource
-    age = datetime.now(timezone.utc) - resource.created if resource.created else None
     return {
         "Name": found.machine_name or ("" if resource.shared else resource.name),
         "Kind": resource.kind,
@@ -106,17 +105,23 @@ def row_of(found: Found) -> dict[str, Any]:
         "State": resource.state,
         "Standing": found.standing.value,
         "Store": found.store_id,
-        "Created": resource.created.isoformat() if resource.created else None,
-        "Age": age_of(age.total_seconds()) if age else "",
+        **created_and_age(resource.created),
         "CostPerHour": found.cost.amount if found.cost else None,
         "Currency": found.cost.currency if found.cost else "",
         "Journal": str(found.journal) if found.journal else None,
     }
 
 
-def age_of(seconds: float) -> str:
-    """Return a length of time in its largest unit that counts at least two, else in minutes."""
-    for unit, length in (("d", 86400), ("h", 3600)):
+def created_and_age(created: datetime | None) -> dict[str, str | None]:
+    """Return when something was made, and how long ago, as fields of JSON.
+
+    An age is in its largest unit that counts at least two, else in minutes.
+    """
+    if created is None:
+        return {"Created": None, "Age": ""}
+    seconds = (datetime.now(timezone.utc) - created).total_seconds()
+    age = f"{max(0, int(seconds // 60))}m"
+    for unit, length in (("h", 3600), ("d", 86400)):
         if seconds >= 2 * length:
-            return f"{int(seconds // length)}{unit}"
-    return f"{max(0, int(seconds // 60))}m"
+            age = f"{int(seconds // length)}{unit}"
+    return {"Created": created.isoformat(), "Age": age}

@@ -82,12 +82,7 @@ def _sweep(
 
     found = orphans.survey_all(this, clouds)
     left = orphans.left_over(found)
-    chosen = [
-        each
-        for each in left
-        if each.standing is Standing.ORPHAN
-        or (each.standing is Standing.FOREIGN and each.store_id in stores)
-    ]
+    chosen = [each for each in left if each.standing is Standing.ORPHAN or each.store_id in stores]
     unknown = set(stores) - {each.store_id for each in left}
     if unknown:
         raise UsageError(

@@ -28,6 +28,7 @@ from ecsmachine.system.files import path_exists
 
 if TYPE_CHECKING:
     from ecsmachine.machine.plan.plan import Plan, Step
+    from ecsmachine.machine.store import Store
 
 File = Annotated[
     Path, typer.Option("--file", "-f", help="The file that names the machines", dir_okay=False)
@@ -240,40 +241,38 @@ def _carry_out(this: Session, made: Plan, parallel: int) -> None:
         try:
             work(names)
         except MachineError as error:
-            for each in error.parts or (error,):
-                failures.append((each.machine or names[0], each))
-                failed.update([each.machine] if each.machine else names)
+            for part in error.parts or (error,):
+                failures.append((part.machine or names[0], part))
+                failed.update([part.machine] if part.machine else names)
 
-    def unprotected(name: str, report: Report) -> None:
-        change_machine(this.store, name, {by_name[name].protection: False}, report)
+    def each(work: Callable[[Store, Step, Report], None]) -> Callable[[list[str]], None]:
+        """Return what does a part of several steps at once."""
 
-    def changed(name: str, report: Report) -> None:
-        change(this.store, by_name[name], report)
+        def work_on(name: str, report: Report) -> None:
+            work(this.store, by_name[name], report)
+
+        return lambda names: for_each(names, _named(work_on))
+
+    def unprotect(store: Store, step: Step, report: Report) -> None:
+        change_machine(store, step.name, {step.protection: False}, report)
+
+    def set_up_one(store: Store, step: Step, report: Report) -> None:
+        if step.wanted is not None:
+            set_up(store, step.name, step.wanted.setup, report)
 
     def create_these(names: list[str]) -> None:
-        requests = [each.request for name in names if (each := by_name[name].wanted)]
+        requests = [wanted.request for name in names if (wanted := by_name[name].wanted)]
         for request in requests:
             ask_for_passphrases(this, request)
         create_each(this, requests, parallel)
 
-    def rejoined(name: str, report: Report) -> None:
-        rejoin(this.store, by_name[name], report)
-
-    def set_up_one(name: str, report: Report) -> None:
-        wanted = by_name[name].wanted
-        if wanted is not None:
-            set_up(this.store, name, wanted.setup, report)
-
-    phase(
-        [each for each in made.steps if each.protection],
-        lambda names: for_each(names, _named(unprotected)),
-    )
+    phase([step for step in made.steps if step.protection], each(unprotect))
     for step in made.steps:
         if step.rejoin:
             give_up_swarm(this.store, step.name)
     for those in in_order_of_removal(this.store, made.of(Kind.REMOVE, Kind.REPLACE)):
         phase(those, lambda names: _remove(this, names))
-    phase(made.of(Kind.CHANGE, Kind.RESTART), lambda names: for_each(names, _named(changed)))
+    phase(made.of(Kind.CHANGE, Kind.RESTART), each(change))
     phase(made.of(*MAKING), create_these)
     this.interruption = None  # what comes now is not undone
     phase(
@@ -282,12 +281,9 @@ def _carry_out(this: Session, made: Plan, parallel: int) -> None:
             for step in made.steps
             if step.rejoin and step.wanted and step.wanted.request.swarm_join not in failed
         ],
-        lambda names: for_each(names, _named(rejoined)),
+        each(rejoin),
     )
-    phase(
-        [step for step in made.steps if step.setup],
-        lambda names: for_each(names, _named(set_up_one)),
-    )
+    phase([step for step in made.steps if step.setup], each(set_up_one))
     raise_failures(failures, len(made.steps))
     if not made.is_empty:
         say("Everything is done")

@@ -20,7 +20,15 @@ from ecsmachine.drivers.capabilities import (
     Resuming,
 )
 from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
-from ecsmachine.machine import certificates, files, host, install_url, removal, renewal
+from ecsmachine.machine import (
+    certificates,
+    engine_config,
+    files,
+    host,
+    install_url,
+    removal,
+    renewal,
+)
 from ecsmachine.machine.create_request import CreateRequest, differences, recorded
 from ecsmachine.machine.interruption import Interruption, WorkInterrupted
 from ecsmachine.machine.journal import FileJournal
@@ -268,21 +276,15 @@ def _check_and_resume(
     if isinstance(machine.driver, Resuming):
         machine.driver.resume(store.config(name)["Driver"])
     earlier = store.load(name)
+    flags = {field: flag for flag, field in engine_config.FIELDS.items()}
     changed = [
-        what
-        for what, before, now in (
-            *(
-                (
-                    f"--engine-{field.name.replace('_', '-')}",
-                    getattr(earlier.engine, field.name),
-                    getattr(machine.engine, field.name),
-                )
-                for field in fields(machine.engine)
-            ),
-            ("--tls-san", earlier.auth.server_cert_sans, machine.auth.server_cert_sans),
-        )
-        if (before or None) != (now or None)
+        f"--{flags.get(field.name) or 'engine-' + field.name.replace('_', '-')}"
+        for field in fields(machine.engine)
+        if (getattr(earlier.engine, field.name) or None)
+        != (getattr(machine.engine, field.name) or None)
     ]
+    if earlier.auth.server_cert_sans != machine.auth.server_cert_sans:
+        changed.append("--tls-san")
     if changed:
         report(
             "These options have changed since the first time, and are used as they are now: "

@@ -308,10 +308,11 @@ def test_other_engine_options_are_taken_and_told(store: Store, cloud: Cloud) -> 
     with pytest.raises(MachineError):
         make(store, keep=True, engine=EngineOptions(labels=["a=b"]))
     cloud.fails_at = None
-    lines = make(store, engine=EngineOptions(labels=["c=d"]))
+    now = EngineOptions(labels=["c=d"], arbitrary_flags=["debug=true"], source_key="AB" * 20)
+    lines = make(store, engine=now)
     assert (
         "These options have changed since the first time, and are used as they are now: "
-        "--engine-labels"
+        "--engine-opt, --engine-label, --engine-source-key"
     ) in lines
     assert store.load("dev1").engine.labels == ["c=d"]
 

@@ -10,6 +10,15 @@ from typing import Literal
 OptionValue = str | int | bool | list[str] | None
 
 
+def in_words(value: OptionValue) -> str:
+    """Return the value of an option for a message; "none" for what is not given, or empty."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return ", ".join(value) or "none"
+    return "none" if value in (None, "") else str(value)
+
+
 class ChangeKind(Enum):
     """How a machine that exists comes to another value of an option."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ecsmachine.drivers import registry
-from ecsmachine.drivers.options import Option, OptionValue
+from ecsmachine.drivers.options import Option, OptionValue, in_words
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.machine.engine_config import FIELDS as ENGINE_FIELDS
 from ecsmachine.machine.model import SwarmOptions
@@ -85,7 +85,7 @@ def differences(record: Mapping[str, Any], request: CreateRequest) -> list[str]:
         return [f"--driver {record['DriverName']} (now {request.driver_name})"]
     now = recorded(request)["DriverOptions"]
     return [
-        f"--{name} {_words(value)} (now {_words(now[name])})"
+        f"--{name} {in_words(value)} (now {in_words(now[name])})"
         for name, value in record["DriverOptions"].items()
         if name in now and (value or None) != (now[name] or None)
     ]
@@ -97,7 +97,7 @@ def engine_differences(there: EngineOptions, wanted: EngineOptions) -> list[str]
     Its mirrors are left out: without a word of them, there are those that its host names.
     """
     return [
-        f"--{flag} {_words(getattr(there, name))} (now {_words(getattr(wanted, name))})"
+        f"--{flag} {in_words(getattr(there, name))} (now {in_words(getattr(wanted, name))})"
         for flag, name in ENGINE_FIELDS.items()
         if name != "registry_mirror"
         and getattr(wanted, name)
@@ -181,9 +181,3 @@ def resumed(
 
 def _is_unwritten(option: Option) -> bool:
     return option.secret or option.credential
-
-
-def _words(value: OptionValue) -> str:
-    if isinstance(value, list):
-        return ",".join(value) or "none"
-    return str(value) if value not in (None, "") else "none"

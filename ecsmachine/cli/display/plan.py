@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecsmachine.cli.display.cleaning import without_passwords
+from ecsmachine.drivers.options import in_words
 
 if TYPE_CHECKING:
-    from ecsmachine.drivers.options import OptionValue
     from ecsmachine.machine.plan.plan import Difference, Plan, Price, Step
 
 _SIGNS = {
@@ -75,7 +75,8 @@ def _lines(step: Step) -> Iterable[str]:
     for each in step.differences:
         why = " (needs a new machine)" if each.kind.value == "replace" else ""
         why = " (first of all)" if each.option == step.protection else why
-        yield f"    {_name(each, step)}: {_value(each.before)} -> {_value(each.after)}{why}"
+        before, after = (in_words(without_passwords(value)) for value in (each.before, each.after))
+        yield f"    {_name(each, step)}: {before} -> {after}{why}"
     for source, there in step.setup.copies:
         yield f"    copies {source.name} to {there}"
     for command in step.setup.commands:
@@ -86,14 +87,6 @@ def _name(difference: Difference, step: Step) -> str:
     """Return the name of an option without the prefix of its driver."""
     driver = step.wanted.request.driver_name if step.wanted else ""
     return difference.option.removeprefix(f"{driver}-")
-
-
-def _value(value: OptionValue) -> str:
-    if isinstance(value, list):
-        return ", ".join(without_passwords(value)) or "none"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "none" if value in (None, "") else without_passwords(str(value))
 
 
 def _one_line(command: str) -> str:

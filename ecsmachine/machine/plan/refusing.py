@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ecsmachine.drivers.options import OptionValue
+from ecsmachine.drivers.options import OptionValue, in_words
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.plan.plan import Difference, Kind
 from ecsmachine.system.files import path_exists
@@ -95,8 +95,5 @@ def _key(difference: Difference, driver_name: str) -> str:
 
 
 def _shown(value: OptionValue) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list):
-        return f"[{', '.join(value)}]"
-    return str(value) if value not in (None, "") else "none"
+    """Return a value as a file of machines has it."""
+    return f"[{', '.join(value)}]" if isinstance(value, list) else in_words(value)

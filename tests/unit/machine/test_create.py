@@ -18,7 +18,7 @@ from ecsmachine.drivers.base import (
     Report,
     State,
 )
-from ecsmachine.drivers.options import Option, OptionValue
+from ecsmachine.drivers.options import Option, OptionValue, in_words
 from ecsmachine.drivers.tagged import TaggedResource
 from ecsmachine.errors import MachineError, PreCreateCheckError, UsageError
 from ecsmachine.machine import adopt, install_url, removal, several, transfer
@@ -557,3 +557,18 @@ def test_a_machine_whose_adoption_came_to_its_end_is_one_like_others(
     assert adopt.candidates(cut_off, found) == []
     with pytest.raises(UsageError, match="of this store"):
         adopt.choose(cut_off, found, "dev1", "")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (True, "true"),
+        (False, "false"),
+        (None, "none"),
+        ("", "none"),
+        (0, "0"),
+        (["a", "b"], "a, b"),
+    ],
+)
+def test_the_value_of_an_option_in_words(value: OptionValue, words: str) -> None:
+    assert in_words(value) == words

@@ -108,8 +108,8 @@ def equip(
     machine_name: str,
     addresses: Sequence[str],
     *,
-    swarm_master: bool = False,
-    anew: bool = False,
+    swarm_master: bool,
+    anew: bool,
 ) -> bool:
     """Copy the client's certificates, and make the engine's unless it is there and covers.
 

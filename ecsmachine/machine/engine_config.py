@@ -46,7 +46,7 @@ class EngineChange:
 
     added: dict[str, Sequence[str]]
     removed: dict[str, Sequence[str]]
-    storage_driver: str | None = None
+    storage_driver: str | None
 
 
 def changed(options: EngineOptions, change: EngineChange) -> EngineOptions:
@@ -76,11 +76,10 @@ def recorded(options: EngineOptions) -> dict[str, OptionValue]:
 
 def set_options(
     store: Store, machine: Machine, values: Mapping[str, OptionValue], report: Report
-) -> bool:
+) -> None:
     """Give the engine these values, by flag, in the place of those that it had; the lock is held.
 
-    One that is not there yet has them when it is installed. Returns, and raises, as
-    :func:`change_engine` does.
+    One that is not there yet has them when it is installed. Raises as :func:`change_engine` does.
     """
     check_provisions(machine)
     wanted = {
@@ -92,8 +91,8 @@ def set_options(
     if is_without_engine(machine):
         machine.engine = options
         store.save(machine)
-        return False
-    return _apply(store, machine, options, report)
+    else:
+        _apply(store, machine, options, report)
 
 
 def change_engine(store: Store, name: str, change: EngineChange, report: Report) -> bool:

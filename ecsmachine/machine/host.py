@@ -202,16 +202,18 @@ def has_fitting_certificate(machine: Machine) -> bool:
     )
 
 
-def renew_certificates(machine: Machine) -> bool:
+def renew_certificates(machine: Machine, *, anew: bool = False) -> bool:
     """Make the server certificate if it is missing, expired, or names other addresses.
 
-    Returns whether it was made. The client's certificates are copied beside it.
+    Or in any case, ``anew``. Returns whether it was made. The client's certificates are copied
+    beside it.
     """
     return machine_certificates.equip(
         machine.auth,
         machine.name,
         machine.driver.addresses(),
         swarm_master=machine.swarm.master,
+        anew=anew,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ecsmachine.drivers.base import Report, State
 from ecsmachine.errors import MachineError
@@ -28,8 +28,8 @@ class Rotation:
     make, by name, with what to do about them.
     """
 
-    reissued: Sequence[str] = ()
-    told: dict[str, str] = field(default_factory=dict)
+    reissued: Sequence[str]
+    told: dict[str, str]
 
 
 def regenerate_later(store: Store, name: str, report: Report) -> None:
@@ -63,13 +63,7 @@ def regenerate(store: Store, name: str, report: Report, *, among: Collection[str
         refresh_address(machine)
         before = _read_contents(machine.auth)
         try:
-            certificates.equip(
-                machine.auth,
-                name,
-                machine.driver.addresses(),
-                swarm_master=machine.swarm.master,
-                anew=True,
-            )
+            host.renew_certificates(machine, anew=True)
             host.make_docker_host(machine, report)
         except BaseException:
             _restore(machine, before)

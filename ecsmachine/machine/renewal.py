@@ -24,17 +24,16 @@ def renew_due(
     auth: AuthOptions,
     report: Report,
     *,
-    among: Collection[str] = (),
+    among: Collection[str],
     key_type: str = "ecdsa",
     signing: bool = True,
-) -> bool:
+) -> None:
     """Make CA and client certificate where they are missing or due, and hand them out.
 
     A CA keeps its key, so that the machines of the store work on: their folders and docker contexts
     get what is new at once, their engines the CA when it is their turn. ``among`` names the
     machines whose turn it is; the others are told of. ``key_type`` and ``signing``: as for
     :func:`~ecsmachine.machine.certificates.ensure_client_certificates`, which this raises as.
-    Returns whether one was renewed that had been there.
     """
     former_ca = certificate_or_none(auth.ca_cert_path)
     former_client = certificate_or_none(auth.client_cert_path)
@@ -42,7 +41,7 @@ def renew_due(
     ca = certificates.load_certificate(auth.ca_cert_path)
     client = certificates.load_certificate(auth.client_cert_path)
     if former_ca is None or (ca == former_ca and client == former_client):
-        return False
+        return
     others = []
     docker = docker_context.docker_config(store.environment, Path.home())
     for machine in _machines_of(store, auth, ca):
@@ -57,7 +56,6 @@ def renew_due(
             report(f"{machine.name}: {error.message}")
     if others:
         _report_others(others, former_ca if ca != former_ca else None, report)
-    return True
 
 
 def _machines_of(store: Store, auth: AuthOptions, ca: x509.Certificate) -> list[Machine]:

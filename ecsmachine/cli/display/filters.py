@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ecsmachine.cli.display.go_regexp import compiled
 from ecsmachine.errors import UsageError
@@ -17,7 +17,7 @@ KEYS = ("driver", "label", "name", "state", "swarm")
 class Filters:
     """What ``ls`` is asked to show."""
 
-    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    values: Mapping[str, tuple[str, ...]]
 
     def needs(self, key: str) -> bool:
         """Whether there is a filter of that key."""

@@ -62,7 +62,7 @@ def make_plan(
     targets: Sequence[str],
     report: Report,
     *,
-    moved_from: Path | None = None,
+    moved_from: Path | None,
 ) -> Plan:
     """Return what has to be done for the machines of a file to be as it wants them.
 
@@ -109,7 +109,7 @@ def make_plan(
 
 
 def plan_of_removal(
-    store: Store, path: Path, targets: Sequence[str], *, moved_from: Path | None = None
+    store: Store, path: Path, targets: Sequence[str], *, moved_from: Path | None
 ) -> Plan:
     """Return the plan of a file's end: all that it had made goes.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 import time
 from _thread import RLock
@@ -16,6 +17,7 @@ from _thread import RLock
 from ecsmachine.cli.display import streams
 from ecsmachine.cli.display.cleaning import clean, without_passwords
 from ecsmachine.cli.display.json_text import as_text
+from ecsmachine.cli.table import COMMANDS
 from ecsmachine.errors import MachineError
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
     Form = Literal["document", "lines", "names"]
     """One document; a line of JSON for each event as it happens; names alone."""
 
-_NO_OPTIONS_AFTER = ("ssh", "run", "__complete")
-"""Commands after which ``--json`` is another program's."""
+_BEFORE_A_VALUE = r"-s|--?(storage-path|profile|tls-[a-z-]+)"
+"""The options before a command whose values may look like one."""
 
 
 class Aside:
@@ -164,9 +166,7 @@ def form_of(arguments: list[str]) -> Form | None:
     Wrong usage, too, is then told as JSON. Help is for people.
     """
     form: Form | None = None
-    for word in arguments:
-        if word in ("--", *_NO_OPTIONS_AFTER):
-            break
+    for word in arguments[: _own_words(arguments)]:
         if word in ("-h", "--help", "-help"):
             return None
         name, equals, value = word.partition("=")
@@ -179,7 +179,28 @@ def form_of(arguments: list[str]) -> Form | None:
 
 def as_switch(arguments: list[str]) -> list[str]:
     """Return a command line whose ``--json=lines`` is the switch that commands take."""
-    return ["--json" if word in ("--json=lines", "-json=lines") else word for word in arguments]
+    end = _own_words(arguments)
+    own = [
+        "--json" if word in ("--json=lines", "-json=lines") else word for word in arguments[:end]
+    ]
+    return [*own, *arguments[end:]]
+
+
+def _own_words(arguments: list[str]) -> int:
+    """Return how many words at the beginning are ours, and no options of another program.
+
+    These follow ``ssh`` and ``local run``, where those are the command, and ``--``.
+    """
+    command = ""
+    for place, word in enumerate(arguments):
+        if word in ("--", "__complete") or (command == "local" and word == "run"):
+            return place
+        before = arguments[place - 1] if place else ""
+        if not command and word in COMMANDS and not re.fullmatch(_BEFORE_A_VALUE, before):
+            command = word
+        if command == "ssh":
+            return place
+    return len(arguments)
 
 
 def begin(form: Form) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ecsmachine.cli.app import run
-from ecsmachine.cli.display.document import Document, form_of
+from ecsmachine.cli.display.document import Document, as_switch, form_of
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.capabilities import CredentialUse
 from ecsmachine.errors import MachineError
@@ -239,6 +239,9 @@ def test_an_error_that_sums_up_is_told_in_its_parts() -> None:
         ("start --json=lines a", "lines"),
         ("ls --json=false", None),
         ("ssh dev1 cat --json", None),
+        ("-s /store --profile ls ssh dev1 cat --json", None),
+        ("--debug ssh dev1 cat --json", None),
+        ("rm ssh run --json", "document"),
         ("local run packer --json", None),
         ("rm -- --json", None),
         ("rm --json --help", None),
@@ -246,6 +249,17 @@ def test_an_error_that_sums_up_is_told_in_its_parts() -> None:
 )
 def test_the_form_that_is_asked_for(line: str, form: str | None) -> None:
     assert form_of(line.split()) == form
+
+
+def test_what_another_program_is_given_stays_as_it_is() -> None:
+    assert as_switch(["ssh", "dev1", "tool", "--json=lines"])[-1] == "--json=lines"
+    assert as_switch(["local", "run", "tool", "-json=lines"])[-1] == "-json=lines"
+    assert as_switch(["rm", "-json=lines", "run", "--json=lines"]) == [
+        "rm",
+        "--json",
+        "run",
+        "--json",
+    ]
 
 
 def test_control_characters_stay_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from ecsmachine.cli.arguments.context import Session, storage
+from ecsmachine.cli.arguments.context import Session, storage, values_given
 from ecsmachine.cli.display import docker_machine, printer
 from ecsmachine.cli.display.cleaning import one_line
 from ecsmachine.cli.everyday import plain
@@ -165,16 +165,13 @@ def _complete(words: list[str], session: Session) -> int:
     *before, current = words or [""]
     session.program = [session.program[0], *before]
     try:
-        given = [
-            path
-            for flag, path in zip(before, before[1:], strict=False)
-            if flag in ("-s", "--storage-path")
-        ]
+        own = before[: next((at for at, word in enumerate(before) if word in COMMANDS), None)]
         settings = Settings(session.environment, COMMANDS)
-        for flag, name in zip(before, before[1:], strict=False):
-            if flag == "--profile" and name in settings.names("profiles"):
-                settings.choose(name, flag)
+        for name in values_given(own, "profile"):
+            if name in settings.names("profiles"):
+                settings.choose(name, "--profile")
         session.use(settings)
+        given = values_given(own, "storage-path", "-s")
         session.storage = storage(given[-1] if given else "", session.environment)
         names = plain.suggested_names(before, current, session)
         if names is not None:

@@ -13,7 +13,7 @@ from ecsmachine.system.folders import with_home
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     import typer
@@ -212,6 +212,23 @@ def is_set(environment: Mapping[str, str], variable: str) -> bool:
     text = environment.get(variable, "")
     what = f"The variable {variable}"
     return bool(text.strip()) and is_true(text, what, "Correct it, or unset it.")
+
+
+def values_given(arguments: Iterable[str], name: str, short: str = "") -> list[str]:
+    """Return the values that an option has on a command line, before that is parsed."""
+    arguments = list(arguments)
+    found = []
+    for position, argument in enumerate(arguments):
+        if argument == "--":
+            break
+        flag, equals, value = argument.partition("=")
+        if flag in (f"-{name}", f"--{name}") and equals:
+            found.append(value)
+        elif argument in (short, f"-{name}", f"--{name}") and argument:
+            found += arguments[position + 1 : position + 2]
+        elif short and argument.startswith(short) and not argument.startswith("--"):
+            found.append(argument.removeprefix(short).removeprefix("="))
+    return found
 
 
 def session(ctx: typer.Context) -> Session:

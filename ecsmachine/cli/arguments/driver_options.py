@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ecsmachine.cli.arguments.context import Session, session
+from ecsmachine.cli.arguments.context import Session, session, values_given
 from ecsmachine.cli.arguments.precedence import Given, resolve_conflicts
 from ecsmachine.cli.display.printer import warn
 from ecsmachine.cli.settings.layers import TYPED, VARIABLE
@@ -40,23 +40,6 @@ def driver_name_of(arguments: Iterable[str], environment: Mapping[str, str]) -> 
     if named and not typed and named not in registry.driver_names():
         raise registry.DriverNotFoundError(named, given_as="MACHINE_DRIVER")
     return (typed or [named or "aliyunecs"])[0]
-
-
-def values_given(arguments: Iterable[str], name: str, short: str = "") -> list[str]:
-    """Return the values that an option has on a command line, before that is parsed."""
-    arguments = list(arguments)
-    found = []
-    for position, argument in enumerate(arguments):
-        if argument == "--":
-            break
-        flag, equals, value = argument.partition("=")
-        if flag in (f"-{name}", f"--{name}") and equals:
-            found.append(value)
-        elif argument in (short, f"-{name}", f"--{name}") and argument:
-            found += arguments[position + 1 : position + 2]
-        elif short and argument.startswith(short) and not argument.startswith("--"):
-            found.append(argument.removeprefix(short).removeprefix("="))
-    return found
 
 
 def parameter_name(option: Option) -> str:

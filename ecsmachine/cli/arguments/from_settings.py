@@ -8,8 +8,7 @@ from typing import Any
 
 import typer
 
-from ecsmachine.cli.arguments.context import Session
-from ecsmachine.cli.arguments.driver_options import values_given
+from ecsmachine.cli.arguments.context import Session, values_given
 from ecsmachine.cli.arguments.parameters import choices_of, flags_of, takes_value, variable_of
 from ecsmachine.cli.display.printer import say
 from ecsmachine.cli.settings.keys import NEVER

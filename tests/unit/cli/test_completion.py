@@ -105,6 +105,15 @@ def test_suggestions(complete: Complete, words: list[str], expected: list[str]) 
     assert found == expected
 
 
+@pytest.mark.parametrize("form", ["-s {}", "-s{}", "--storage-path {}", "--storage-path={}"])
+def test_the_machines_of_the_store_that_is_named(
+    form: str, complete: Complete, tmp_path: Path
+) -> None:
+    (tmp_path / "other" / "machines" / "theirs" / "config.json").mkdir(parents=True)
+    assert complete(*form.format(tmp_path / "other").split(), "stop", "") == ["theirs"]
+    assert complete("ls", "-sort", "NAME", "--filter", "na") == ["name="]
+
+
 def test_hidden_options_are_not_suggested(complete: Complete) -> None:
     assert "--bugsnag-api-token" not in complete("--")
     assert "--storage-path" in complete("--")

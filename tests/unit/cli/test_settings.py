@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from ecsmachine.cli.arguments.context import Session
-from ecsmachine.cli.arguments.driver_options import values_given
+from ecsmachine.cli.arguments.context import Session, values_given
 from ecsmachine.cli.arguments.parameters import flags_of, variable_of
 from ecsmachine.cli.everyday import plain
 from ecsmachine.cli.settings import keys

@@ -160,6 +160,21 @@ def flags_and_settings(
     return flags, settings
 
 
+def told_flags_and_settings(
+    ctx: typer.Context, options: Iterable[Option], given: Mapping[str, Any], *, all_options: bool
+) -> tuple[dict[str, OptionValue], dict[str, OptionValue]]:
+    """Return as :func:`flags_and_settings` does, after a warning of each that is deprecated.
+
+    Raises :class:`UsageError` for ``all_options`` (``--all``), which is for help alone.
+    """
+    flags, settings = flags_and_settings(ctx, options, given)
+    for line in warnings_of(options, {**flags, **settings}, session(ctx).environment):
+        warn(line)
+    if all_options:
+        raise UsageError("--all can only be used with --help", hint="Leave it out.")
+    return flags, settings
+
+
 def with_options(
     function: Callable[..., None], options: tuple[Option, ...], *, panel: str = ""
 ) -> Callable[..., None]:

@@ -6,11 +6,19 @@ from typing import Annotated
 
 import typer
 
+from ecsmachine.cli.arguments.help import ALL
+
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print JSON; with --json=lines, one line per event")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only names")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation")]
+
+AllOptions = Annotated[bool, typer.Option(ALL, help="With --help: show every option")]
+Driver = Annotated[
+    str | None,
+    typer.Option("--driver", "-d", help="The driver [default: aliyunecs, $MACHINE_DRIVER]"),
+]
 
 _A_MACHINE = typer.Argument(metavar="NAME", help='Name of a machine; "default" if none is given')
 

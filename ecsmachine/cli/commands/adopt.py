@@ -11,7 +11,7 @@ import typer
 from ecsmachine.cli.arguments.context import Session, session
 from ecsmachine.cli.arguments.driver_options import values_of, with_options
 from ecsmachine.cli.arguments.login_keys import ask_for_passphrase
-from ecsmachine.cli.arguments.options import AsJson
+from ecsmachine.cli.arguments.options import AsJson, Driver
 from ecsmachine.cli.commands import orphans
 from ecsmachine.cli.display.confirmation import secret
 from ecsmachine.cli.display.output import print_json
@@ -58,7 +58,7 @@ def command(driver_name: str) -> Callable[..., None]:
         region: orphans.Regions = None,
         all_regions: orphans.AllRegions = False,
         json: AsJson = False,
-        driver: orphans.Driver = None,
+        driver: Driver = None,
         **given: Any,
     ) -> None:
         """Add an existing instance to this store: one that another store made, or that was lost.

@@ -11,20 +11,18 @@ import typer
 from ecsmachine.cli.arguments.context import Session, session
 from ecsmachine.cli.arguments.create_options import SSH, request_of
 from ecsmachine.cli.arguments.driver_options import (
-    flags_and_settings,
     parameter_name,
+    told_flags_and_settings,
     values_for,
-    warnings_of,
     with_options,
 )
 from ecsmachine.cli.arguments.engine_options import ENGINE
-from ecsmachine.cli.arguments.help import ALL
 from ecsmachine.cli.arguments.login_keys import ask_for_passphrases
-from ecsmachine.cli.arguments.options import AsJson, Yes
+from ecsmachine.cli.arguments.options import AllOptions, AsJson, Driver, Yes
 from ecsmachine.cli.commands import orphans
 from ecsmachine.cli.display.confirmation import confirm
 from ecsmachine.cli.display.output import print_json, print_listing, print_result
-from ecsmachine.cli.display.printer import document, say, show, warn
+from ecsmachine.cli.display.printer import document, say, show
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.baking import BakedImage, BakedImages, validate_family
 from ecsmachine.drivers.options import OptionValue
@@ -72,11 +70,9 @@ def command(driver_name: str) -> Callable[..., None]:
         keep_on_failure: Annotated[
             bool, typer.Option(help="Keep the created resources if the bake fails")
         ] = False,
-        all_options: Annotated[
-            bool, typer.Option(ALL, help="With --help: show every option")
-        ] = False,
+        all_options: AllOptions = False,
         json: AsJson = False,
-        driver: orphans.Driver = None,
+        driver: Driver = None,
         **given: Any,
     ) -> None:
         """Make an image that contains the engine: machines created from it install nothing.
@@ -86,10 +82,8 @@ def command(driver_name: str) -> Callable[..., None]:
         Example: ecsmachine bake web --engine-version 27.5
         """
         this = session(ctx)
-        flags, settings = flags_and_settings(ctx, options, given)
-        for line in warnings_of(options, {**flags, **settings}, this.environment):
-            warn(line)
-        _check(name, source, flags, list_images=list_images, prune=prune, all_options=all_options)
+        flags, settings = told_flags_and_settings(ctx, options, given, all_options=all_options)
+        _check(name, source, flags, list_images=list_images, prune=prune)
         wanted = family or name
         if wanted:
             validate_family(wanted)
@@ -121,11 +115,8 @@ def _check(
     *,
     list_images: bool,
     prune: int | None,
-    all_options: bool,
 ) -> None:
     """Raise :class:`UsageError` for what does not go together."""
-    if all_options:
-        raise UsageError("--all can only be used with --help", hint="Leave it out.")
     if list_images and prune is not None:
         raise UsageError("--list cannot be used with --prune", hint="Give one of them.")
     if not name and not list_images:

@@ -12,15 +12,14 @@ import typer
 from ecsmachine.cli.arguments.context import Session, machine_names, session
 from ecsmachine.cli.arguments.create_options import options_of_create, request_of
 from ecsmachine.cli.arguments.driver_options import (
-    flags_and_settings,
     parameter_name,
     resolve,
-    warnings_of,
+    told_flags_and_settings,
     with_options,
 )
-from ecsmachine.cli.arguments.help import ALL
 from ecsmachine.cli.arguments.login_keys import ask_for_passphrases
 from ecsmachine.cli.arguments.names import expand
+from ecsmachine.cli.arguments.options import AllOptions, Driver
 from ecsmachine.cli.display import docker_machine
 from ecsmachine.cli.display.printer import document, say, show, warn
 from ecsmachine.drivers import registry
@@ -68,10 +67,7 @@ def command(driver_name: str) -> Callable[..., None]:
                 help='Make the machine without an engine; "ecsmachine provision" installs it'
             ),
         ] = False,
-        driver: Annotated[
-            str | None,
-            typer.Option("--driver", "-d", help="The driver [default: aliyunecs, $MACHINE_DRIVER]"),
-        ] = None,
+        driver: Driver = None,
         like: Annotated[
             list[str] | None,
             typer.Option(
@@ -84,17 +80,11 @@ def command(driver_name: str) -> Callable[..., None]:
         dry_run: Annotated[
             bool, typer.Option(help="Check everything and print what would be made; make nothing")
         ] = False,
-        all_options: Annotated[
-            bool, typer.Option(ALL, help="With --help: show every option")
-        ] = False,
+        all_options: AllOptions = False,
         **given: Any,
     ) -> None:
         this = session(ctx)
-        flags, settings = flags_and_settings(ctx, options, given)
-        for line in warnings_of(options, {**flags, **settings}, this.environment):
-            warn(line)
-        if all_options:
-            raise UsageError("--all can only be used with --help", hint="Leave it out.")
+        flags, settings = told_flags_and_settings(ctx, options, given, all_options=all_options)
         chosen = _names(this, names, count, resume=resume)
         changes: dict[str, Any] = {"keep_on_failure": keep_on_failure}
         if no_provision:

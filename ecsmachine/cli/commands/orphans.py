@@ -24,10 +24,6 @@ _TOGETHER = 8
 
 Regions = Annotated[list[str] | None, typer.Option(help="A region to search (repeatable)")]
 AllRegions = Annotated[bool, typer.Option(help="Search every region of the account")]
-Driver = Annotated[
-    str | None,
-    typer.Option("--driver", "-d", help="The driver [default: aliyunecs, $MACHINE_DRIVER]"),
-]
 
 
 def orphan_rows(this: Session) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import typer
 
 from ecsmachine.cli.arguments.context import Session, session
 from ecsmachine.cli.arguments.driver_options import values_of, with_options
-from ecsmachine.cli.arguments.options import AsJson, Yes
+from ecsmachine.cli.arguments.options import AsJson, Driver, Yes
 from ecsmachine.cli.commands import orphans
 from ecsmachine.cli.display.confirmation import confirmed
 from ecsmachine.cli.display.output import print_json
@@ -45,7 +45,7 @@ def command(driver_name: str) -> Callable[..., None]:
         region: orphans.Regions = None,
         all_regions: orphans.AllRegions = False,
         json: AsJson = False,
-        driver: orphans.Driver = None,
+        driver: Driver = None,
         **given: Any,
     ) -> None:
         """Find cloud resources left from machines that this store does not have, and remove them.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 import typer
@@ -49,6 +50,8 @@ def use_settings_as_defaults(
 ) -> None:
     """Give a command that is to be run the defaults that files of settings say."""
     this: Session = context.obj
+    if not context.allow_interspersed_args:  # what follows a word is another program's
+        arguments = list(takewhile(lambda word: word.startswith("-"), arguments))
     if context.resilient_parsing or {"--help", "-h", "-help"} & {*arguments}:
         return
     found = settings_of(this, path_of(context), parameters)

@@ -280,6 +280,14 @@ def test_help_is_there_whatever_a_file_says(called: Program, user: Callable[...,
     assert called("create", "dev1").code == 2
 
 
+def test_help_of_another_program_leaves_settings_as_they_are(
+    called: Program, user: Callable[..., Path]
+) -> None:
+    path = user("[local.run]\nroot = true\n")
+    assert f"{path}:2: --root is not a text" in called("local", "run", "true", "-h").err
+    assert called("local", "run", "-h").code == 0
+
+
 def test_the_command_behind_the_name_of_a_group(
     called: Program, user: Callable[..., Path], store: Store
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ecsmachine.cli.app import run
 from ecsmachine.drivers import registry
 from ecsmachine.drivers.aliyunecs.life.driver import AliyunEcsDriver
 from ecsmachine.drivers.tagged import TaggedResources
@@ -442,6 +443,15 @@ def test_all_regions_are_known(ground: Ground) -> None:
     assert ground.rig.cloud.region in registry.regions(
         "aliyunecs", ground.store.context(""), ground.values
     )
+
+
+def test_an_account_without_regions_has_nothing_left(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(registry, "regions", lambda *given: [])
+    capsys.readouterr()
+    assert run(["sweep", "--dry-run", "--all-regions"], ground.rig.program_environment()) == 0
+    assert capsys.readouterr().out == "Nothing is left.\n"
 
 
 def _public_key(ground: Ground) -> str:

@@ -89,7 +89,7 @@ def create_many(
 
     work: list[Future[Outcome]] = []
     outcomes: dict[str, Outcome] = {}
-    with ThreadPoolExecutor(max_workers=max(1, min(parallel, len(requests)))) as pool:
+    with ThreadPoolExecutor(parallel) as pool:
         try:
             with interruption.waking(end_all):
                 waiting = list(requests)

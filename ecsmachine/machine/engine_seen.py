@@ -26,9 +26,7 @@ def engines_seen(machines: Iterable[Machine]) -> dict[str, dict[str, OptionValue
     An engine that does not answer is left out. Options are named as their flags.
     """
     asked = [each for each in machines if each.driver.url() and not is_without_engine(each)]
-    if not asked:
-        return {}
-    with ThreadPoolExecutor(max_workers=min(_AT_ONCE, len(asked))) as pool:
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
         answers = pool.map(_ask, asked)
         return {
             machine.name: options

@@ -39,7 +39,7 @@ def for_each(
     going_on = names
     for operation in operations:
         work = {}
-        pool = ThreadPoolExecutor(max_workers=max(1, min(at_once, len(going_on))))
+        pool = ThreadPoolExecutor(at_once)
         try:
             work = {name: pool.submit(operation, name) for name in going_on}
             wait(work.values())

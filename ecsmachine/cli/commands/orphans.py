@@ -78,7 +78,7 @@ def survey_all(this: Session, clouds: list[TaggedResources]) -> list[Found]:
     """Return what carries our tags in all these regions, looked at together."""
     from ecsmachine.machine.sweep import survey
 
-    with ThreadPoolExecutor(max_workers=_TOGETHER) as pool:
+    with ThreadPoolExecutor(_TOGETHER) as pool:
         parts = list(pool.map(lambda cloud: survey(this.store, cloud), clouds))
     return [found for part in parts for found in part]
 

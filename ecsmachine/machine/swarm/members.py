@@ -17,6 +17,7 @@ from ecsmachine.machine.swarm.api import Membership, Node
 from ecsmachine.machine.swarm.ports import open_ports
 
 _LOOK_TIMEOUT_S = 10.0
+_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,7 @@ def look_at_all(store: Store) -> list[tuple[Machine, Membership | MachineError]]
         except MachineError as error:
             return error
 
-    if not machines:
-        return []
-    with ThreadPoolExecutor(max_workers=min(32, len(machines))) as pool:
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
         return list(zip(machines, pool.map(look, machines), strict=True))
 
 

@@ -63,11 +63,10 @@ class Found:
 
 @dataclass
 class Swept:
-    """What a sweep removed, what it could not remove and why, and the journals that are done."""
+    """What a sweep removed, and what it could not remove and why."""
 
     removed: list[TaggedResource] = field(default_factory=list)
     failures: list[tuple[str, MachineError]] = field(default_factory=list)
-    journals: list[Path] = field(default_factory=list)
 
 
 def survey(store: Store, cloud: TaggedResources) -> list[Found]:
@@ -264,7 +263,6 @@ def _sweep_journal(
                 and (each.kind, each.id) not in claims.by_key
             ]
         path.unlink()
-        swept.journals.append(path)
     except MachineError as error:
         swept.failures.append((f"{path.name}: what it lists", error))
 

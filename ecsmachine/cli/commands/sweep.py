@@ -100,7 +100,6 @@ def _sweep(
                 done = sweep(this.store, cloud, chosen, report)
                 swept.removed += done.removed
                 swept.failures += done.failures
-                swept.journals += done.journals
         if not as_json:
             say(f"{len(swept.removed)} removed, {len(swept.failures)} failed")
     shown = document()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecsmachine.cli.display.cleaning import without_passwords
@@ -60,9 +59,9 @@ def summary(plan: Plan) -> str:
     ]
     kept = sum(step.is_done for step in plan.steps)
     if not counts and not kept:
-        return f"Nothing to do: there is no machine of {Path(plan.file).name}"
+        return f"Nothing to do: there is no machine of {plan.file.name}"
     if not counts:
-        return f"Nothing to do: {kept} machine{'s' * (kept != 1)} as {Path(plan.file).name} says"
+        return f"Nothing to do: {kept} machine{'s' * (kept != 1)} as {plan.file.name} says"
     return f"To do: {', '.join(counts)}" + (f"; {kept} as they are" if kept else "")
 
 

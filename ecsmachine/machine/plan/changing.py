@@ -8,7 +8,6 @@ from ecsmachine.machine.address import refresh_address
 from ecsmachine.machine.create_request import CreateRequest, recorded
 from ecsmachine.machine.plan.plan import Step
 from ecsmachine.machine.store import Store
-from ecsmachine.machine.swarm.api import Role
 
 _OURS = ("driver", "ssh-jump", "provision", "engine-version", "swarm-mode", "swarm-join")
 """What is no option that :func:`ecsmachine.machine.changes.change_machine` changes."""
@@ -94,25 +93,17 @@ def _find_again(store: Store, request: CreateRequest, report: Report) -> None:
 
 def _set_swarm(store: Store, request: CreateRequest, report: Report) -> None:
     """Let the machine join the swarm that it is wanted in, in the role that it shall have."""
-    from ecsmachine.machine.swarm.join import init
+    from ecsmachine.machine.swarm.join import join_or_begin
     from ecsmachine.machine.swarm.leave import leave
 
-    name, role = request.name, request.swarm_role
+    name, role, manager_name = request.name, request.swarm_role, request.swarm_join
     if not role:
         leave(store, name, report)
-    elif request.swarm_join:
-        record = store.journal(name).request
-        if record.get("SwarmRole") == _LEFT:
-            leave(store, name, report, force=True)
-        elif record.get("SwarmJoin") not in ("", request.swarm_join):
-            leave(store, name, report)
-        _join(store, request, report)
-    else:
-        init(store, name, report)
-
-
-def _join(store: Store, request: CreateRequest, report: Report) -> None:
-    from ecsmachine.machine.swarm.join import join
-
-    role: Role = "manager" if request.swarm_role == "manager" else "worker"
-    join(store, request.name, request.swarm_join, report, role=role)
+        return
+    record = store.journal(name).request
+    if manager_name and record.get("SwarmRole") == _LEFT:
+        leave(store, name, report, force=True)
+    elif manager_name and record.get("SwarmJoin") not in ("", manager_name):
+        leave(store, name, report)
+    with store.holding(name) as machine:
+        join_or_begin(store, machine, report, role=role, manager_name=manager_name)

@@ -188,8 +188,6 @@ def _change_stopped(changing: _Changing, changes: Mapping[str, OptionValue]) -> 
 
 def _changeable(machine: Machine) -> Changeable:
     if not isinstance(machine.driver, Changeable):
-        raise MachineError(
-            f'Machine "{machine.name}" cannot be changed: its driver is {machine.driver.name}',
-            hint="Make a new machine with the other values.",
-        )
+        hint = "Make a new machine with the other values."
+        raise machine.without("cannot be changed", hint=hint)
     return machine.driver

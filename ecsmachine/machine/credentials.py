@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ecsmachine.drivers.capabilities import CloudCredentials, CredentialUse
-from ecsmachine.errors import MachineError
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.store import Store
 
@@ -48,8 +47,6 @@ def forget_keys(store: Store, name: str) -> CredentialUse:
 def _needing_rights(machine: Machine) -> CloudCredentials:
     driver = machine.driver
     if not isinstance(driver, CloudCredentials):
-        raise MachineError(
-            f'Machine "{machine.name}" needs no credentials: its driver is {driver.name}',
-            hint="Only aliyunecs machines have an account.",
-        )
+        hint = "Only aliyunecs machines have an account."
+        raise machine.without("needs no credentials", hint=hint)
     return driver

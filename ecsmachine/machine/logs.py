@@ -169,10 +169,7 @@ echo 'the host has neither a journal nor a log file of the engine'; exit 1
 def _of_console(machine: Machine, wanted: Wanted) -> Iterator[str]:
     driver = machine.driver
     if not isinstance(driver, ConsoleOutput):
-        raise MachineError(
-            f'Machine "{machine.name}" has no console: its driver is {driver.name}',
-            hint="Leave --console out.",
-        )
+        raise machine.without("has no console", hint="Leave --console out.")
     seen = driver.console().splitlines()
     yield from seen if wanted.lines is None else deque(seen, maxlen=wanted.lines)
     while wanted.follow:

@@ -11,7 +11,7 @@ from typing import Any
 from ecsmachine.documents.fields import Fields
 from ecsmachine.documents.paths import moved_path
 from ecsmachine.drivers.base import Driver
-from ecsmachine.errors import UsageError
+from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.machine.stored import (
     CONFIG_VERSION,
     ENGINE_FIELDS,
@@ -156,6 +156,12 @@ class Machine:
     def ssh_url(self) -> str:
         """The URL by which the docker client reaches the engine over SSH."""
         return f"ssh://{alias(self.known_hosts_path)}"
+
+    def without(self, what: str, *, hint: str | None = None) -> MachineError:
+        """Return the error for what machines of its driver do not have, or cannot do."""
+        return MachineError(
+            f'Machine "{self.name}" {what}: its driver is {self.driver.name}', hint=hint
+        )
 
     def ssh_target(self) -> SSHTarget:
         """Return where and as whom to log in, and through which jump host."""

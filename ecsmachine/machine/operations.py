@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ecsmachine.drivers.base import Report, State, driver_report
 from ecsmachine.drivers.capabilities import Expiring, Priced
-from ecsmachine.errors import MachineError
 from ecsmachine.machine import host
 from ecsmachine.machine.model import Machine
 from ecsmachine.machine.probe import is_without_engine
@@ -31,10 +30,7 @@ def stop_without_charge(store: Store, name: str, report: Report) -> None:
     """
     with store.holding(name) as machine:
         if not isinstance(machine.driver, Priced):
-            raise MachineError(
-                f'Machine "{name}" is not charged for: its driver is {machine.driver.name}',
-                hint="Leave --no-charge out.",
-            )
+            raise machine.without("is not charged for", hint="Leave --no-charge out.")
         report(f'Stopping "{name}"...')
         try:
             machine.driver.stop_without_charge(driver_report(name, report))
@@ -51,9 +47,7 @@ def expire(store: Store, name: str, report: Report, *, when: str) -> None:
     """
     with store.holding(name) as machine:
         if not isinstance(machine.driver, Expiring):
-            raise MachineError(
-                f'Machine "{name}" cannot expire: its driver is {machine.driver.name}'
-            )
+            raise machine.without("cannot expire")
         until = machine.driver.expire(when)
         store.save(machine)
     report(f"{name} will be released at {until}" if until else f"{name} has no release time")

@@ -64,10 +64,7 @@ def let_in(store: Store, name: str, network: str) -> str:
     machine = store.load(name)
     looks = registry.looks_of(machine.driver)
     if looks is None:
-        raise MachineError(
-            f'Machine "{name}" has no firewall rules here: its driver is {machine.driver.name}',
-            hint="Check the firewall of its host.",
-        )
+        raise machine.without("has no firewall rules here", hint="Check the firewall of its host.")
     ports = [machine.ssh_target().port, port_of(machine.driver.url())]
     where = looks.let_in(network, ports)
     return f"TCP {ports[0]} and {ports[1]} of {where} are open to {network}"

@@ -144,15 +144,12 @@ def _create_request(
 
     request = request_of(session(ctx), machine_name(name), driver_name, flags, settings)
     values = request.driver_values
-    for option in _NOT_HERE:
-        if values.get(option):
-            raise UsageError(
-                f"--{option} cannot be used with bake: its machine is removed",
-                hint="Leave it out, and unset its variable.",
-            )
+    of_no_use = [option for option in _NOT_HERE if values.get(option)]
     if values.get("aliyunecs-charge-type") == "PrePaid":
+        of_no_use.append("aliyunecs-charge-type PrePaid")
+    if of_no_use:
         raise UsageError(
-            "--aliyunecs-charge-type PrePaid cannot be used with bake: its machine is removed",
+            f"--{of_no_use[0]} cannot be used with bake: its machine is removed",
             hint="Leave it out, and unset its variable.",
         )
     ask_for_passphrases(session(ctx), request)

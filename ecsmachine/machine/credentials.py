@@ -7,17 +7,15 @@ from ecsmachine.machine.model import Machine
 from ecsmachine.machine.store import Store
 
 
-def credential_use(store: Store, name: str) -> CredentialUse:
-    """Return what is recorded of a machine, and what would be taken now."""
-    return _needing_rights(store.load(name)).credential_use()
+def credential_use(store: Store, name: str, *, check: bool) -> CredentialUse:
+    """Return what is recorded of a machine, and what would be taken now.
 
-
-def check_credentials(store: Store, name: str) -> CredentialUse:
-    """Ask the cloud whose the credentials of a machine are.
-
-    Raises :class:`MachineError` if they are refused, or of another account than the machine.
+    With ``check`` the cloud is asked whose those are. Raises
+    :class:`~ecsmachine.errors.MachineError` if it refuses them, or if they are of another account
+    than the machine.
     """
-    return _needing_rights(store.load(name)).check_credentials()
+    driver = _needing_rights(store.load(name))
+    return driver.check_credentials() if check else driver.credential_use()
 
 
 def use_credentials(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -36,10 +35,7 @@ def show(ctx: typer.Context, names: _Names = None, json: AsJson = False) -> None
 
     Example: ecsmachine credentials show
     """
-    from ecsmachine.machine.credentials import credential_use
-
-    this = session(ctx)
-    _print(this, names, lambda name: credential_use(this.store, name), as_json=json)
+    _print(session(ctx), names, check=False, as_json=json)
 
 
 @app.command()
@@ -48,10 +44,7 @@ def check(ctx: typer.Context, names: _Names = None, json: AsJson = False) -> Non
 
     Example: ecsmachine credentials check "web*"
     """
-    from ecsmachine.machine.credentials import check_credentials
-
-    this = session(ctx)
-    _print(this, names, lambda name: check_credentials(this.store, name), as_json=json)
+    _print(session(ctx), names, check=True, as_json=json)
 
 
 @app.command("set")
@@ -139,12 +132,11 @@ def _selected(this: Session, names: list[str] | None) -> list[str]:
     return existing_machine_names(this, names) if names else this.store.names()
 
 
-def _print(
-    this: Session, names: list[str] | None, look: Callable[[str], CredentialUse], *, as_json: bool
-) -> None:
+def _print(this: Session, names: list[str] | None, *, check: bool, as_json: bool) -> None:
     """Print a row for every machine; of those that fail, the errors at the end."""
     from ecsmachine.cli.display.output import print_listing
     from ecsmachine.machine import several
+    from ecsmachine.machine.credentials import credential_use
 
     selected = _selected(this, names)
     if not names:
@@ -152,7 +144,7 @@ def _print(
     found: dict[str, CredentialUse] = {}
 
     def look_at(name: str) -> None:
-        found[name] = look(name)
+        found[name] = credential_use(this.store, name, check=check)
 
     failure: MachineError | None = None
     if selected:

@@ -20,7 +20,7 @@ from ecsmachine.aliyun.access_key import (
     FixedCredentials,
 )
 from ecsmachine.aliyun.errors import MissingCredentialsError
-from ecsmachine.documents.rules import CREDENTIAL_SOURCE
+from ecsmachine.documents.rules import CREDENTIAL_SOURCE, KEY
 from ecsmachine.errors import UsageError
 from ecsmachine.system.files import path_exists
 
@@ -208,13 +208,19 @@ def _pair(
     ):
         if not value:
             raise UsageError(f"{other} is given, but not {name}", hint="Give both, or neither.")
-        if not value.isascii() or not value.isprintable() or " " in value:
+        if not KEY.fits(value):
             raise UsageError(
                 f"The value of {name} is not an access key: it has characters that access keys "
                 "cannot have",
                 hint="Copy it again from https://ram.console.aliyun.com.",
             )
-    return FixedCredentials(reference, Credentials(values[0], values[1], token.strip()))
+    token = token.strip()
+    if token and not KEY.fits(token):
+        raise UsageError(
+            f"The security token of {key_id[1]} has characters that tokens cannot have",
+            hint="Get a new one: a token is valid for some hours only.",
+        )
+    return FixedCredentials(reference, Credentials(values[0], values[1], token))
 
 
 def _profile(name: str, environment: Mapping[str, str], sts: ApiAddress) -> CredentialProvider:

@@ -571,3 +571,11 @@ def test_a_profile_with_the_role_of_the_instance(
     assert found.current() == Credentials("STS.1", "s", "t")
     assert peer.asked[1].path.endswith("/security-credentials/a%2Fb")
     assert peer.asked[0].headers["X-aliyun-ecs-metadata-token-ttl-seconds"] == "60"
+
+
+@pytest.mark.parametrize("token", ["t\u202ex", "two words", "a\nb"])
+def test_a_security_token_that_no_header_can_carry(home: dict[str, str], token: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        resolve(CredentialFlags(), {**home, **ECS, "ECS_SECURITY_TOKEN": token})
+    assert "ECS_ACCESS_KEY_ID has characters" in caught.value.message
+    assert token not in str(caught.value)

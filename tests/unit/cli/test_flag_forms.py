@@ -92,3 +92,11 @@ def test_commands_of_groups_take_them_too(program: Program, store: Store) -> Non
     assert program("config", "show", "-json=true", "dev1") == usual
     wrong = program("config", "show", "-json=maybe", "dev1")
     assert wrong.code == 2
+
+
+@pytest.mark.parametrize("region", ["cn-h\u202e", "cn\nhangzhou", "a/b"])
+def test_a_region_that_no_request_can_name(region: str, program: Program) -> None:
+    keys = {"ECS_ACCESS_KEY_ID": "test", "ECS_ACCESS_KEY_SECRET": "test", "ECS_REGION": region}
+    result = program("cluster", "images", "--endpoint", "http://127.0.0.1:1", **keys)
+    assert result.code == 2
+    assert "is not a region such as cn-hangzhou. Correct it: --region, or ECS_REGION." in result.err

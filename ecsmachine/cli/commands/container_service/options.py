@@ -16,6 +16,7 @@ from ecsmachine.aliyun.container_service.rules import DATA_DISK_SIZES
 from ecsmachine.cli.arguments.context import session
 from ecsmachine.cli.arguments.groups import inject
 from ecsmachine.cli.commands.container_service.hints import for_commands
+from ecsmachine.documents.rules import REGION
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.system.files import file_exists
 from ecsmachine.system.folders import home
@@ -88,8 +89,14 @@ def cluster_client(
     if not (profile or environment.get("ECS_ACCESS_KEY_ID")):  # which wins over ECS_PROFILE
         profile = environment.get("ECS_PROFILE", "")
     flags = CredentialFlags(profile=profile)
+    region = region or environment.get("ECS_REGION") or "cn-hangzhou"
+    if not REGION.fits(region):
+        raise UsageError(
+            f'"{region}" is not a region such as cn-hangzhou',
+            hint="Correct it: --region, or ECS_REGION.",
+        )
     return ClusterClient(
-        region or environment.get("ECS_REGION") or "cn-hangzhou",
+        region,
         resolve(flags, environment),
         endpoint=validate_endpoint(given, _ENDPOINT_NAMED) if given else ENDPOINT,
         check="the endpoint (--endpoint, CS_API_ENDPOINT)",

@@ -95,6 +95,7 @@ class LoopbackServer:
     authorized: set[str] = field(default_factory=set)
     users: list[str] = field(default_factory=list)
     open: bool = True
+    ended: bool = False
     port: int = 0
     transports: list[paramiko.Transport] = field(default_factory=list)
 
@@ -103,6 +104,9 @@ class LoopbackServer:
             try:
                 connection, _ = listening.accept()
             except OSError:
+                return
+            if self.ended:
+                connection.close()
                 return
             transport = ServerTransport(connection)
             transport.add_server_key(self.host_key)
@@ -215,8 +219,14 @@ def server(tmp_path: Path, key_pair: Path) -> Iterator[LoopbackServer]:
     this = LoopbackServer(folder, paramiko.ECDSAKey.generate(), authorized={public})
     listening = socket.create_server(("127.0.0.1", 0))
     this.port = listening.getsockname()[1]
-    threading.Thread(target=this.serve, args=(listening,), daemon=True).start()
+    serving = threading.Thread(target=this.serve, args=(listening,), daemon=True)
+    serving.start()
     yield this
-    listening.close()
+    this.ended = True
     for transport in this.transports:
         transport.close()
+    # one that still accepts would take a connection to the next server, whose socket may get
+    # the number of this one
+    with socket.create_connection(("127.0.0.1", this.port)):
+        serving.join(10)
+    listening.close()

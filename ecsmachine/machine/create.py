@@ -33,7 +33,8 @@ from ecsmachine.machine.create_request import CreateRequest, differences, record
 from ecsmachine.machine.interruption import Interruption, WorkInterrupted
 from ecsmachine.machine.journal import FileJournal
 from ecsmachine.machine.model import Machine, auth_options, validate_name
-from ecsmachine.machine.store import AdoptionCutOffError, Store
+from ecsmachine.machine.store import Store
+from ecsmachine.machine.stored import AdoptionCutOffError
 from ecsmachine.machine.watch import EndedError
 from ecsmachine.provision.engine import validate_engine_options
 from ecsmachine.system.files import path_exists

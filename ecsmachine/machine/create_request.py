@@ -12,7 +12,8 @@ from ecsmachine.drivers.options import Option, OptionValue, in_words
 from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.machine.engine_config import FIELDS as ENGINE_FIELDS
 from ecsmachine.machine.model import SwarmOptions
-from ecsmachine.machine.store import AdoptionCutOffError, Store
+from ecsmachine.machine.store import Store
+from ecsmachine.machine.stored import AdoptionCutOffError
 from ecsmachine.provision.base import EngineOptions
 from ecsmachine.system.files import path_exists
 

@@ -16,8 +16,8 @@ from ecsmachine.drivers.capabilities import RemovedTogether
 from ecsmachine.errors import MachineError, of_anything
 from ecsmachine.machine.journal import FileJournal
 from ecsmachine.machine.probe import is_without_engine
-from ecsmachine.machine.store import Store, UnrecordedError
-from ecsmachine.machine.stored import MachineNotFoundError
+from ecsmachine.machine.store import Store
+from ecsmachine.machine.stored import MachineNotFoundError, UnrecordedError
 from ecsmachine.ssh import sharing
 from ecsmachine.system.files import folder_exists, path_exists
 

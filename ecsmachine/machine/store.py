@@ -51,7 +51,9 @@ from ecsmachine.machine.stored import (
     CONFIG_VERSION,
     ENGINE_FIELDS,
     SWARM_FIELDS,
+    AdoptionCutOffError,
     MachineNotFoundError,
+    UnrecordedError,
     given,
     is_component,
     without_secrets,
@@ -62,27 +64,6 @@ from ecsmachine.system.files import file_exists, folder_exists, move, sync_folde
 
 _SHARED_LOCK_S = 120.0
 """How long another create may take to make what machines share, in seconds."""
-
-
-class AdoptionCutOffError(MachineError):
-    """A machine cannot be used: its adoption did not come to its end."""
-
-    def __init__(self, name: str):
-        super().__init__(
-            f'The adoption of machine "{name}" was interrupted',
-            hint=f'Run "ecsmachine adopt {name}" again, or remove it with "ecsmachine rm {name}".',
-        )
-
-
-class UnrecordedError(MachineError):
-    """A machine's folder has files, but neither configuration nor journal says what it is."""
-
-    def __init__(self, name: str):
-        super().__init__(
-            f'Machine "{name}" has no config.json: what it has in a cloud is unknown',
-            hint="Restore the file from a backup, or remove the machine's folder with "
-            f'"ecsmachine rm -f {name}".',
-        )
 
 
 class Store:

@@ -87,6 +87,27 @@ class MachineNotFoundError(MachineError):
         self.machine = name
 
 
+class AdoptionCutOffError(MachineError):
+    """A machine cannot be used: its adoption did not come to its end."""
+
+    def __init__(self, name: str):
+        super().__init__(
+            f'The adoption of machine "{name}" was interrupted',
+            hint=f'Run "ecsmachine adopt {name}" again, or remove it with "ecsmachine rm {name}".',
+        )
+
+
+class UnrecordedError(MachineError):
+    """A machine's folder has files, but neither configuration nor journal says what it is."""
+
+    def __init__(self, name: str):
+        super().__init__(
+            f'Machine "{name}" has no config.json: what it has in a cloud is unknown',
+            hint="Restore the file from a backup, or remove the machine's folder with "
+            f'"ecsmachine rm -f {name}".',
+        )
+
+
 class StoredMachine:
     """A machine whose engine can be asked without more: all that is stored of it was checked.
 

@@ -25,8 +25,8 @@ from ecsmachine.errors import MachineError, UsageError
 from ecsmachine.machine import files
 from ecsmachine.machine.journal import FileJournal
 from ecsmachine.machine.model import AuthOptions, auth_to_config, validate_name
-from ecsmachine.machine.store import AdoptionCutOffError, Store
-from ecsmachine.machine.stored import MachineNotFoundError, without_secrets
+from ecsmachine.machine.store import Store
+from ecsmachine.machine.stored import AdoptionCutOffError, MachineNotFoundError, without_secrets
 from ecsmachine.ssh import host_keys
 from ecsmachine.system.files import file_exists, move, sync_folder
 

@@ -12,6 +12,12 @@ from ecsmachine.ssh.command_result import CommandResult
 # a login without a shell of its own may lack what is for root
 PATH = "$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
+# the last words of an engine that has just ended may be on their way into the journal
+ENGINE_JOURNAL = """\
+timeout 10 journalctl --sync 2>/dev/null || :
+journalctl -u docker.service --no-pager -q -n 30 -o cat"""
+"""Shows the end of the engine's journal; options may follow."""
+
 
 def root_shell(user: str) -> str:
     """Return the ``sh`` that has root's rights, and is yet to get its options.
@@ -69,9 +75,8 @@ def sudo_hint(user: str, result: CommandResult) -> str | None:
 
 def engine_journal(host: HostConnection) -> str:
     """Return the end of the engine's journal; "" if there is none."""
-    command = "journalctl -u docker.service --no-pager -q -n 30 -o cat"
     try:
-        return host.run(as_root(command, host.user), timeout_s=60).stdout.strip()
+        return host.run(as_root(ENGINE_JOURNAL, host.user), timeout_s=60).stdout.strip()
     except MachineError:
         return ""  # the error that brought us here says more
 

@@ -8,7 +8,7 @@ from functools import partial
 from ecsmachine.provision.base import HostConnection, ProvisionRequest
 from ecsmachine.provision.engine import DROP_IN_PATH
 from ecsmachine.provision.errors import ProvisionError, engine_reason, reason_in
-from ecsmachine.provision.shell import with_journal
+from ecsmachine.provision.shell import ENGINE_JOURNAL, with_journal
 from ecsmachine.provision.step import Action, Run, Situation, Step
 from ecsmachine.provision.steps.certificates import hashes_of, seen_hashes
 from ecsmachine.provision.steps.configuration import OLD_PATH, environment, flags
@@ -23,15 +23,15 @@ ENABLE = "SYSTEMCTL_SKIP_SYSV=1 systemctl -q --no-reload enable docker.service"
 TAKEN_BACK = 101
 NOT_TAKEN_BACK = 102
 
-_RESTART = """\
-restart() {
+_RESTART = f"""\
+restart() {{
 systemctl daemon-reload
 systemctl reset-failed docker.service docker.socket 2>/dev/null || :
 systemctl restart docker.service
-}
+}}
 since=$(date '+%Y-%m-%d %H:%M:%S')
-restart || {
-    journalctl -u docker.service --no-pager -q -n 30 -o cat --since "$since"
+restart || {{
+{ENGINE_JOURNAL} --since "$since"
 """
 _TAKE_BACK = f"""\
     if [ -e {OLD_PATH} ]; then mv {OLD_PATH} {DROP_IN_PATH}; else rm -f {DROP_IN_PATH}; fi

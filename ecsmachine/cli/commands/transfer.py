@@ -10,7 +10,7 @@ import typer
 
 from ecsmachine.cli.arguments.context import Session, one_machine_name, session
 from ecsmachine.cli.display.confirmation import read_input, secret
-from ecsmachine.cli.display.printer import say, show_bytes, warn
+from ecsmachine.cli.display.printer import check_shows_bytes, say, show_bytes, warn
 from ecsmachine.cli.display.progress import about
 from ecsmachine.documents.text import read_named
 from ecsmachine.errors import MachineError, UsageError
@@ -46,7 +46,9 @@ def export(
     name = one_machine_name(this, [name])
     target = file or Path(f"{name}.ecsmachine")
     to_output = str(target) == "-"
-    if not to_output and path_exists(target):
+    if to_output:
+        check_shows_bytes()
+    elif path_exists(target):
         raise MachineError(f"{target} exists already", hint="Remove it, or name another file.")
     this.store.config(name)  # nobody types a passphrase for a machine that is not there
     passphrase = _passphrase(this, passphrase_file, check=transfer.check_passphrase)

@@ -13,6 +13,7 @@ from ecsmachine.cli.display import streams
 from ecsmachine.cli.display.cleaning import clean, one_line, without_passwords
 from ecsmachine.cli.display.terminal import coloured, rows_of, with_colour_codes
 from ecsmachine.errors import UsageError
+from ecsmachine.system.streams import is_terminal
 
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
@@ -90,12 +91,21 @@ def redraw(lines: list[str], above: int) -> int:
     return rows_of(lines)
 
 
-def show_bytes(content: bytes) -> None:
-    """Write the content of a file on standard output. Raises as :func:`show` does."""
+def check_shows_bytes() -> None:
+    """Raise :class:`UsageError` if standard output is no place for the content of a file."""
     if document() is not None:
         raise UsageError(
             "The file and the JSON cannot both go to standard output", hint="Name a file."
         )
+    if is_terminal(sys.stdout):
+        raise UsageError(
+            "The file is binary, and standard output is a terminal",
+            hint="Name a file, or redirect the output.",
+        )
+
+
+def show_bytes(content: bytes) -> None:
+    """Write the content of a file on standard output. Raises as :func:`show` does."""
     sys.stdout.flush()
     sys.stdout.buffer.write(content)
     finish()

@@ -287,3 +287,11 @@ def test_a_terminal_that_is_closed_is_read_no_more() -> None:
         assert threading.active_count() == before + 1
     assert threading.active_count() == before
     os.close(somebody_has_it)
+
+
+def test_a_machine_is_not_exported_to_a_terminal(environment: dict[str, str]) -> None:
+    assert run_in_pipe(*CREATE, environment=environment).returncode == 0
+    secret = {**environment, "ECSMACHINE_PASSPHRASE": "correct horse"}
+    code, text = run_on_terminal("export", "dev1", "-", environment=secret)
+    (line,) = seen(text)
+    assert (code, "standard output is a terminal. Name a file" in line) == (2, True)

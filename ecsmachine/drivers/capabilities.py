@@ -34,7 +34,7 @@ class Replacing(Protocol):
     """What a driver adds whose machines have what only one can have, such as an address."""
 
     def replace(self, config: Mapping[str, Any]) -> None:
-        """Check as if a machine, by its :meth:`Driver.config`, had gone."""
+        """Check as if a machine, by its :meth:`Driver.config`, had gone; there may be several."""
 
 
 @runtime_checkable

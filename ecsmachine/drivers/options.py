@@ -70,8 +70,9 @@ class Option:
     ``group``, or that of the option before it, and an ``everyday`` one without --all as well.
     ``changes`` is what another value means for a machine that is there already, ``priced`` whether
     it costs something else then. An empty value leaves the choice to the provider, unless it is
-    ``removable``: then the machine loses what it had of it. ``alternatives`` are other options that
-    it cannot be with, each pair in one of the two.
+    ``removable``: then the machine loses what it had of it. A value of an ``exclusive`` one can be
+    of one machine only. ``alternatives`` are other options that it cannot be with, each pair in one
+    of the two.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Option:
     changes: ChangeKind = ChangeKind.NEW_MACHINE
     priced: bool = False
     removable: bool = False
+    exclusive: bool = False
     alternatives: tuple[Alternative, ...] = ()
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Collection
 from dataclasses import fields
 from threading import Thread
 
@@ -207,24 +209,27 @@ def _validate_swarm(request: CreateRequest) -> None:
 
 
 def plan(
-    store: Store, request: CreateRequest, report: Report, *, replacing: bool = False
+    store: Store, request: CreateRequest, report: Report, *, going: Collection[str] | None = None
 ) -> CreatePlan | None:
     """Run every check of a create and return what it would make; make and write nothing.
 
-    None if the driver makes nothing. With ``replacing`` a machine of that name may be there, as it
-    goes before. Raises :class:`~ecsmachine.errors.MachineError` as :func:`create` does.
+    None if the driver makes nothing. With ``going`` a machine of that name may be there: it goes
+    before, and so do those others, or else what they have that only one can have. Raises
+    :class:`~ecsmachine.errors.MachineError` as :func:`create` does.
     """
     validate(request)
     store.check_place(request.name)
-    if store.exists(request.name) and not replacing:
+    if store.exists(request.name) and going is None:
         _check_unfinished(store, request.name, store.journal(request.name))
     machine = new_machine(store, request, store.checkpoint, to_be_made=False)
     _check_role(machine.driver, request)
-    if replacing and isinstance(machine.driver, Replacing) and store.exists(request.name):
-        machine.driver.replace(store.config(request.name)["Driver"])
+    if going is not None and isinstance(machine.driver, Replacing):
+        for name in filter(store.exists, {request.name, *going}):
+            with contextlib.suppress(MachineError):  # a damaged one has nothing that is known of
+                machine.driver.replace(store.config(name)["Driver"])
     report("Running pre-create checks...")
     check(machine, report, installs=request.provision)
-    if not replacing:  # whose swarm may be one that is yet to be made
+    if going is None:  # whose swarm may be one that is yet to be made
         _check_swarm(store, request)
     return machine.driver.plan() if isinstance(machine.driver, Planning) else None
 

@@ -94,19 +94,26 @@ def start_machine(
 
 def report_new_address(store: Store, machine: Machine, before: str, report: Report) -> None:
     """Say that the address is another one than before, if it is, and write it down."""
-    if machine.driver.address() == before:
+    now = machine.driver.address()
+    if now == before:
         return
     store.save(machine)
     sharing.close(machine.known_hosts_path, at_once=True)
+    if not now:
+        report(f'"{machine.name}" has no address any more (it was {before}).')
+        return
     report(
-        f'The address of "{machine.name}" is now {machine.driver.address()} '
+        f'The address of "{machine.name}" is now {now} '
         f'(it was {before or "unknown"}). Run "ecsmachine env {machine.name}" again.'
     )
 
 
 def _wait_until_back(store: Store, machine: Machine, report: Report) -> None:
-    """Wait for the engine after a boot; renew its certificate if the address is a new one."""
-    if not machine.driver.provisions:
+    """Wait for the engine after a boot; renew its certificate if the address is a new one.
+
+    Nothing is waited for of a machine without an address: somebody has taken it.
+    """
+    if not machine.driver.provisions or not machine.driver.address():
         return
     if is_without_engine(machine):
         report(f'There is no engine yet: "ecsmachine provision {machine.name}" installs it.')

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -144,9 +145,23 @@ class Rig:
     def create(self, name: str = "dev1", **values: Any) -> tuple[AliyunEcsDriver, FileJournal]:
         driver = self.driver(name, **values)
         journal = self.journal(name)
+        saved = self._saved(name)
+        if saved.exists():
+            driver.resume(json.loads(saved.read_text()))
         driver.pre_create_check(self.report)
-        driver.create(journal, self.report, lambda: None)
+        driver.create(journal, self.report, self.save(driver, name))
         return driver, journal
+
+    def save(self, driver: AliyunEcsDriver, name: str = "dev1") -> Callable[[], None]:
+        """Return what writes down what the driver knows, for a create that goes on later."""
+
+        def write() -> None:
+            self._saved(name).write_text(json.dumps(driver.config()))
+
+        return write
+
+    def _saved(self, name: str) -> Path:
+        return self.context(name).directory / "driver.json"
 
     def left(self) -> dict[str, int]:
         """Return how many resources of each kind there are, beside what a new cloud has."""

@@ -98,7 +98,7 @@ def die_at(rig: Rig, beginning: str, number: int, **values: Any) -> str:
     driver = rig.driver(checkpoint=death, **values)
     driver._plan = planned(rig, **values)
     with contextlib.suppress(Crash):
-        driver.create(journal, rig.report, lambda: None)
+        driver.create(journal, rig.report, rig.save(driver))
     return death.at
 
 

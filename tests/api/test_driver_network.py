@@ -128,11 +128,15 @@ def test_an_elastic_address_of_the_users_is_bound_and_stays(rig: Rig, by: str) -
 
 
 def test_a_route_is_made_and_removed(rig: Rig) -> None:
+    checked_before = rig.driver("dev2", route_cidr="10.9.0.0/24")
+    checked_before.pre_create_check(rig.report)
     driver, journal = rig.create(route_cidr="10.9.0.0/24")
     entry = only(rig.cloud.state.route_entries)
     assert (entry.cidr, entry.next_hop_id) == ("10.9.0.0/24", driver.config()["InstanceId"])
+    with pytest.raises(PreCreateCheckError, match=r"sends 10\.9\.0\.0/24 to i-"):
+        rig.driver("dev3", route_cidr="10.9.0.0/24").pre_create_check(rig.report)
     with pytest.raises(MachineError, match=r"sends 10\.9\.0\.0/24 to i-"):
-        rig.create("dev2", route_cidr="10.9.0.0/24")
+        checked_before.create(rig.journal("dev2"), rig.report, lambda: None)
     second = rig.loaded(rig.driver("dev2"), "dev2")
     second.remove(rig.journal("dev2"), rig.report)
     assert only(rig.cloud.state.route_entries).next_hop_id == driver.config()["InstanceId"]

@@ -222,6 +222,82 @@ def test_how_a_machine_is_reached_changes_in_place_and_what_it_had_of_it_goes(
     assert files.rig.left() == {"addresses": 1}
 
 
+def test_ways_to_a_machine_that_others_have_taken_are_made_again(files: Files) -> None:
+    cloud, state = files.rig.driver()._cloud, files.rig.cloud.state
+    slb = cloud.slb.call("CreateLoadBalancer", LoadBalancerName="lb").required("LoadBalancerId", ID)
+    mine, other = (
+        cloud.vpc.allocate_eip(bandwidth_mbps=5, charge_type="PayByTraffic", name=name, token=name)
+        for name in ("mine", "other")
+    )
+    files.write(
+        f"  a: {{allocate-eip: true, slb-id: {slb}, route-cidr: 10.9.0.0/24}}\n"
+        f"  b: {{eip: {mine.address}}}\n"
+        f"  c: {{internet-max-bandwidth: 7}}\n"
+    )
+    files.apply()
+    assert set(files.plan().values()) == {"keep"}
+    ids = {n: json.loads(files.run("inspect", n)[1])["Driver"]["InstanceId"] for n in "ab"}
+    own = next(each.eip_id for each in state.instances if each.id == ids["a"])
+
+    cloud.vpc.unassociate_eip(own, ids["a"])
+    cloud.slb.remove_backend_server(slb, ids["a"])
+    (entry,) = state.route_entries
+    cloud.vpc.delete_route_entry(entry.route_table_id, cidr=entry.cidr, instance_id=ids["a"])
+    cloud.vpc.unassociate_eip(mine.id, ids["b"])
+    cloud.vpc.associate_eip(other.id, ids["b"])
+    a, b, c = json.loads(files.run("plan", "--json")[1])["Machines"]
+    assert {each["Option"]: each["Before"] for each in a["Changes"]} == {
+        "allocate-eip": False,
+        "slb-id": "",
+        "route-cidr": "",
+    }
+    assert [(each["Before"], each["After"]) for each in b["Changes"]] == [(other.id, mine.address)]
+    assert c["Action"] == "keep"
+    files.apply()
+    assert set(files.plan().values()) == {"keep"}
+    bound = {each.id: each.eip_id for each in state.instances if each.id in ids.values()}
+    assert bound == {ids["a"]: own, ids["b"]: mine.id}
+    assert len(list(state.route_entries)) == 1
+    files.run("destroy", "-y")
+    assert files.rig.left() == {"addresses": 2}
+
+
+def test_what_only_one_machine_can_have_goes_over_to_another(files: Files) -> None:
+    vpc, state = files.rig.driver()._cloud.vpc, files.rig.cloud.state
+    one, two = (
+        vpc.allocate_eip(bandwidth_mbps=5, charge_type="PayByTraffic", name=name, token=name)
+        for name in ("one", "two")
+    )
+    first = f"{{eip: {one.id}, route-cidr: 10.1.0.0/24}}"
+    second = f"{{eip: {two.address}, route-cidr: 10.2.0.0/24}}"
+
+    def held() -> dict[str, tuple[str, str]]:
+        """Return the elastic address and the route of each machine."""
+        routes = {each.next_hop_id: each.cidr for each in state.route_entries}
+        return {
+            each.name.removeprefix("ecsmachine-"): (each.eip_id, routes.get(each.id, ""))
+            for each in state.instances
+        }
+
+    held_first, held_second = (one.id, "10.1.0.0/24"), (two.id, "10.2.0.0/24")
+    for machines, wanted in (
+        (f"  a: {first}\n  b: {{}}\n", {"a": held_first, "b": ("", "")}),
+        (f"  a: {{}}\n  b: {first}\n", {"a": ("", ""), "b": held_first}),
+        (f"  a: {second}\n  b: {first}\n", {"a": held_second, "b": held_first}),
+        (f"  a: {first}\n  b: {second}\n", {"a": held_first, "b": held_second}),  # exchanged
+        (f"  a: {{}}\n  c: {first}\n  d: {second}\n", None),  # of one that stays, and one that goes
+        (f"  a: {first}\n  d: {second}\n", {"a": held_first, "d": held_second}),
+        (f"  c: {{private-ip: 172.16.0.77, {second[1:]}\n", {"c": held_second}),
+        ("  e: {private-ip: 172.16.0.77}\n", {"e": ("", "")}),
+    ):
+        files.write(machines)
+        files.apply()
+        assert set(files.plan().values()) == {"keep"}
+        assert held() == (wanted or {"a": ("", ""), "c": held_first, "d": held_second})
+    files.run("destroy", "-y")
+    assert files.rig.left() == {"addresses": 2}
+
+
 def test_a_change_that_failed_is_made_again_even_if_the_file_takes_it_back(files: Files) -> None:
     files.write("  a: {}\n")
     files.apply()
@@ -531,9 +607,10 @@ def test_one_that_joins_waits_for_its_manager_and_is_not_begun_if_that_fails(fil
 
 
 def test_what_is_wrong_with_a_group_makes_nothing(files: Files) -> None:
-    files.write("  web: {count: 2, private-ip: 10.0.0.9}\n")
-    code, _, err = files.run("apply", "-y")
-    assert (code, "fits only one machine" in err) == (1, True)
+    for option in ("private-ip: 10.0.0.9", "eip: eip-1", "route-cidr: 10.9.0.0/24"):
+        files.write(f"  web: {{count: 2, {option}}}\n")
+        code, _, err = files.run("apply", "-y")
+        assert (code, "fits only one machine" in err) == (1, True)
     files.write("  a: {}\n  b: {zone: nowhere}\n  c: {instance-type: ecs.nosuch.large}\n")
     code, _, err = files.run("apply", "-y")
     assert code == 3

@@ -225,7 +225,7 @@ def _carry_out(this: Session, made: Plan, parallel: int) -> None:
     """
     from ecsmachine.cli.commands.create import create_each
     from ecsmachine.machine.changes import change_machine
-    from ecsmachine.machine.plan.changing import change, give_up_swarm, rejoin
+    from ecsmachine.machine.plan.changing import change, give_up_swarm, hand_over, rejoin
     from ecsmachine.machine.plan.plan import MAKING, Kind
     from ecsmachine.machine.plan.planning import in_order_of_removal
     from ecsmachine.machine.plan.setup import set_up
@@ -256,6 +256,9 @@ def _carry_out(this: Session, made: Plan, parallel: int) -> None:
     def unprotect(store: Store, step: Step, report: Report) -> None:
         change_machine(store, step.name, {step.protection: False}, report)
 
+    def hand_over_first(store: Store, step: Step, report: Report) -> None:
+        hand_over(store, step, handed_over[step.name], report)
+
     def set_up_one(store: Store, step: Step, report: Report) -> None:
         if step.wanted is not None:
             set_up(store, step.name, step.wanted.setup, report)
@@ -272,6 +275,8 @@ def _carry_out(this: Session, made: Plan, parallel: int) -> None:
             give_up_swarm(this.store, step.name)
     for those in in_order_of_removal(this.store, made.of(Kind.REMOVE, Kind.REPLACE)):
         phase(those, lambda names: _remove(this, names))
+    handed_over = made.handed_over()
+    phase([by_name[name] for name in handed_over], each(hand_over_first))
     phase(made.of(Kind.CHANGE, Kind.RESTART), each(change))
     phase(made.of(*MAKING), create_these)
     this.interruption = None  # what comes now is not undone

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ecsmachine.drivers.base import Report
 from ecsmachine.machine import changes, engine_config, operations, provisioning
 from ecsmachine.machine.address import refresh_address
@@ -26,12 +28,7 @@ def change(store: Store, step: Step, report: Report) -> None:
         return
     name, request = step.name, step.wanted.request
     options = {each.option for each in step.differences}
-    if step.start:
-        operations.start(store, name, report)
-    if "ssh-jump" in options:
-        _set_jump(store, request)
-    if step.moved:
-        _find_again(store, request, report)
+    _reach(store, step, request, report)
     # an engine that is yet to be installed has its options from the start
     others = _OURS if "provision" not in options else (*_OURS, *engine_config.FIELDS)
     wanted = {each.option: each.after for each in step.differences if each.option not in others}
@@ -49,6 +46,13 @@ def change(store: Store, step: Step, report: Report) -> None:
     if options & {"swarm-mode", "swarm-join"}:
         _set_swarm(store, request, report)
     _write_down(store, request)
+
+
+def hand_over(store: Store, step: Step, options: Sequence[str], report: Report) -> None:
+    """Take from a machine what another one gets, before that is changed."""
+    if step.wanted is not None:
+        _reach(store, step, step.wanted.request, report)
+        changes.change_machine(store, step.name, dict.fromkeys(options, ""), report)
 
 
 def give_up_swarm(store: Store, name: str) -> None:
@@ -73,6 +77,16 @@ def _write_down(store: Store, request: CreateRequest) -> None:
         journal = store.journal(request.name)
         done = journal.request.get("Setup", [])
         journal.begin(request={**recorded(request), "Setup": done})
+
+
+def _reach(store: Store, step: Step, request: CreateRequest, report: Report) -> None:
+    """Let the machine of a step run, and its host be found."""
+    if step.start:
+        operations.start(store, step.name, report)
+    if any(each.option == "ssh-jump" for each in step.differences):
+        _set_jump(store, request)
+    if step.moved:
+        _find_again(store, request, report)
 
 
 def _set_jump(store: Store, request: CreateRequest) -> None:

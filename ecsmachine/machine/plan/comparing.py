@@ -52,7 +52,9 @@ def _of_options(
     """Yield the differences of the driver's options, and of those of the engine."""
     known = changes.recorded(machine)
     asked = record["DriverOptions"]
-    removable = {each.name for each in registry.options_of(wanted.driver_name) if each.removable}
+    options = registry.options_of(wanted.driver_name)
+    removable = {each.name for each in options if each.removable}
+    exclusive = {each.name for each in options if each.exclusive}
     now = {**recorded(wanted)["DriverOptions"], **engine_config.recorded(wanted.engine)}
     for name, value in now.items():
         there = [each[name] for each in (observed, known) if name in each]
@@ -85,7 +87,7 @@ def _of_options(
             )
             yield Difference(name, other, value, kind, drift=not by_file)
         elif kind is not None:
-            yield Difference(name, other, value, kind)
+            yield Difference(name, other, value, kind, exclusive=name in exclusive)
 
 
 def _asked(wanted: CreateRequest, name: str, asked: Mapping[str, Any]) -> OptionValue:

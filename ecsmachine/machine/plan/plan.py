@@ -34,7 +34,8 @@ CHANGING = (Kind.KEEP, Kind.CHANGE, Kind.RESTART)
 class Difference:
     """An option that is another than wanted; ``kind`` is what it takes to change it.
 
-    It is a ``drift`` if that takes a new machine for what was changed outside of the file alone.
+    It is a ``drift`` if that takes a new machine for what was changed outside of the file alone,
+    and ``exclusive`` if only one machine can have a value of it.
     """
 
     option: str
@@ -42,6 +43,7 @@ class Difference:
     after: OptionValue
     kind: Kind
     drift: bool = False
+    exclusive: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,11 @@ class Step:
     about: str = ""
 
     @property
+    def lost(self) -> list[Difference]:
+        """What only one machine can have, and this one shall not have any more."""
+        return [each for each in self.differences if each.exclusive and each.before]
+
+    @property
     def is_done(self) -> bool:
         """Whether there is nothing to do."""
         return self.kind is Kind.KEEP
@@ -96,6 +103,26 @@ class Plan:
     def of(self, *kinds: Kind) -> list[Step]:
         """Return the steps of some kinds."""
         return [step for step in self.steps if step.kind in kinds]
+
+    def handed_over(self) -> dict[str, list[str]]:
+        """Return the options whose values machines that stay must lose, as others of them get some.
+
+        They are by the machine's name.
+        """
+        changed = self.of(Kind.CHANGE, Kind.RESTART)
+        all_of_them = [each for step in changed for each in step.differences if each.exclusive]
+        gained = [(each.option, each.after) for each in all_of_them if each.after]
+        found = {
+            step.name: [
+                each.option
+                for each in step.lost
+                # one that gets no other loses nothing by being the first
+                if (each.option, each.before) in gained or not each.after
+            ]
+            for step in changed
+            if gained
+        }
+        return {name: options for name, options in found.items() if options}
 
     @property
     def is_empty(self) -> bool:

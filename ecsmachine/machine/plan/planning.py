@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -94,10 +94,10 @@ def make_plan(
             for name, step in steps.items()
             if name in chosen or (step.kind in (Kind.CREATE, Kind.CONTINUE))
         }
-    machines = {name: machine for name, (_, _, machine) in whole.items()}
-    steps = _with_prices(store, steps, machines, report, failures)
-    steps = _with_rejoins(steps)
     gone = [name for name in made if name not in names and (chosen is None or name in chosen)]
+    machines = {name: machine for name, (_, _, machine) in whole.items()}
+    steps = _with_prices(store, steps, gone, machines, report, failures)
+    steps = _with_rejoins(steps)
     removed = _steps_of_removal(store, gone, failures)
     if len(failures) == 1:
         ((name, failure),) = failures
@@ -258,14 +258,17 @@ def _with_rejoins(steps: dict[str, Step]) -> dict[str, Step]:
 def _with_prices(
     store: Store,
     steps: dict[str, Step],
+    gone: Sequence[str],
     machines: Mapping[str, Machine],
     report: Report,
     failures: list[tuple[str, MachineError]],
 ) -> dict[str, Step]:
     """Return the steps with what machines cost then; what is to be made is checked for that.
 
-    ``machines`` are those that are there.
+    ``machines`` are those that are there, and ``gone`` those that no step is of: they are removed.
     """
+    leaving = (step.name for step in steps.values() if step.kind is Kind.REPLACE or step.lost)
+    going = {*gone, *leaving}
     sets: dict[tuple[object, ...], list[tuple[Step, CreateRequest]]] = {}
     for step in steps.values():
         request = _request_to_price(step, machines.get(step.name))
@@ -278,7 +281,7 @@ def _with_prices(
         first, request = those[0]
         price, about = None, ""
         try:
-            price, about = _checked(store, request)
+            price, about = _checked(store, request, going)
         except MachineError as error:
             if first.kind in MAKING:
                 failures.append((first.name, error))
@@ -309,9 +312,11 @@ def _request_to_price(step: Step, machine: Machine | None) -> CreateRequest | No
     return replace(step.wanted.request, driver_values=filled)
 
 
-def _checked(store: Store, request: CreateRequest) -> tuple[Price | None, str]:
+def _checked(
+    store: Store, request: CreateRequest, going: Collection[str]
+) -> tuple[Price | None, str]:
     """Run the checks of a create; return price and instance type."""
-    plan = create.plan(store, request, lambda line: None, replacing=True)
+    plan = create.plan(store, request, lambda line: None, going=going)
     if plan is None:
         return None, ""
     told = plan.data.get("Price")

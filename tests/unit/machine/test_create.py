@@ -205,7 +205,7 @@ def test_a_swarm_that_cannot_be_joined_is_found_before_anything_is_made(
     for work in (create, plan):
         with pytest.raises(PreCreateCheckError, match='"nobody" does not exist'):
             work(store, request, lambda line: None)
-    plan(store, request, lambda line: None, replacing=True)  # it may be made before this one
+    plan(store, request, lambda line: None, going=())  # it may be made before this one
     monkeypatch.setattr(CloudDriver, "provisions", False)
     with pytest.raises(UsageError, match="cannot be used with the driver"):
         plan(store, request, lambda line: None)

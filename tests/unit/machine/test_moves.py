@@ -60,6 +60,16 @@ def test_start_tells_that_a_running_machine_has_moved(store: Store) -> None:
     assert stored_url(store) == NEW
 
 
+def test_start_waits_for_nothing_of_a_machine_whose_address_was_taken(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ToldDriver, "provisions", True)
+    add_machine(store, "dev1", URL=OLD, Moved="")
+    lines: list[str] = []
+    operations.start(store, "dev1", lines.append)
+    assert lines[-1] == '"dev1" has no address any more (it was 127.0.0.2).'
+
+
 @pytest.mark.parametrize("complete", [True, False])
 def test_a_machine_without_an_engine_says_so_and_is_not_asked(
     complete: bool, store: Store, monkeypatch: pytest.MonkeyPatch

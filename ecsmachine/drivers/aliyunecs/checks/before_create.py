@@ -7,7 +7,7 @@ first in a fixed order is reported. What they find out goes into the plan, for c
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -40,6 +40,7 @@ from ecsmachine.drivers.aliyunecs.resources.images import choose_image
 from ecsmachine.drivers.aliyunecs.resources.instance import LOGIN_USER, run_parameters
 from ecsmachine.drivers.aliyunecs.resources.load_balancer import find_load_balancer
 from ecsmachine.drivers.aliyunecs.resources.placement import Place, Plan
+from ecsmachine.drivers.aliyunecs.resources.route import find_route
 from ecsmachine.drivers.aliyunecs.resources.security_group import (
     check_there,
     groups_named,
@@ -62,14 +63,14 @@ def check(
     report: Report,
     *,
     own_instance_id: str = "",
-    replaced_id: str = "",
+    going: Mapping[str, str],
     begun_with: str = "",
 ) -> Plan:
     """Check all that can be checked for free, and return what was found and chosen.
 
     ``own_instance_id`` is the machine's instance, if an earlier create came that far, and
-    ``begun_with`` the instance type that it had chosen. ``replaced_id`` is an instance that goes
-    before the machine is made.
+    ``begun_with`` the instance type that it had chosen. ``going`` are instances that go before the
+    machine is made, with their private addresses.
 
     Raises :class:`PreCreateCheckError`.
     """
@@ -113,8 +114,8 @@ def check(
             )
         pair_name = settings.ssh_keypair
         key_pair = ask_if(pair_name, lambda: cloud.ecs.key_pair(pair_name))
-        its = own_instance_id or replaced_id
-        eip = ask_if(settings.eip, lambda: find_eip(cloud, settings.eip, its))
+        holders = [each for each in (own_instance_id, *going) if each]
+        eip = ask_if(settings.eip, lambda: find_eip(cloud, settings.eip, *holders))
         balancer = ask_if(settings.slb_id, lambda: find_load_balancer(cloud, settings.slb_id))
 
         _check_region(settings, regions.result())
@@ -122,8 +123,11 @@ def check(
         candidates = named.result() if named is not None else []
         _check_image(settings, image.result(), candidates)
         net = networks.result()
+        routed = (net.vpc_id, settings.route_cidr)
+        route = ask_if(all(routed), lambda: find_route(cloud, *routed, *holders))
         _check_key_pair(settings, key_pair.result())
         in_front = balancer.result()
+        route.result()
 
         if groups is None and net.vpc_id:
             groups = groups_in(net.vpc_id)
@@ -148,7 +152,8 @@ def check(
         )
         if not own_instance_id:
             # the private address of one that goes is free only then
-            wanted = replace(settings, private_ip="") if replaced_id else settings
+            is_going = settings.private_ip in going.values()
+            wanted = replace(settings, private_ip="") if is_going else settings
             tried = ask(partial(_dry_run, cloud, context, wanted, plan, found))
             plan = priced(cloud, settings, plan, ask)
             cost = plan.places[0].cost

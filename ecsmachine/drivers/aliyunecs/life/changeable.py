@@ -29,7 +29,7 @@ class ChangeableInstance:
         self._context = context
         self._record = record
         self._lookup: SharedLookup | None = None
-        self._replaced = ""
+        self._going: dict[str, str] = {}
         if cloud is not None:
             self._cloud = cloud
 
@@ -80,8 +80,9 @@ class ChangeableInstance:
         return how_to_change(option, old, new)
 
     def replace(self, config: Mapping[str, Any]) -> None:
-        """Check as if the instance of a machine had gone, with its addresses."""
-        self._replaced = str(config.get("InstanceId") or "")
+        """Check as if the instance of a machine had gone, with its addresses and routes."""
+        found = {name: str(config.get(name) or "") for name in ("InstanceId", "PrivateIPAddress")}
+        self._going[found["InstanceId"]] = found["PrivateIPAddress"]
 
     def check_change(self, option: str, value: OptionValue) -> None:
         """Ask ECS whether a change could be made."""

@@ -145,7 +145,7 @@ class AliyunEcsDriver(ChangeableInstance):
             self._wanted(),
             report,
             own_instance_id=self._record.instance_id,
-            replaced_id=self._replaced,
+            going=self._going,
             begun_with=self._record.instance_type,
         )
         self._check_same_account(plan.account_id)
@@ -163,10 +163,12 @@ class AliyunEcsDriver(ChangeableInstance):
     def check_several(self) -> None:
         """Raise :class:`UsageError` for options that can be of one machine only."""
         wanted = self._wanted()
-        for flag, given in (("private-ip", wanted.private_ip), ("eip", wanted.eip)):
-            if given:
+        from ecsmachine.drivers.aliyunecs.options.settings import DECLARATIONS
+
+        for field, each in DECLARATIONS.items():
+            if each.option.exclusive and (given := getattr(wanted, field)):
                 raise UsageError(
-                    f"--aliyunecs-{flag}: {given} fits only one machine",
+                    f"--{each.option.name}: {given} fits only one machine",
                     hint="Leave it out, or create only one machine.",
                 )
         self._batch = Batch(one_key=not wanted.ssh_key_per_machine)

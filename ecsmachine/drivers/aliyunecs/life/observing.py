@@ -35,10 +35,8 @@ def recorded(record: Record) -> dict[str, OptionValue]:
     }
     values |= {"ssh_user": record.base.ssh_user, "ssh_port": record.base.ssh_port}
     values["tags"] = values["tags"] or {}
-    for field in ("open_ports", "source_cidrs"):
-        if values[field] is None:
-            del values[field]
-    return {option_of(field): as_option(value) for field, value in values.items()}
+    known = {field: value for field, value in values.items() if value is not None}
+    return {option_of(field): as_option(value) for field, value in known.items()}
 
 
 def observed(record: Record, lookup: SharedLookup) -> Observed:
@@ -50,7 +48,9 @@ def observed(record: Record, lookup: SharedLookup) -> Observed:
     for group_id in found.security_group_ids:
         rules += lookup.permissions(group_id)
     values = {
-        **_of_instance(record, found, lookup),
+        **_of_instance(record, found),
+        **_of_address(record, found, lookup),
+        **_of_traffic(record, found, lookup),
         **_of_disks(lookup.disks(found.id), record),
         **_of_rules(record, rules),
     }
@@ -99,7 +99,7 @@ def wanted_rules(
     return security_group.rules_of((*every, *ports), sources)
 
 
-def _of_instance(record: Record, found: Instance, lookup: SharedLookup) -> dict[str, Any]:
+def _of_instance(record: Record, found: Instance) -> dict[str, Any]:
     values: dict[str, Any] = {
         "instance_type": found.instance_type,
         "image_id": found.image_id,
@@ -124,13 +124,43 @@ def _of_instance(record: Record, found: Instance, lookup: SharedLookup) -> dict[
         values["security_group"] = record.security_group
     elif groups:
         values["security_group"] = groups[0]
+    return values
+
+
+def _of_address(record: Record, found: Instance, lookup: SharedLookup) -> dict[str, Any]:
+    """Return what is seen of the public address, and of the bandwidth of the one that it is."""
+    bound = found.eip_allocation_id
     if record.private_only:
-        return values
-    if not found.eip_allocation_id:
-        values["bandwidth_mbps"] = found.internet_max_bandwidth_mbps
-        values["internet_charge_type"] = found.internet_charge_type
-    elif found.eip_bandwidth_mbps == record.bandwidth_mbps or is_own_address(lookup.cloud, found):
+        return {}
+    if not bound and not (record.allocate_eip or record.eip):
+        return {
+            "bandwidth_mbps": found.internet_max_bandwidth_mbps,
+            "internet_charge_type": found.internet_charge_type,
+        }
+    values: dict[str, Any] = {}
+    if record.eip:
+        values["eip"] = record.eip if record.eip in (bound, found.eip_address) else bound
+    if record.allocate_eip:
+        is_known = found.eip_address == record.base.ip_address
+        values["allocate_eip"] = bool(bound) and (is_known or is_own_address(lookup.cloud, found))
+    if bound and (
+        found.eip_bandwidth_mbps == record.bandwidth_mbps
+        or (values["allocate_eip"] if record.allocate_eip else is_own_address(lookup.cloud, found))
+    ):
         values["bandwidth_mbps"] = found.eip_bandwidth_mbps
+    return values
+
+
+def _of_traffic(record: Record, found: Instance, lookup: SharedLookup) -> dict[str, Any]:
+    """Return what is seen of the ways on which others send traffic to the instance."""
+    values: dict[str, Any] = {}
+    if record.slb_id:
+        is_behind = found.id in lookup.server_ids(record.slb_id)
+        values["slb_id"] = record.slb_id if is_behind else ""
+    if record.route_cidr:
+        way = (record.route_cidr, found.id)
+        there = ((each.cidr, each.next_hop_id) for each in lookup.routes(record.vpc_id))
+        values["route_cidr"] = record.route_cidr if way in there else ""
     return values
 
 

@@ -1,6 +1,7 @@
 """Looking at many machines of an account and region at once: one request for a hundred of them.
 
-Their disks are asked for together as well, and the rules of a security group once.
+Their disks are asked for together as well, and what several of them share once: the rules of a
+security group, the routes of a VPC, the servers of a load balancer.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.drivers.aliyunecs.resources.instance_watch import instances_by_id, or_raised
@@ -17,8 +18,11 @@ from ecsmachine.drivers.aliyunecs.resources.together import MOST_AT_ONCE
 
 if TYPE_CHECKING:
     from ecsmachine.aliyun.ecs_values import Disk, Instance, Permission
+    from ecsmachine.aliyun.vpc import RouteEntry
     from ecsmachine.drivers.aliyunecs.resources.cloud import Cloud
     from ecsmachine.errors import MachineError
+
+T = TypeVar("T")
 
 _FEW = 2
 """So many machines' disks are asked for one by one: that is no more than a page of tagged ones."""
@@ -51,7 +55,7 @@ class SharedLookup:
         self._asked_at: float | None = None
         self._found: dict[str, Instance | MachineError] = {}
         self._disks: dict[str, list[Disk]] | None = None
-        self._rules: dict[str, list[Permission]] = {}
+        self._shared: dict[str, Any] = {}
 
     @property
     def cloud(self) -> Cloud:
@@ -64,7 +68,7 @@ class SharedLookup:
             if self._asked_at is None or time.monotonic() - self._asked_at > self._fresh_s:
                 self._found = self._ask()
                 self._asked_at = time.monotonic()
-                self._disks, self._rules = None, {}
+                self._disks, self._shared = None, {}
             return or_raised(self._found.get(instance_id))
 
     def disks(self, instance_id: str) -> list[Disk]:
@@ -81,15 +85,33 @@ class SharedLookup:
 
     def permissions(self, group_id: str) -> list[Permission]:
         """Return the inbound rules of a security group; none of one that is gone."""
+        return self._once(group_id, lambda: self.cloud.ecs.permissions(group_id), [])
+
+    def routes(self, vpc_id: str) -> list[RouteEntry]:
+        """Return the routes of every table of a VPC; none of one that is gone."""
+        from ecsmachine.drivers.aliyunecs.resources.route import routes_in
+
+        return self._once(vpc_id, lambda: routes_in(self.cloud, vpc_id), [])
+
+    def server_ids(self, load_balancer_id: str) -> tuple[str, ...]:
+        """Return the instances behind a load balancer; none of one that is gone."""
+        slb = self.cloud.slb
+        return self._once(
+            load_balancer_id, lambda: slb.load_balancer(load_balancer_id).server_ids, ()
+        )
+
+    def _once(self, shared_id: str, ask: Callable[[], T], nothing: T) -> T:
+        """Return what is known of what several instances share; it is asked for if need be."""
         with self._lock:
-            if group_id not in self._rules:
+            if shared_id not in self._shared:
                 try:
-                    self._rules[group_id] = self.cloud.ecs.permissions(group_id)
+                    self._shared[shared_id] = ask()
                 except ApiError as error:
                     if not error.is_not_found:
                         raise
-                    self._rules[group_id] = []
-            return self._rules[group_id]
+                    self._shared[shared_id] = nothing
+            found: T = self._shared[shared_id]
+            return found
 
     def _ask(self) -> dict[str, Instance | MachineError]:
         ecs = self._cloud().ecs

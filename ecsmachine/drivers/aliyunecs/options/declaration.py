@@ -59,6 +59,7 @@ def option(
     changes: ChangeKind = ChangeKind.NEW_MACHINE,
     priced: bool = False,
     removable: bool = False,
+    exclusive: bool = False,
     prefix: str = PREFIX,
     env: str = "",
     secret: bool = False,
@@ -73,10 +74,10 @@ def option(
     """Declare an option, as the field of the settings that holds its value.
 
     It is called like the field, unless ``name`` says otherwise. ``changes`` is what another value
-    means for a machine that is there, ``priced`` whether it then costs something else, and
-    ``removable`` whether no value takes something away. Where
-    ``env`` does not name another one, its variable is that of its name: ECS_DISK_SIZE. An option
-    without a ``group`` is in that of the option before it.
+    means for a machine that is there, ``priced`` whether it then costs something else,
+    ``removable`` whether no value takes something away, and ``exclusive`` whether a value can be of
+    one machine only. Where ``env`` does not name another one, its variable is that of its name:
+    ECS_DISK_SIZE. An option without a ``group`` is in that of the option before it.
     """
 
     def declared(field_name: str) -> Declaration:
@@ -99,6 +100,7 @@ def option(
             changes=changes,
             priced=priced,
             removable=removable,
+            exclusive=exclusive,
             alternatives=ALTERNATIVES.get(called, ()),
         )
         stored = None if secret else FIELDS.get(field_name)

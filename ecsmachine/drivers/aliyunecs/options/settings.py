@@ -226,6 +226,7 @@ class Settings:
         "Fixed private address, inside the VSwitch",
         read.PRIVATE_IP,
         env="ECS_VPC_PRIVATE_IP",
+        exclusive=True,
         parameter="PrivateIpAddress",
         group="Network",
     )
@@ -255,6 +256,7 @@ class Settings:
         changes=IN_PLACE,
         priced=True,
         removable=True,
+        exclusive=True,
     )
     bandwidth_mbps: int = _option(
         "Outbound bandwidth in Mbps, 1 to 100; 0 for no public address",
@@ -290,6 +292,7 @@ class Settings:
         read.ROUTE_CIDR,
         changes=IN_PLACE,
         removable=True,
+        exclusive=True,
     )
     slb_id: str = _option(
         "Load balancer to put the instance behind",

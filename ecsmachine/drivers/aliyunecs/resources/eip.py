@@ -19,10 +19,11 @@ KIND = "eip"
 BINDING_KIND = "eip-binding"
 
 
-def find_eip(cloud: Cloud, wanted: str, own_instance_id: str = "") -> Eip:
+def find_eip(cloud: Cloud, wanted: str, *holders: str) -> Eip:
     """Return the elastic address with that id or address.
 
-    Raises :class:`PreCreateCheckError` if there is none, or it is bound to something else.
+    Raises :class:`PreCreateCheckError` if there is none, or it is bound to what is no instance of
+    ``holders``.
     """
     by_id = wanted.startswith("eip-")
     found = next(
@@ -38,7 +39,7 @@ def find_eip(cloud: Cloud, wanted: str, own_instance_id: str = "") -> Eip:
                 what="elastic addresses in the region",
             ),
         )
-    if found.instance_id not in ("", own_instance_id):
+    if found.instance_id not in ("", *holders):
         raise PreCreateCheckError(
             f"The elastic address {found.address} ({found.id}) is bound to {found.instance_id}",
             hint="Use another one, or unbind it first.",

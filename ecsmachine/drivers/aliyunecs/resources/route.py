@@ -42,17 +42,17 @@ def ensure_route(
 
 
 def find_route(
-    cloud: Cloud, vpc_id: str, cidr: str, instance_id: str
+    cloud: Cloud, vpc_id: str, cidr: str, *holders: str
 ) -> tuple[str, RouteEntry | None]:
-    """Return the router of a VPC, and the route of a network to the instance if it is there.
+    """Return the router of a VPC, and the route of a network if it is there.
 
-    Raises :class:`MachineError` if the VPC sends it elsewhere already.
+    Raises :class:`MachineError` if the VPC sends it to what is no instance of ``holders``.
     """
     router_id = router_of(cloud, vpc_id)
     if not router_id:
         raise MachineError(f"VPC {vpc_id} has no router", hint="Leave --aliyunecs-route-cidr out.")
     present = _entry(cloud, router_id, cidr)
-    if present is not None and present.next_hop_id != instance_id:
+    if present is not None and present.next_hop_id not in holders:
         raise MachineError(
             f"VPC {vpc_id} sends {cidr} to {present.next_hop_id} already",
             hint="Choose another --aliyunecs-route-cidr, or remove that route.",
@@ -88,6 +88,12 @@ def routes_to(cloud: Cloud, router_id: str, cidr: str, instance_id: str) -> list
 def _delete(cloud: Cloud, entry: RouteEntry) -> None:
     where = {"cidr": entry.cidr, "instance_id": entry.next_hop_id}
     asking.delete(lambda: cloud.vpc.delete_route_entry(entry.table_id, **where))
+
+
+def routes_in(cloud: Cloud, vpc_id: str) -> list[RouteEntry]:
+    """Return the routes of every table of a VPC; none if it is gone."""
+    router_id = router_of(cloud, vpc_id)
+    return list(cloud.vpc.route_entries(router_id)) if router_id else []
 
 
 def router_of(cloud: Cloud, vpc_id: str) -> str:

@@ -181,6 +181,12 @@ class EcsClient(RegionalClient):
         """Return an instance, or None if it is not there (yet, or any more)."""
         return next(self.instances(ids=[instance_id]), None)
 
+    def instances_with_role(self, name: str) -> set[str]:
+        """Return the ids of the instances that have a RAM role (DescribeInstanceRamRole)."""
+        path = "InstanceRamRoleSets.InstanceRamRoleSet"
+        found = self._pages("DescribeInstanceRamRole", path, 50, RamRoleName=name)
+        return {item.required("InstanceId", ID) for item in found}
+
     def run_instance(self, parameters: Mapping[str, Parameter], *, token: str) -> str:
         """Make and start one instance and return its id (RunInstances)."""
         answer = self.call("RunInstances", **parameters, Amount=1, MinAmount=1, ClientToken=token)

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from ecsmachine.aliyun import ecs_changes
 from ecsmachine.documents.rules import ID
 from ecsmachine.drivers.aliyunecs.resources.instance import remove_instance
 from ecsmachine.localcloud.state.settings import Delays
@@ -165,6 +166,15 @@ def test_another_ram_role_keeps_the_machine(files: Files) -> None:
     assert files.plan() == {"a": "keep"}
     (now,) = files.rig.cloud.state.instances
     assert (now.id, now.ram_role) == (before.id, "writer")
+    ecs_changes.set_ram_role(files.rig.driver()._cloud.ecs, now.id, "")  # by somebody else
+    assert files.plan() == {"a": "change"}
+    files.apply()
+    assert [each.ram_role for each in files.rig.cloud.state.instances] == ["writer"]
+    files.write("  a: {}\n")
+    assert files.plan() == {"a": "change"}
+    files.apply()
+    assert files.plan() == {"a": "keep"}
+    assert [each.ram_role for each in files.rig.cloud.state.instances] == [""]
 
 
 @pytest.mark.parametrize(

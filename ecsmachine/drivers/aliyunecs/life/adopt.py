@@ -119,8 +119,9 @@ def _describe(cloud: Cloud, record: Record, found: Instance) -> None:
     is_public = bool(found.public_address or found.internet_max_bandwidth_mbps)
     record.private_only = record.private_only or not is_public
     record.tags = user_tags(found.tags) or None
-    # whose the rules of its group are is not known, nor who has asked for its address
-    record.open_ports = record.source_cidrs = record.allocate_eip = record.eip = None
+    # whose the rules of its group are is not known, nor who has asked for its address and role
+    record.open_ports = record.source_cidrs = None
+    record.allocate_eip = record.eip = record.ram_role = None
     groups = found.security_group_ids
     if groups:
         record.security_group_id = groups[0]

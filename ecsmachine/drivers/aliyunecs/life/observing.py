@@ -50,7 +50,7 @@ def observed(record: Record, lookup: SharedLookup) -> Observed:
     values = {
         **_of_instance(record, found),
         **_of_address(record, found, lookup),
-        **_of_traffic(record, found, lookup),
+        **_of_surroundings(record, found, lookup),
         **_of_disks(lookup.disks(found.id), record),
         **_of_rules(record, rules),
     }
@@ -151,9 +151,15 @@ def _of_address(record: Record, found: Instance, lookup: SharedLookup) -> dict[s
     return values
 
 
-def _of_traffic(record: Record, found: Instance, lookup: SharedLookup) -> dict[str, Any]:
-    """Return what is seen of the ways on which others send traffic to the instance."""
+def _of_surroundings(record: Record, found: Instance, lookup: SharedLookup) -> dict[str, Any]:
+    """Return what is seen of the instance in what others have as well, as far as it was asked for.
+
+    That is its role, its place behind a load balancer, and its route.
+    """
     values: dict[str, Any] = {}
+    if record.ram_role:
+        has_role = found.id in lookup.with_ram_role(record.ram_role)
+        values["ram_role"] = record.ram_role if has_role else ""
     if record.slb_id:
         is_behind = found.id in lookup.server_ids(record.slb_id)
         values["slb_id"] = record.slb_id if is_behind else ""

@@ -93,6 +93,12 @@ class SharedLookup:
 
         return self._once(vpc_id, lambda: routes_in(self.cloud, vpc_id), [])
 
+    def with_ram_role(self, name: str) -> set[str]:
+        """Return the instances that have a RAM role."""
+        return self._once(
+            f"RAM role {name}", lambda: self.cloud.ecs.instances_with_role(name), set()
+        )
+
     def server_ids(self, load_balancer_id: str) -> tuple[str, ...]:
         """Return the instances behind a load balancer; none of one that is gone."""
         slb = self.cloud.slb

@@ -160,6 +160,7 @@ class Settings:
         parameter="RamRoleName",
         planned=("RamRole", "RAM role"),
         changes=IN_PLACE,
+        removable=True,
     )
     user_data: bytes = _option(
         "File with user data (a script or cloud-config), at most 32 KiB",

@@ -80,11 +80,11 @@ _PORTS = Rule("a port such as 80, 8000-8100 or 53/udp", _is_port_range)
 class StoredFields:
     """The fields of the ``Driver`` object; those of options are named as in the settings.
 
-    Those that are not Docker Machine's are the last nine, VpcInternalEndpoint and HostName.
+    Those that are not Docker Machine's are the last ten, VpcInternalEndpoint and HostName.
     ``access_key``, ``secret_key`` and ``ssh_password`` are there only if Docker Machine wrote
     them: they are its machine's only credentials, and are kept as they were found. We write keys
     only for ``--aliyunecs-store-keys`` and ``credentials set --store-keys``.
-    The last four are None of a machine that was made before they were kept.
+    The last five are None of a machine that was made before they were kept.
     """
 
     id: str = _text("Id", LINE)
@@ -131,6 +131,7 @@ class StoredFields:
     source_cidrs: list[str] | None = _texts("SourceCIDRs", CIDR)
     allocate_eip: bool | None = _value("AllocateEIP", Fields.flag, None)
     eip: str | None = _text("EIP", ID, None)
+    ram_role: str | None = _text("RamRole", ID, None)
 
 
 FIELDS: dict[str, StoredField] = {

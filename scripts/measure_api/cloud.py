@@ -16,9 +16,9 @@ import json
 import random
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime, timezone, tzinfo
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -53,6 +53,7 @@ class Outcome:
 
 def leaves(value: Any, path: str) -> dict[str, Any]:
     """Return the leaves of nested lists and dictionaries by their paths."""
+    parts: Iterable[tuple[Any, Any]]
     if isinstance(value, dict) and value:
         parts = value.items()
     elif isinstance(value, list | tuple) and value:
@@ -81,8 +82,8 @@ class _Fixed(datetime):
     at = 0.0
 
     @classmethod
-    def now(cls, tz: Any = None) -> datetime:
-        return datetime.fromtimestamp(cls.at, tz or UTC)
+    def now(cls, tz: tzinfo | None = None) -> _Fixed:
+        return cls.fromtimestamp(cls.at, tz or timezone.utc)
 
 
 class _Recorder:
@@ -99,7 +100,10 @@ class _Recorder:
 
         def ordered(*args: Any, **more: Any) -> Any:
             plain = [
-                dataclasses.asdict(arg) if dataclasses.is_dataclass(arg) else arg for arg in args
+                dataclasses.asdict(arg)
+                if dataclasses.is_dataclass(arg) and not isinstance(arg, type)
+                else arg
+                for arg in args
             ]
             self.orders.append([name, plain, more])
             return order(*args, **more)

@@ -145,4 +145,4 @@ def _print_table(counts: dict[str, collections.Counter[str]]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -258,17 +258,17 @@ def furnish(probe: Probe) -> Scene:
 
     def has_ended() -> bool:
         told = call(ECS, "DescribeInvocations", InvokeId=ids["invocation"])["Invocations"]
-        return told["Invocation"][0]["InvokeStatus"] != "Running"
+        return bool(told["Invocation"][0]["InvokeStatus"] != "Running")
 
     _until(has_ended)
     state = probe.cloud.state
     with state.transaction():
-        row = state.instances.get(ids["expired"])
+        row = state.instances.find(ids["expired"], region=region)
         state.instances.put(replace(row, expires="2024-01-01T00:00Z", auto_renew=False))
-        snapshot = state.snapshots.get(ids["system_snapshot"])
-        image = state.custom_images.get(ids["own_image"])
+        snapshot = state.snapshots.find(ids["system_snapshot"], region=region)
+        image = state.custom_images.find(ids["own_image"], region=region)
         ids["copied_image"] = "m-copying"
-        invocation = state.invocations.get(ids["invocation"])
+        invocation = state.invocations.find(ids["invocation"], region=region)
         result = replace(invocation.results[0], output="aGVsbG8=", stopped="2024-01-01T00:00:00Z")
         state.invocations.put(replace(invocation, results=(replace(result, status="Terminated"),)))
         state.invocations.put(
@@ -651,7 +651,7 @@ def views_of(facts: ActionFacts, scene: Scene) -> list[dict[str, Any]]:
         scene.ids[name] for name in ("public", "private", "stopped", "spot", "prepaid", "created")
     ]
     each = [{"InstanceId": instance} for instance in instances]
-    more = {
+    more: dict[str, list[dict[str, Any]]] = {
         "DescribeInstances": [
             {"AdditionalAttributes.1": "META_OPTIONS"}, {"PageSize": 50, "AdditionalAttributes.1": "ALL"},
         ],
@@ -909,7 +909,7 @@ def _ways(s: Scene) -> dict[str, list[dict[str, Any]]]:
         "NetworkInterface.1.SecurityGroupId": s.group, "NetworkInterface.1.VSwitchId": s.vswitch,
         "NetworkInterface.1.InstanceType": "Primary",
     }  # fmt: skip
-    creation = [
+    creation: list[dict[str, Any]] = [
         {"InstanceChargeType": "PrePaid", "Period": 1},
         {"InstanceChargeType": "PrePaid", "Period": 1, "AutoRenew": "true"},
         {"Amount": 1, "HostName": None},
@@ -931,7 +931,7 @@ def _ways(s: Scene) -> dict[str, list[dict[str, Any]]]:
         {**interface, "NetworkInterface.1.SecurityGroupId": None},
     ]
     keys = ("CreationStartTime", "CreationEndTime", "ExpiredStartTime", "ExpiredEndTime")
-    filters = [{"Tag.1.Key": "team"}, {"MaxResults": 1}]
+    filters: list[dict[str, Any]] = [{"Tag.1.Key": "team"}, {"MaxResults": 1}]
     for number, key in enumerate(keys, 1):
         filters += [{f"Filter.{number}.Key": key}, {f"Filter.{number}.Value": "2020-01-01T00:00Z"}]
     check_http = {"HealthCheckType": "http"}

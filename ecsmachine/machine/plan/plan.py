@@ -105,24 +105,20 @@ class Plan:
         return [step for step in self.steps if step.kind in kinds]
 
     def handed_over(self) -> dict[str, list[str]]:
-        """Return the options whose values machines that stay must lose, as others of them get some.
+        """Return the options whose values machines lose first, as others are waiting for them.
 
-        They are by the machine's name.
+        They are by the machine's name. One that gets another value keeps the former until then,
+        unless that very value is waited for: in between it has none.
         """
         changed = self.of(Kind.CHANGE, Kind.RESTART)
-        all_of_them = [each for step in changed for each in step.differences if each.exclusive]
-        gained = [(each.option, each.after) for each in all_of_them if each.after]
-        found = {
-            step.name: [
-                each.option
-                for each in step.lost
-                # one that gets no other loses nothing by being the first
-                if (each.option, each.before) in gained or not each.after
-            ]
-            for step in changed
-            if gained
-        }
-        return {name: options for name, options in found.items() if options}
+        exclusive = [each for step in changed for each in step.differences if each.exclusive]
+        waited_for = [(each.option, each.after) for each in exclusive if each.after]
+        found: dict[str, list[str]] = {}
+        for step in changed if waited_for else ():
+            for each in step.lost:
+                if not each.after or (each.option, each.before) in waited_for:
+                    found.setdefault(step.name, []).append(each.option)
+        return found
 
     @property
     def is_empty(self) -> bool:

@@ -22,6 +22,8 @@ class Meaning(Enum):
     """A fault of the server's own, which may be over at the next try."""
     BUSY = auto()
     """Something else is under way with the resource; later it may be done."""
+    STATUS_ON_ITS_WAY = auto()
+    """The same, told by its status; an earlier try whose answer was lost may have led there."""
     TOKEN_PROCESSING = auto()
     """An earlier request, perhaps one with this ClientToken, is still under way."""
     TOKEN_MISMATCH = auto()
@@ -90,19 +92,25 @@ _TABLE: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
     ),
     (Meaning.TOKEN_MISMATCH, ("Idempotent*", "Idempotence*")),
     (
-        Meaning.BUSY,
+        Meaning.STATUS_ON_ITS_WAY,
         (
             *("IncorrectRouteEntryStatus*", "IncorrectEipStatus*", "IncorrectVSwitchStatus*"),
             *("IncorrectVpcStatus*", "IncorrectStatus*", "InvalidStatus.RouteEntry*"),
-            *("IncorrectHaVipStatus*", "InvalidBindingStatus*", "*.IncorrectStatus.cbnStatus"),
+            *("IncorrectHaVipStatus*", "InvalidBindingStatus*"),
             *("InvalidStatus.EcsStatusNotSupport", "InvalidStatus.EniStatusNotSupport"),
+            *("IncorrectDiskStatus", "IncorrectDiskStatus.CreatingSnapshot"),
+            *("IncorrectDiskStatus.Initializing", "IncorrectDiskStatus.Transferring"),
+        ),
+    ),
+    (
+        Meaning.BUSY,
+        (
+            "*.IncorrectStatus.cbnStatus",
             *("TaskConflict*", "OperationConflict*", "SystemBusy*", "OperationBusy*"),
             *("Operation.Conflict*", "InvalidOperation.Conflict*", "OperationFailed.EcsMigrating"),
             # the API itself spells it so
             *("OperationFailed.DistibuteLock*", "OperationFailed.NotifyCenCreate"),
             *("OperationDenied.OtherSubnetProcessing", "DependencyViolation.SLBConfiguring"),
-            *("IncorrectDiskStatus", "IncorrectDiskStatus.CreatingSnapshot"),
-            *("IncorrectDiskStatus.Initializing", "IncorrectDiskStatus.Transferring"),
             *(
                 "DiskCreatingSnapshot*",
                 "InvalidSnapshotId.NotReady",

@@ -63,6 +63,8 @@ _LACKING = {
     Meaning.NO_ADDRESS: "No free address",
 }
 
+_BUSY = (Meaning.BUSY, Meaning.STATUS_ON_ITS_WAY, Meaning.TOKEN_PROCESSING)
+
 _LONGEST_WORDS = 2000
 """How much of what a cloud says is shown, in characters."""
 
@@ -106,7 +108,12 @@ class ApiError(MachineError):
     @property
     def is_busy(self) -> bool:
         """Whether something else is under way with what the request names; nothing was done."""
-        return self.meaning in (Meaning.BUSY, Meaning.TOKEN_PROCESSING)
+        return self.meaning in _BUSY
+
+    @property
+    def may_be_so(self) -> bool:
+        """Whether the status is not the one to begin with as an earlier try may have changed it."""
+        return self.maybe_done and self.meaning is Meaning.STATUS_ON_ITS_WAY
 
     @property
     def is_passing(self) -> bool:

@@ -197,6 +197,7 @@ class RpcClient:
             total_timeout_s=self._total_timeout_s,
             sleep=self._sleep,
             pace=shared_pace(self.endpoint, self._credentials.current().access_key_id, action),
+            has_token="ClientToken" in parameters,
         )
 
     def _call_once(self, action: str, parameters: Mapping[str, str]) -> Answer:

@@ -159,12 +159,15 @@ def with_retries(
     total_timeout_s: float,
     sleep: Callable[[float], None] = time.sleep,
     pace: Pace | None = None,
+    has_token: bool = False,
 ) -> T:
     """Return what ``call`` returns, trying it again where that is safe and may help.
 
     Throttling is waited out, at the ``pace`` of all that share one if it is given, and so is what
     a resource is busy with. A server's own fault, and a connection that breaks after the request
-    was sent, are tried again only if the call is ``idempotent``. All tries together take
+    was sent, are tried again only if the call is ``idempotent``. A status that may be the work of
+    a try whose answer was lost is raised: who asks can look; with a ClientToken (``has_token``) the
+    answer comes again. All tries together take
     ``total_timeout_s`` and the last try; three minutes if the last was throttled. A warning is
     logged once that takes longer than five seconds.
     """
@@ -200,7 +203,8 @@ def with_retries(
 
     def worth_another_try(error: BaseException) -> bool:
         if isinstance(error, ApiError):
-            return error.is_throttling or error.is_busy or (idempotent and error.is_passing)
+            waits = error.is_throttling or (error.is_busy and (has_token or not error.may_be_so))
+            return waits or (idempotent and error.is_passing)
         if isinstance(error, ConnectionLostError):
             return idempotent or not error.maybe_done
         return False

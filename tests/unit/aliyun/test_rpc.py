@@ -123,6 +123,23 @@ def test_a_resource_that_is_busy_is_waited_for(
     assert sum(pauses) < 1
 
 
+def test_a_status_that_a_lost_try_may_have_led_to_is_raised_at_once(
+    client: RpcClient,
+    peer: Any,
+    make_answer: Callable[..., Any],
+    refusal: Callable[..., Any],
+) -> None:
+    again = (b"", refusal("IncorrectEipStatus"), refusal("IncorrectEipStatus"), make_answer())
+    answers(peer, *again)
+    with pytest.raises(ApiError, match="IncorrectEipStatus") as raised:
+        client.call("AssociateEipAddress", {}, idempotent=True)
+    assert (raised.value.may_be_so, len(peer.asked)) == (True, 2)
+    # what has a token gets the first answer again
+    answers(peer, *again)
+    client.call("AllocateEipAddress", {"ClientToken": "t"})
+    assert len(peer.asked) == 2 + 4
+
+
 def test_a_resource_that_stays_busy_is_an_error_in_the_end(
     peer: Any, refusal: Callable[..., Any]
 ) -> None:

@@ -31,6 +31,9 @@ UNSEEN_S = 3.0
 _UNUSED_TIMEOUT_S = 15.0
 """How long something that is still in use is tried to be removed, in seconds."""
 
+_UNDER_WAY_S = 10.0
+"""How long is looked for the end of what a request without an answer may have begun."""
+
 _UNSEEN_TIMEOUT_S = 2.0
 """How long is looked for what a request without an answer may have made, in seconds."""
 
@@ -72,6 +75,16 @@ def forget_if_refused(
         raise
 
 
+def _removing(ask: Callable[[], None]) -> None:
+    """Ask for something's end, and again if a try without an answer may have begun it."""
+    try:
+        ask()
+    except ApiError as error:
+        if not error.may_be_so:
+            raise
+        ask()  # now it is waited for, until it is not found
+
+
 def is_gone(error: ApiError, spent_s: float, patience_s: float) -> bool:
     """Whether "not found" means that it is not there any more.
 
@@ -87,7 +100,7 @@ def delete(ask: Callable[[], None], *, patience_s: float = 0.0) -> None:
     """Have something removed; gone already is success, as :func:`is_gone` has it."""
     for spent_s in polls(patience_s):
         try:
-            ask()
+            _removing(ask)
             return
         except ApiError as error:
             if is_gone(error, spent_s, patience_s):
@@ -131,7 +144,7 @@ def delete_unused(
     refusal: ApiError | None = None
     for spent_s in polls(_UNUSED_TIMEOUT_S):
         try:
-            ask()
+            _removing(ask)
             return True
         except ApiError as error:
             if error.meaning is not Meaning.IN_USE:
@@ -187,13 +200,21 @@ def until_accepted(
 def ask_once(ask: Callable[[], None], is_so: Callable[[], bool]) -> None:
     """Ask for a change that is refused where it is so already.
 
-    After a connection that broke it was asked for again, and may have been made before.
+    After a connection that broke it was asked for again, and may have been made before, or be
+    under way: then it is looked for before it is asked for anew.
     """
-    try:
-        ask()
-    except ApiError:
-        if not is_so():
-            raise
+    for timeout_s in (_UNDER_WAY_S, 0.0):
+        try:
+            ask()
+            return
+        except ApiError as error:
+            refusal = error
+        for _ in polls(timeout_s if refusal.may_be_so else 0.0):
+            if is_so():
+                return
+        if not refusal.may_be_so:
+            break
+    raise refusal
 
 
 def wait_for(

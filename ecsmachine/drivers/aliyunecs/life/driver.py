@@ -162,9 +162,9 @@ class AliyunEcsDriver(ChangeableInstance):
 
     def check_several(self) -> None:
         """Raise :class:`UsageError` for options that can be of one machine only."""
-        wanted = self._wanted()
         from ecsmachine.drivers.aliyunecs.options.settings import DECLARATIONS
 
+        wanted = self._wanted()
         for field, each in DECLARATIONS.items():
             if each.option.exclusive and (given := getattr(wanted, field)):
                 raise UsageError(

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -258,6 +259,7 @@ def _carry_out(this: Session, made: Plan, parallel: int) -> None:
 
     def hand_over_first(store: Store, step: Step, report: Report) -> None:
         hand_over(store, step, handed_over[step.name], report)
+        by_name[step.name] = replace(step, start=False, moved=False)  # that is done with it
 
     def set_up_one(store: Store, step: Step, report: Report) -> None:
         if step.wanted is not None:

@@ -81,8 +81,8 @@ class ChangeableInstance:
 
     def replace(self, config: Mapping[str, Any]) -> None:
         """Check as if the instance of a machine had gone, with its addresses and routes."""
-        found = {name: str(config.get(name) or "") for name in ("InstanceId", "PrivateIPAddress")}
-        self._going[found["InstanceId"]] = found["PrivateIPAddress"]
+        instance_id = str(config.get("InstanceId") or "")
+        self._going[instance_id] = str(config.get("PrivateIPAddress") or "")
 
     def check_change(self, option: str, value: OptionValue) -> None:
         """Ask ECS whether a change could be made."""

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,12 +24,11 @@ from ecsmachine.cli.display.progress import about, for_each, steps
 from ecsmachine.cli.machines_file.reading import FILE
 from ecsmachine.drivers.base import Report
 from ecsmachine.errors import MachineError, UsageError
-from ecsmachine.machine.several import raise_failures
 from ecsmachine.system.files import path_exists
 
 if TYPE_CHECKING:
-    from ecsmachine.machine.plan.plan import Plan, Step
-    from ecsmachine.machine.store import Store
+    from ecsmachine.machine.create_request import CreateRequest
+    from ecsmachine.machine.plan.plan import Plan
 
 File = Annotated[
     Path, typer.Option("--file", "-f", help="The file that names the machines", dir_okay=False)
@@ -220,80 +219,42 @@ def _confirm() -> None:
 
 
 def _carry_out(this: Session, made: Plan, parallel: int) -> None:
-    """Do what a plan says: what goes, what is changed, what is made, what is done on hosts.
+    """Do what a plan says, and say so. Raises one error for all that failed."""
+    from ecsmachine.machine.plan.carrying_out import carry_out
 
-    What fails does not stop what does not need it. Raises one error for all that failed.
-    """
-    from ecsmachine.cli.commands.create import create_each
-    from ecsmachine.machine.changes import change_machine
-    from ecsmachine.machine.plan.changing import change, give_up_swarm, hand_over, rejoin
-    from ecsmachine.machine.plan.plan import MAKING, Kind
-    from ecsmachine.machine.plan.planning import in_order_of_removal
-    from ecsmachine.machine.plan.setup import set_up
-
-    by_name = {step.name: step for step in made.steps}
-    failures: list[tuple[str, MachineError]] = []
-    failed: set[str] = set()
-
-    def phase(chosen: Sequence[Step], work: Callable[[list[str]], None]) -> None:
-        names = [step.name for step in chosen if step.name not in failed]
-        if not names:
-            return
-        try:
-            work(names)
-        except MachineError as error:
-            for part in error.parts or (error,):
-                failures.append((part.machine or names[0], part))
-                failed.update([part.machine] if part.machine else names)
-
-    def each(work: Callable[[Store, Step, Report], None]) -> Callable[[list[str]], None]:
-        """Return what does a part of several steps at once."""
-
-        def work_on(name: str, report: Report) -> None:
-            work(this.store, by_name[name], report)
-
-        return lambda names: for_each(names, _named(work_on))
-
-    def unprotect(store: Store, step: Step, report: Report) -> None:
-        change_machine(store, step.name, {step.protection: False}, report)
-
-    def hand_over_first(store: Store, step: Step, report: Report) -> None:
-        hand_over(store, step, handed_over[step.name], report)
-        by_name[step.name] = replace(step, start=False, moved=False)  # that is done with it
-
-    def set_up_one(store: Store, step: Step, report: Report) -> None:
-        if step.wanted is not None:
-            set_up(store, step.name, step.wanted.setup, report)
-
-    def create_these(names: list[str]) -> None:
-        requests = [wanted.request for name in names if (wanted := by_name[name].wanted)]
-        for request in requests:
-            ask_for_passphrases(this, request)
-        create_each(this, requests, parallel)
-
-    phase([step for step in made.steps if step.protection], each(unprotect))
-    for step in made.steps:
-        if step.rejoin:
-            give_up_swarm(this.store, step.name)
-    for those in in_order_of_removal(this.store, made.of(Kind.REMOVE, Kind.REPLACE)):
-        phase(those, lambda names: _remove(this, names))
-    handed_over = made.handed_over()
-    phase([by_name[name] for name in handed_over], each(hand_over_first))
-    phase(made.of(Kind.CHANGE, Kind.RESTART), each(change))
-    phase(made.of(*MAKING), create_these)
-    this.interruption = None  # what comes now is not undone
-    phase(
-        [
-            step
-            for step in made.steps
-            if step.rejoin and step.wanted and step.wanted.request.swarm_join not in failed
-        ],
-        each(rejoin),
-    )
-    phase([step for step in made.steps if step.setup], each(set_up_one))
-    raise_failures(failures, len(made.steps))
+    carry_out(this.store, made, _Ways(this, parallel))
     if not made.is_empty:
         say("Everything is done")
+
+
+@dataclass(frozen=True)
+class _Ways:
+    """How the machines of a plan are worked on, with their progress shown.
+
+    Source: :class:`ecsmachine.machine.plan.carrying_out.Ways`.
+    """
+
+    this: Session
+    parallel: int
+
+    def each(self, names: Sequence[str], operation: Callable[[str, Report], None]) -> None:
+        for_each(names, _named(operation))
+
+    def remove(self, names: Sequence[str]) -> None:
+        from ecsmachine.machine.removal import Removal
+
+        removal = Removal(self.this.store)
+        remove_each(self.this, list(names), _named(removal.begin), _named(removal.finish))
+
+    def create(self, requests: Sequence[CreateRequest]) -> None:
+        from ecsmachine.cli.commands.create import create_each
+
+        for request in requests:
+            ask_for_passphrases(self.this, request)
+        create_each(self.this, list(requests), self.parallel)
+
+    def all_made(self) -> None:
+        self.this.interruption = None
 
 
 def _named(work: Callable[[str, Report], None]) -> Callable[[str, Report], None]:
@@ -304,10 +265,3 @@ def _named(work: Callable[[str, Report], None]) -> Callable[[str, Report], None]
             work(name, report)
 
     return named
-
-
-def _remove(this: Session, names: list[str]) -> None:
-    from ecsmachine.machine.removal import Removal
-
-    removal = Removal(this.store)
-    remove_each(this, names, _named(removal.begin), _named(removal.finish))

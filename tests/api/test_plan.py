@@ -636,6 +636,21 @@ def test_what_is_wrong_with_a_group_makes_nothing(files: Files) -> None:
     assert (code, 'there is no "x" in the file' in err) == (2, True)
 
 
+def test_what_only_one_machine_can_have_stands_at_one(files: Files) -> None:
+    route = "{route-cidr: 10.9.0.0/24}"
+    for machines, defaults in (
+        ("  a: {eip: eip-1}\n  b: {eip: eip-1}\n", OURS),
+        ("  a: {}\n  b: {}\n", f"{OURS}, eip: eip-1"),
+        (f"  a: {route}\n  b: {route}\n", OURS),
+    ):
+        files.write(machines, defaults)
+        code, _, err = files.run("plan")
+        assert (code, "fits only one machine, and a has it" in err) == (1, True), err
+    files.write("  a: {private-ip: 10.9.0.9}\n  b: {private-ip: 10.9.0.9, vpc-id: vpc-2}\n")
+    assert "fits only one machine" not in files.run("plan")[2]
+    assert files.rig.left() == {}
+
+
 def test_a_stopped_machine_is_started_and_a_lost_one_made_anew(files: Files) -> None:
     files.write("  a: {}\n  b: {}\n")
     files.apply()

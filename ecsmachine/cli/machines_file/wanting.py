@@ -25,6 +25,9 @@ _FLAG = re.compile(r"--([a-z][a-z0-9-]*)(?: \([A-Z_]+\))?:? ?")
 _GIVEN_SECRETS = re.compile(r"give --\S+-access-key-id and --\S+, ")
 """What a hint says of flags that have no key."""
 
+_PLACE = ("region", "vpc-id", "vswitch-id")
+"""How the names of options end that say where what only one machine can have is."""
+
 
 def wanted_by(this: Session, path: Path) -> list[Wanted]:
     """Return the machines that a file wants, in its order.
@@ -52,8 +55,32 @@ def wanted_by(this: Session, path: Path) -> list[Wanted]:
             continue
         request = _request_of(this, each, each.flags, str(path))
         found.append(Wanted(request, each.group, each.setup))
+    if not problems.found:
+        _check_exclusive(machines, found, problems)
     problems.check()
     return found
+
+
+def _check_exclusive(
+    machines: Iterable[Declared], wanted: Iterable[Wanted], problems: Problems
+) -> None:
+    """Note what only one machine can have, and several of the file want."""
+    given: dict[tuple[object, ...], str] = {}
+    for machine, each in zip(machines, wanted, strict=True):
+        values = each.request.driver_values
+        place = sorted((name, str(is_)) for name, is_ in values.items() if name.endswith(_PLACE))
+        for option in registry.options_of(machine.driver_name):
+            value = values.get(option.name)
+            if not (option.exclusive and value):
+                continue
+            first = given.setdefault((option.name, value, *place), machine.name)
+            if first != machine.name:
+                problems.add(
+                    machine.lines.get(option.name, machine.line),
+                    f"{key_of(option, machine.driver_name)}: {value} fits only one machine, and "
+                    f"{first} has it",
+                    "Leave it out of one of them.",
+                )
 
 
 def _request_of(

@@ -87,7 +87,7 @@ class WindowsPython:
         """What a process needs besides that of its parent."""
         return {
             "WINEPREFIX": str(self.prefix),
-            "WINEDEBUG": "-all",
+            "WINEDEBUG": "fixme-all",  # its errors are told: of some a program ends
             # neither a browser nor .NET, nor entries in the menus of this computer
             "WINEDLLOVERRIDES": "mscoree,mshtml=;winemenubuilder.exe=d",
             "DISPLAY": "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -240,7 +241,10 @@ def _setting_value(parameters: Parameters, setting: Setting, before: dict[str, V
         return value
     if setting.choices:
         return parameters.choice(name, setting.choices)
-    return parameters.text(name)
+    text = parameters.text(name)
+    if not re.fullmatch(setting.form, text):
+        raise invalid_parameter(name)
+    return text
 
 
 def _general_view(balancer: LoadBalancer, listener: Listener) -> dict[str, Any]:

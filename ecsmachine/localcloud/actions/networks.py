@@ -37,7 +37,7 @@ def create_vpc(call: Call) -> Answer:
     """CreateVpc: Pending for a moment, then Available."""
     parameters = call.parameters
     region = call.region
-    name, description = _name_and_description(parameters, "VpcName")
+    name, description = name_and_description(parameters, "VpcName")
     cidr = _parse_network(parameters.text("CidrBlock", "172.16.0.0/12"), least=8, most=28)
     tags = tags_of_request(parameters)
     if len(call.state.vpcs.in_region(region.id)) >= call.state.offer.quota("vpcs"):
@@ -80,7 +80,7 @@ def modify_vpc_attribute(call: Call) -> None:
     """ModifyVpcAttribute: name, description, and networks, which have to hold its VSwitches."""
     parameters = call.parameters
     vpc = call.required(call.state.vpcs, "VpcId")
-    name, description = _name_and_description(parameters, "VpcName")
+    name, description = name_and_description(parameters, "VpcName")
     cidr = _parse_network(parameters.text("CidrBlock", vpc.cidr), least=8, most=28)
     changed = replace(
         vpc,
@@ -144,7 +144,7 @@ def create_vswitch(call: Call) -> Answer:
     zone_id = parameters.require("ZoneId")
     if zone_id not in [zone.id for zone in known_region(vpc.region).zones]:
         raise refusals.ZONE_NOT_FOUND()
-    name, description = _name_and_description(parameters, "VSwitchName")
+    name, description = name_and_description(parameters, "VSwitchName")
     cidr = _parse_network(parameters.require("CidrBlock"), least=16, most=29)
     if not any(cidr.subnet_of(network) for network in _networks_of(vpc)):
         raise ApiError("InvalidParameter", "Specified CIDR block is not valid in VPC.")
@@ -216,7 +216,7 @@ def describe_vswitch_attributes(call: Call) -> Answer:
 def modify_vswitch_attribute(call: Call) -> None:
     """ModifyVSwitchAttribute: name and description."""
     item = call.required(call.state.vswitches, "VSwitchId")
-    name, description = _name_and_description(call.parameters, "VSwitchName")
+    name, description = name_and_description(call.parameters, "VSwitchName")
     call.state.vswitches.put(
         replace(item, name=name or item.name, description=description or item.description)
     )
@@ -234,7 +234,8 @@ def delete_vswitch(call: Call) -> None:
     call.state.vswitches.remove(item.id)
 
 
-def _name_and_description(parameters: Parameters, key: str) -> tuple[str, str]:
+def name_and_description(parameters: Parameters, key: str) -> tuple[str, str]:
+    """Return the name, which is called ``key``, and the description; raises their refusals."""
     name = checked_description(parameters, name=key, least=1, most=128)
     return name, checked_description(parameters, least=1)
 

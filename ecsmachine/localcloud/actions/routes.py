@@ -10,6 +10,7 @@ from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.listing import Listing, always, equals, oldest, one_of, tagged
+from ecsmachine.localcloud.actions.networks import name_and_description
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
 from ecsmachine.localcloud.protocol.errors import ApiError, invalid_parameter, missing_parameter
@@ -119,6 +120,7 @@ def create_route_entry(call: Call, *, beside: Collection[str] = ()) -> Answer:
     """
     parameters = call.parameters
     vpc = _vpc_of_table(call)
+    name, description = name_and_description(parameters, "RouteEntryName")
     cidr = _parse_network(parameters.require("DestinationCidrBlock"))
     kind = parameters.text("NextHopType", "Instance")
     if kind != "Instance":
@@ -151,8 +153,8 @@ def create_route_entry(call: Call, *, beside: Collection[str] = ()) -> Answer:
             cidr=str(cidr),
             next_hop_type=kind,
             next_hop_id=instance.id,
-            name=parameters.text("RouteEntryName"),
-            description=parameters.text("Description"),
+            name=name,
+            description=description,
             created=timestamp(),
             ready_at=time.time() + call.state.delays.network_s,
         )

@@ -15,13 +15,14 @@ class Setting:
     """One setting: its name in answers, its default, and its allowed values.
 
     ``asked_as`` are its names in requests, if they differ. A number has a range, a word its
-    ``choices``; without choices any text is allowed. ``optional``: without a value (or with 0)
-    answers do not have it. ``needed``: a new listener requires it.
+    ``choices``, any other text the regular expression ``form``. ``optional``: without a value (or
+    with 0) answers do not have it. ``needed``: a new listener requires it.
     """
 
     name: str
     default: Value
     choices: tuple[str, ...] = ()
+    form: str = ".+"
     least: int = 0
     most: int = 0
     asked_as: tuple[str, ...] = ()
@@ -38,6 +39,10 @@ def _switch(name: str, default: str, *, asked_as: tuple[str, ...] = ()) -> Setti
     return Setting(name, default, ("on", "off"), asked_as=asked_as)
 
 
+def _text(name: str, form: str, default: str = "", *, asked_as: tuple[str, ...] = ()) -> Setting:
+    return Setting(name, default, form=form, asked_as=asked_as)
+
+
 def _number(name: str, default: int, least: int, most: int) -> Setting:
     return Setting(name, default, least=least, most=most)
 
@@ -52,18 +57,19 @@ _INTERVAL = Setting(
 )
 _COMMON = (
     Setting("Bandwidth", -1, least=-1, most=5120),
-    Setting("Description", ""),
+    _text("Description", ".{1,256}"),
     _number("HealthyThreshold", 3, 2, 10),
     _number("UnhealthyThreshold", 3, 2, 10),
     Setting("HealthCheckConnectPort", 0, least=1, most=65535, optional=True),
 )
 _PROXY_PROTOCOL = Setting("ProxyProtocolV2Enabled", "false", ("true", "false"))
 _CHECKED_PAGE = (
-    Setting("HealthCheckDomain", ""),
-    Setting("HealthCheckURI", ""),
+    _text("HealthCheckDomain", r"\$_ip|[A-Za-z0-9.\-]{1,80}"),
+    _text("HealthCheckURI", r"/\S{0,79}"),
     Setting("HealthCheckMethod", "head", ("head", "get")),
-    Setting("HealthCheckHttpCode", "http_2xx"),
+    _text("HealthCheckHttpCode", "http_[2-5]xx(,http_[2-5]xx)*", "http_2xx"),
 )
+_WORD = "[A-Za-z0-9]{1,64}"
 _TCP = (
     *_COMMON,
     *_CHECKED_PAGE,
@@ -86,8 +92,8 @@ _UDP = (
     _number("HealthCheckConnectTimeout", 10, 1, 300),
     replace(_INTERVAL, default=5),
     _PROXY_PROTOCOL,
-    Setting("HealthCheckReq", "", asked_as=("HealthCheckReq", "healthCheckReq")),
-    Setting("HealthCheckExp", "", asked_as=("HealthCheckExp", "healthCheckExp")),
+    _text("HealthCheckReq", _WORD, asked_as=("HealthCheckReq", "healthCheckReq")),
+    _text("HealthCheckExp", _WORD, asked_as=("HealthCheckExp", "healthCheckExp")),
 )
 _HTTP = (
     *_COMMON,
@@ -96,7 +102,7 @@ _HTTP = (
     Setting("StickySession", "off", ("on", "off"), needed=True),
     Setting("StickySessionType", "", ("insert", "server")),
     Setting("CookieTimeout", 0, least=1, most=86400, optional=True),
-    Setting("Cookie", ""),
+    _text("Cookie", r"[^$,;\s][^,;\s]{0,199}"),
     Setting("HealthCheck", "on", ("on", "off"), needed=True),
     _number("HealthCheckTimeout", 5, 1, 300),
     _INTERVAL,

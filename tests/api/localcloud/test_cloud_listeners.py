@@ -130,6 +130,33 @@ def test_what_http_and_https_need(slb: Slb) -> None:
     assert slb.listener("HTTPS", 443)["CookieTimeout"] == 60
 
 
+@pytest.mark.parametrize(
+    ("protocol", "name", "right", "wrong"),
+    [
+        ("TCP", "Description", "web", "x" * 257),
+        ("TCP", "HealthCheckDomain", "$_ip", "under_score"),
+        ("HTTP", "HealthCheckDomain", "example.com", "x" * 81),
+        ("HTTP", "HealthCheckURI", "/well?now=1", "well"),
+        ("TCP", "HealthCheckURI", "/", "/" + 80 * "x"),
+        ("HTTP", "HealthCheckHttpCode", "http_2xx,http_3xx", "200"),
+        ("HTTP", "Cookie", "session", "two words"),
+        ("UDP", "healthCheckReq", "hello", "hel-lo"),
+        ("UDP", "healthCheckExp", "ok", "x" * 65),
+    ],
+)
+def test_texts_of_listeners(slb: Slb, protocol: str, name: str, right: str, wrong: str) -> None:
+    base: dict[str, Any] = {"ListenerPort": 80, "BackendServerPort": 80, "Bandwidth": -1}
+    if protocol == "HTTP":
+        base |= {"StickySession": "off", "HealthCheck": "on"}
+    action = f"CreateLoadBalancer{protocol}Listener"
+    assert slb.refusal(action, **base, **{name: wrong}) == "400 InvalidParameter"
+    slb.call(action, **base, **{name: right})
+    told = slb.listener(protocol, 80)[f"{name[0].upper()}{name[1:]}"]
+    assert told == right
+    action = f"SetLoadBalancer{protocol}ListenerAttribute"
+    assert slb.refusal(action, ListenerPort=80, **{name: wrong}) == "400 InvalidParameter"
+
+
 def test_listeners_that_are_refused(slb: Slb) -> None:
     action = "CreateLoadBalancerTCPListener"
     base: dict[str, Any] = {"ListenerPort": 80, "BackendServerPort": 80, "Bandwidth": -1}

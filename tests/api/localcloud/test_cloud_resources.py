@@ -500,6 +500,11 @@ def test_several_routes_at_once_and_what_is_free(api: Api) -> None:
     assert api.call("DescribeRouteEntryList", shown, version=VPC)["RouteEntrys"] == {
         "RouteEntry": []
     }
+    one = {"RouteTableId": table, "DestinationCidrBlock": "10.3.0.0/24", "NextHopId": instance_id}
+    for name in ("RouteEntryName", "Description"):
+        for text in ("https://here", "x" * 257):
+            wrong = api.refusal("CreateRouteEntry", {**one, name: text}, version=VPC)
+            assert wrong == f"400 Invalid{name}.Malformed", text
     too_many = entries(*({"NextHopType": "Instance", "DstCidrBlock": "x"} for _ in range(51)))
     assert api.refusal("CreateRouteEntries", too_many, version=VPC) == "400 InvalidParameter"
     found = api.instance(instance_id)

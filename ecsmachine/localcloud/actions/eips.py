@@ -249,8 +249,8 @@ EIPS = Listing(
     by.newest(lambda state: state.eips),
     _eip_view,
     (
-        by.one_of("AllocationId", "id", Parameters.separated),
-        by.one_of("EipAddress", "address", Parameters.separated),
+        by.one_of("AllocationId", "id", Parameters.separated, most=50),
+        by.one_of("EipAddress", "address", Parameters.separated, most=50),
         by.equals("Status", _status_now, STATUSES, refusals.not_supported),
         by.equals("AssociatedInstanceId", "instance_id"),
         by.equals("AssociatedInstanceType", "instance_type"),

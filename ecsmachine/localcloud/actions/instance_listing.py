@@ -203,7 +203,6 @@ FULL_STATUSES = Listing(
             "EventPublishTime.Start", "EventPublishTime.End", "NotBefore.Start", "NotBefore.End"
         ),
     ),
-    most=50,
 )
 MAINTENANCE = Listing(
     Instance,

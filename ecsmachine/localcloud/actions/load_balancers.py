@@ -47,6 +47,7 @@ def create_load_balancer(call: Call) -> Answer:
     """CreateLoadBalancer: with a public address, or one of a VSwitch."""
     parameters = call.parameters
     region = call.region
+    zones = tuple(zone.id for zone in region.zones)
     name = checked_name(parameters, "LoadBalancerName")
     address_type = parameters.choice(
         "AddressType",
@@ -93,15 +94,15 @@ def create_load_balancer(call: Call) -> Answer:
             status="active",
             created=clock.minutes(),
             internet_charge_type=charge,
-            bandwidth=parameters.integer("Bandwidth", 5120, least=-1, most=5120),
+            bandwidth=parameters.integer("Bandwidth", 5120, least=1, most=5120),
             spec=parameters.text(
                 "LoadBalancerSpec", "slb.s1.small" if metering == "PayBySpec" else "slb.lcu.elastic"
             ),
             charge_type=pay_type,
             metering=metering,
             expires=expires,
-            master_zone=parameters.text("MasterZoneId", region.zones[0].id),
-            slave_zone=parameters.text("SlaveZoneId", region.zones[-1].id),
+            master_zone=parameters.choice("MasterZoneId", zones),
+            slave_zone=parameters.choice("SlaveZoneId", zones, zones[-1]),
             resource_group_id=call.resource_group_id,
             delete_protection=parameters.choice("DeleteProtection", ("off", "on")),
             modification_protection=protection,
@@ -359,8 +360,8 @@ BALANCERS = Listing(
     by.newest(lambda state: state.load_balancers),
     _balancer_view,
     (
-        by.one_of("LoadBalancerId", "id", Parameters.separated),
-        by.one_of("LoadBalancerName", "name", Parameters.separated),
+        by.one_of("LoadBalancerId", "id", Parameters.separated, most=10),
+        by.one_of("LoadBalancerName", "name", Parameters.separated, most=10),
         by.contains("ServerId", lambda call, balancer: {b.server_id for b in balancer.backends}),
         by.equals("LoadBalancerStatus", "status"),
         by.equals("Address", "address"),
@@ -420,7 +421,7 @@ def modify_load_balancer_internet_spec(call: Call) -> Answer:
     charge = call.parameters.choice(
         "InternetChargeType", CHARGES, balancer.internet_charge_type, spelled=str.lower
     )
-    bandwidth = call.parameters.integer("Bandwidth", balancer.bandwidth, least=-1, most=5120)
+    bandwidth = call.parameters.integer("Bandwidth", balancer.bandwidth, least=1, most=5120)
     changed = replace(balancer, internet_charge_type=charge, bandwidth=bandwidth)
     return _keep_if_paid(call, changed, pays=True)
 
@@ -450,7 +451,7 @@ def modify_load_balancer_instance_charge_type(call: Call) -> None:
             internet_charge_type=parameters.choice(
                 "InternetChargeType", CHARGES, balancer.internet_charge_type, spelled=str.lower
             ),
-            bandwidth=parameters.integer("Bandwidth", balancer.bandwidth, least=-1, most=5120),
+            bandwidth=parameters.integer("Bandwidth", balancer.bandwidth, least=1, most=5120),
         )
     )
 

@@ -81,6 +81,9 @@ _ROLES = Listing(
     "InstanceRamRoleSets.InstanceRamRoleSet",
     oldest(lambda state: state.instances),
     lambda call, instance: {"InstanceId": instance.id, "RamRoleName": instance.ram_role},
-    (one_of("InstanceIds", "id", Parameters.json_list), equals("RamRoleName", "ram_role")),
+    (
+        one_of("InstanceIds", "id", Parameters.json_list, most=50),
+        equals("RamRoleName", "ram_role"),
+    ),
     most=50,
 )

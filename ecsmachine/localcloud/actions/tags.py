@@ -19,13 +19,14 @@ from ecsmachine.localcloud.state.interfaces import interfaces_in_region
 from ecsmachine.localcloud.state.model import TagSet
 
 MAX_RESOURCES = 50
+MAX_RESOURCES_OF_SLB = 20
 _NO_KEY = Refusal("InvalidParameter.TagValue")
 ECS_KINDS = (
     *("instance", "disk", "securitygroup", "keypair", "image", "snapshot", "eni"),
     *("launchtemplate", "command", "invocation"),
 )
 VPC_KINDS = ("vpc", "vswitch", "eip", "routetable")
-SLB_KINDS = ("loadbalancer", "vservergroup", "listener", "certificate")
+SLB_KINDS = tagging.SLB_KINDS
 """Of SLB; it calls load balancers instances too."""
 
 
@@ -94,7 +95,7 @@ def tag_resources(call: Call, kinds: tuple[str, ...]) -> None:
     """TagResources: the same tags on up to 50 resources."""
     region = call.region
     kind = _kind_of_request(call, kinds)
-    ids = _resource_ids(call)
+    ids = _resource_ids(call, kinds)
     if len(call.parameters.structs("Tag")) > tagging.MAX_TAGS:
         raise ApiError(
             "NumberExceed.Tags",
@@ -110,7 +111,7 @@ def tag_resources(call: Call, kinds: tuple[str, ...]) -> None:
 def untag_resources(call: Call, kinds: tuple[str, ...]) -> None:
     """UntagResources: by key, or all."""
     kind = _kind_of_request(call, kinds)
-    ids = _resource_ids(call)
+    ids = _resource_ids(call, kinds)
     keys = call.parameters.listed("TagKey", most=20)
     everything = call.parameters.boolean("All")
     if not keys and not everything:
@@ -123,7 +124,7 @@ def list_tag_resources(call: Call, kinds: tuple[str, ...]) -> Answer:
     """ListTagResources: tags by resource, or resources by tag."""
     region = call.region
     kind = _kind_of_request(call, kinds)
-    ids = call.parameters.listed("ResourceId", most=MAX_RESOURCES)
+    ids = call.parameters.listed("ResourceId", most=_most_resources(kinds))
     wanted = tagging.tag_filter(call.parameters, no_key=_NO_KEY)
     patterns = _tag_patterns(call.parameters)
     if wanted and patterns:
@@ -187,14 +188,18 @@ def _kind_of_request(call: Call, kinds: tuple[str, ...]) -> str:
     return kind
 
 
-def _resource_ids(call: Call) -> list[str]:
+def _most_resources(kinds: tuple[str, ...]) -> int:
+    return MAX_RESOURCES_OF_SLB if kinds == SLB_KINDS else MAX_RESOURCES
+
+
+def _resource_ids(call: Call, kinds: tuple[str, ...]) -> list[str]:
     ids = call.parameters.listed("ResourceId")
     if not ids:
         raise missing_parameter("ResourceId")
-    if len(ids) > MAX_RESOURCES:
+    if len(ids) > (most := _most_resources(kinds)):
         raise ApiError(
             "NumberExceed.ResourceIds",
-            f"The ResourceIds parameter's number is exceed , Valid : {MAX_RESOURCES}",
+            f"The ResourceIds parameter's number is exceed , Valid : {most}",
         )
     return ids
 

@@ -14,7 +14,10 @@ from ecsmachine.localcloud.state.state import State
 
 MAX_TAGS = 20
 MAX_LENGTH = 128
+MAX_KEY_LENGTH_OF_SLB = 64
+SLB_KINDS = ("loadbalancer", "vservergroup", "listener", "certificate")
 _NO_KEY = Refusal("InvalidTag.Mismatch")
+_TAG_KEY = Refusal("InvalidTagKey.Malformed")
 _URL = re.compile("https?://", re.IGNORECASE)
 
 
@@ -32,7 +35,7 @@ def tags_of_request(parameters: Parameters, *, values_needed: bool = False) -> d
                 raise missing_parameter(item.name("Key"))
             continue
         if not _is_valid(key) or key.lower().startswith(("aliyun", "acs:")):
-            raise ApiError("InvalidTagKey.Malformed", "The specified Tag.n.Key is not valid.")
+            raise _TAG_KEY()
         if not _is_valid(value) or value.lower().startswith("acs:"):
             raise ApiError("InvalidTagValue.Malformed", "The specified Tag.n.Value is not valid.")
         if key in tags:
@@ -104,10 +107,13 @@ def put_tags(
 ) -> None:
     """Add tags to a resource, replacing those with the same keys; inside a transaction.
 
-    Raises ``OperationDenied.QuotaExceed`` when it would have too many.
+    Raises ``OperationDenied.QuotaExceed`` when it would have too many, and
+    ``InvalidTagKey.Malformed`` for a key that is too long for SLB.
     """
     if not tags:
         return
+    if kind in SLB_KINDS and max(map(len, tags)) > MAX_KEY_LENGTH_OF_SLB:
+        raise _TAG_KEY()
     merged = {**resource_tags(state, kind, resource_id), **tags}
     if len(merged) > MAX_TAGS:
         raise refusals.of("OperationDenied.QuotaExceed")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from tests.api.localcloud.api_client import VPC, Api
+from tests.api.localcloud.api_client import ECS, SLB, VPC, Api
 
 
 @pytest.mark.parametrize(
@@ -100,6 +101,65 @@ def test_a_page_of_tags_has_at_most_fifty(api: Api) -> None:
     assert api.refusal("ListTagResources", values, version=VPC, MaxResults=51) == (
         "400 InvalidParameter"
     )
+
+
+@pytest.mark.parametrize(
+    ("version", "action", "name", "most"),
+    [
+        (VPC, "DescribeEipAddresses", "AllocationId", 50),
+        (VPC, "DescribeEipAddresses", "EipAddress", 50),
+        (SLB, "DescribeLoadBalancers", "LoadBalancerId", 10),
+        (SLB, "DescribeLoadBalancers", "LoadBalancerName", 10),
+        (ECS, "DescribeInstanceRamRole", "InstanceIds", 50),
+    ],
+)
+def test_how_many_can_be_asked_for(
+    api: Api, version: str, action: str, name: str, most: int
+) -> None:
+    def several(number: int) -> str:
+        each = [f"one-{count}" for count in range(number)]
+        return json.dumps(each) if name == "InstanceIds" else ",".join(each)
+
+    assert api.call(action, {name: several(most)}, version=version)["TotalCount"] == 0
+    refused = api.refusal(action, {name: several(most + 1)}, version=version)
+    assert refused == "400 InvalidParameter"
+
+
+def test_a_page_of_full_statuses_has_at_most_a_hundred(api: Api) -> None:
+    assert api.call("DescribeInstancesFullStatus", PageSize=100)["PageSize"] == 100
+    assert api.refusal("DescribeInstancesFullStatus", PageSize=101) == "400 InvalidParameter"
+
+
+def test_tags_of_load_balancers(api: Api) -> None:
+    balancer = {"ResourceType": "instance"}
+    made = [api.call("CreateLoadBalancer", version=SLB)["LoadBalancerId"] for _ in range(21)]
+    ids = {f"ResourceId.{number}": each for number, each in enumerate(made, 1)}
+    tag = {**balancer, "Tag.1.Key": "k" * 64, "Tag.1.Value": "v"}
+    refused = api.refusal("TagResources", {**tag, **ids}, version=SLB)
+    assert refused == "400 NumberExceed.ResourceIds"
+    assert api.refusal("ListTagResources", {**balancer, **ids}, version=SLB) == (
+        "400 InvalidParameter"
+    )
+    del ids["ResourceId.21"]
+    api.call("TagResources", {**tag, **ids}, version=SLB)
+    longer = {**tag, **ids, "Tag.1.Key": "k" * 65}
+    assert api.refusal("TagResources", longer, version=SLB) == "400 InvalidTagKey.Malformed"
+    other = {**longer, "ResourceType": "securitygroup", "ResourceId.1": api.group()}
+    api.call("TagResources", {key: other[key] for key in (*tag, "ResourceId.1")})
+
+
+def test_bandwidth_and_zones_of_a_load_balancer(api: Api) -> None:
+    zone = {"MasterZoneId": f"{api.region}-h", "SlaveZoneId": f"{api.region}-h"}
+    made = api.call("CreateLoadBalancer", zone, version=SLB, Bandwidth=1)
+    for mbps in (0, -1, 5121):
+        refused = api.refusal("CreateLoadBalancer", Bandwidth=mbps, version=SLB)
+        assert refused == "400 InvalidParameter"
+        wide = {"LoadBalancerId": made["LoadBalancerId"], "Bandwidth": mbps}
+        refused = api.refusal("ModifyLoadBalancerInternetSpec", wide, version=SLB)
+        assert refused == "400 InvalidParameter"
+    for name in ("MasterZoneId", "SlaveZoneId"):
+        wrong = {name: "cn-nowhere-a"}
+        assert api.refusal("CreateLoadBalancer", wrong, version=SLB) == "400 InvalidParameter"
 
 
 def test_names_and_bandwidths_of_elastic_addresses(api: Api) -> None:

@@ -109,8 +109,9 @@ def delete_image(call: Call) -> None:
     image = call.state.custom_images.find_or_none(image_id, region=call.region_id)
     if image is None:
         return
+    force = call.parameters.boolean("Force")
     used = any(instance.image_id == image.id for instance in call.state.instances)
-    if used and not call.parameters.boolean("Force"):
+    if used and not force:
         raise refusals.of("ImageUsingByInstance")
     call.state.custom_images.remove(image.id)
 

@@ -376,7 +376,7 @@ DISKS = Listing(
         # Shared Block Storage was before multi-attach, and none is here.
         by.never_true("EnableShared"),
         by.times_between(Creation="created"),
-        by.never("LockReason"),
+        by.always("LockReason", "", ("financial", "security"), refusals.not_found),
         by.tagged("disk"),
     ),
     paging=partial(page, results=(10, 500)),

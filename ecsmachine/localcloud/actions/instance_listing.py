@@ -9,7 +9,7 @@ from typing import Any, get_args
 from ecsmachine.localcloud.actions import listing as by
 from ecsmachine.localcloud.actions.call import Answer, Call
 from ecsmachine.localcloud.actions.instance_view import attributes
-from ecsmachine.localcloud.actions.listing import Listing
+from ecsmachine.localcloud.actions.listing import Filter, Listing, Test
 from ecsmachine.localcloud.catalog.instance_types import known_instance_type
 from ecsmachine.localcloud.protocol import refusals
 from ecsmachine.localcloud.protocol.clock import timestamp
@@ -22,6 +22,7 @@ from ecsmachine.localcloud.state.model import Instance, InstanceStatus
 STATUSES = get_args(InstanceStatus)
 _OPTIMIZED = {"true": "optimized", "false": "none"}
 """``IoOptimized`` in the form of today and in the older one."""
+_LOCKS = ("", "financial", "security", "recycling", "dedicatedhostfinancial", "refunded")
 
 
 def describe_instance_status(call: Call) -> Answer:
@@ -78,6 +79,13 @@ def _elastic_address(call: Call, instance: Instance) -> str:
     return eip.address if eip else ""
 
 
+def _by_lock(call: Call) -> Test[Instance] | None:
+    reason = call.parameters.choice(
+        "LockReason", _LOCKS, error=refusals.not_found, spelled=str.lower
+    )
+    return (lambda instance: reason in instance.locks) if reason else None
+
+
 INSTANCES = Listing(
     Instance,
     "Instances.Instance",
@@ -123,14 +131,24 @@ INSTANCES = Listing(
         by.equals(
             "IoOptimized",
             lambda call, instance: "optimized" if instance.io_optimized else "none",
+            ("optimized", "none"),
             spelled=lambda text: _OPTIMIZED.get(text.lower(), text),
         ),
         by.times_between(Creation="created", Expired="expires"),
-        by.equals("HttpEndpoint", lambda call, instance: instance.metadata_options.endpoint),
-        by.equals("HttpTokens", lambda call, instance: instance.metadata_options.tokens),
-        by.never(
-            "InnerIpAddresses", "RdmaIpAddresses", "Ipv6Address", "LockReason", "HpcClusterId"
+        by.equals(
+            "HttpEndpoint",
+            lambda call, instance: instance.metadata_options.endpoint,
+            ("enabled", "disabled"),
+            Refusal("InvalidHttpEndpoint.NotSupported"),
         ),
+        by.equals(
+            "HttpTokens",
+            lambda call, instance: instance.metadata_options.tokens,
+            ("optional", "required"),
+            Refusal("InvalidHttpTokens.NotSupported"),
+        ),
+        Filter(("LockReason",), _by_lock),
+        by.never("InnerIpAddresses", "RdmaIpAddresses", "Ipv6Address", "HpcClusterId"),
         by.tagged("instance"),
     ),
     paging=partial(page, results=(10, 100)),

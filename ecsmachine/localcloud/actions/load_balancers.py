@@ -366,7 +366,7 @@ BALANCERS = Listing(
         by.equals("LoadBalancerStatus", "status"),
         by.equals("Address", "address"),
         by.equals("AddressType", "address_type"),
-        by.equals("NetworkType", "network_type"),
+        by.equals("NetworkType", "network_type", spelled=str.lower),
         by.equals("VpcId", "vpc_id"),
         by.equals("VSwitchId", "vswitch_id"),
         by.equals("MasterZoneId", "master_zone"),

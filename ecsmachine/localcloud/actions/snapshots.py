@@ -121,10 +121,10 @@ def delete_snapshot(call: Call) -> None:
     )
     if snapshot is None:
         return
-    usage = _usage(call, snapshot)
+    force, usage = call.parameters.boolean("Force"), _usage(call, snapshot)
     if "image" in usage:
         raise refusals.of("SnapshotCreatedImage")
-    if usage == "disk" and not call.parameters.boolean("Force"):
+    if usage == "disk" and not force:
         raise ApiError("SnapshotCreatedDisk", "The snapshot has been used to create disk(s).", 403)
     if any(_is_being_made_from(call, disk, snapshot.id) for disk in call.state.disks):
         raise refusals.DISK_STATUS()

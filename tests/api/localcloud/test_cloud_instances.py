@@ -417,6 +417,10 @@ def test_a_subscription_that_is_over_is_locked_and_shut_down(api: Api) -> None:
     assert api.refusal("StartInstance", InstanceId=paid) == "403 InstanceExpired"
     locks = {"LockReason": [{"LockReason": "financial", "LockMsg": ""}]}
     assert api.wait(paid, "Stopped")["OperationLocks"] == locks
+    for reason, found in (("financial", [paid]), ("security", [])):
+        told = api.call("DescribeInstances", LockReason=reason)["Instances"]["Instance"]
+        assert [each["InstanceId"] for each in told] == found
+    assert api.call("DescribeDisks", LockReason="financial")["TotalCount"] == 0
 
 
 def test_a_lock_for_security_refuses_changes_of_the_state(api: Api) -> None:

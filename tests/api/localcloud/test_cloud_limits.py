@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.localcloud.api_client import ECS, SLB, VPC, Api
+from tests.api.localcloud.api_client import ECS, SLB, VPC, Api, until
 
 
 @pytest.mark.parametrize(
@@ -192,6 +192,11 @@ def test_what_is_none_of_the_values_of_a_filter_has_the_code_of_the_reference(ap
         "DescribeInstances InstanceChargeType": "404 InvalidInstanceChargeType.NotFound",
         "DescribeInstances InternetChargeType": "404 InvalidInternetChargeType.ValueNotSupported",
         "DescribeInstances InstanceNetworkType": "404 InvalidNetworkType.NotFound",
+        "DescribeInstances LockReason": "404 InvalidLockReason.NotFound",
+        "DescribeInstances HttpEndpoint": "400 InvalidHttpEndpoint.NotSupported",
+        "DescribeInstances HttpTokens": "400 InvalidHttpTokens.NotSupported",
+        "DescribeInstances IoOptimized": "400 InvalidParameter",
+        "DescribeDisks LockReason": "404 InvalidLockReason.NotFound",
         "DescribeDisks Status": "400 InvalidStatus.ValueNotSupported",
         "DescribeDisks DiskType": "400 InvalidDiskType.ValueNotSupported",
         "DescribeDisks Category": "400 InvalidCategory.ValueNotSupported",
@@ -221,3 +226,22 @@ def test_what_is_none_of_the_values_of_a_filter_has_the_code_of_the_reference(ap
         assert api.refusal(action, soon) == "404 InvalidFilterValue"
     told = api.refusal("ListTagResources", {"ResourceType": "instance", "Tag.1.Value": "web"})
     assert told == "400 InvalidParameter.TagValue"
+
+
+def test_a_balancer_without_a_vpc_is_found_in_either_spelling(api: Api) -> None:
+    made = api.call("CreateLoadBalancer", version=SLB)["LoadBalancerId"]
+    for spelled in ("Classic", "classic"):
+        found = api.call("DescribeLoadBalancers", NetworkType=spelled, version=SLB)
+        assert [each["LoadBalancerId"] for each in found["LoadBalancers"]["LoadBalancer"]] == [made]
+    assert api.call("DescribeLoadBalancers", NetworkType="vpc", version=SLB)["TotalCount"] == 0
+
+
+def test_a_switch_is_looked_at_where_nothing_hangs_on_it(api: Api) -> None:
+    api.run(api.group())
+    (disk,) = api.cloud.state.disks
+    snapshot = {"SnapshotId": api.call("CreateSnapshot", DiskId=disk.id)["SnapshotId"]}
+    until(lambda: all(each.status == "accomplished" for each in api.cloud.state.snapshots))
+    image = {"ImageId": api.call("CreateImage", snapshot)["ImageId"]}
+    assert api.refusal("DeleteImage", image, Force="maybe") == "400 InvalidParameter"
+    api.call("DeleteImage", image)
+    assert api.refusal("DeleteSnapshot", snapshot, Force="maybe") == "400 InvalidParameter"

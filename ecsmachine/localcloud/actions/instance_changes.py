@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import Any
 
 from ecsmachine.localcloud.actions.call import Answer, Call
-from ecsmachine.localcloud.actions.instance_charge import only_ordered
+from ecsmachine.localcloud.actions.instance_charge import auto_release, only_ordered
 from ecsmachine.localcloud.actions.instance_creation import (
     default_bandwidth_in,
     user_data_of_request,
@@ -22,7 +21,6 @@ from ecsmachine.localcloud.actions.security_groups import MAX_GROUPS_OF_INSTANCE
 from ecsmachine.localcloud.catalog.disk_categories import supported_categories
 from ecsmachine.localcloud.catalog.instance_types import find_instance_type, known_instance_type
 from ecsmachine.localcloud.protocol import refusals
-from ecsmachine.localcloud.protocol.clock import minutes
 from ecsmachine.localcloud.protocol.errors import invalid_parameter, missing_parameter
 from ecsmachine.localcloud.protocol.identifiers import new_order_id
 from ecsmachine.localcloud.protocol.names import (
@@ -90,10 +88,7 @@ def modify_instance_attribute(call: Call) -> None:
 def modify_instance_auto_release_time(call: Call) -> None:
     """ModifyInstanceAutoReleaseTime: set it, or take it away."""
     instance = call.required(call.state.instances, "InstanceId")
-    at = call.parameters.time("AutoReleaseTime")
-    if at is not None and at - time.time() < 30 * 60:
-        raise refusals.malformed("AutoReleaseTime")
-    call.state.instances.put(replace(instance, auto_release=minutes(at) if at is not None else ""))
+    call.state.instances.put(replace(instance, auto_release=auto_release(call.parameters)))
 
 
 def modify_instance_spec(call: Call) -> Answer:

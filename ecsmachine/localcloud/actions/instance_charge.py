@@ -92,7 +92,7 @@ def charge_of_request(parameters: Parameters) -> Charge:
         period,
         unit,
         expires,
-        _auto_release(parameters),
+        auto_release(parameters),
         strategy,
         limit,
         duration if strategy != "NoSpot" else 0,
@@ -142,7 +142,11 @@ def price_of_order(
     return round(hour * hours * prices.SUBSCRIPTION_FACTOR, 6)
 
 
-def _auto_release(parameters: Parameters) -> str:
+def auto_release(parameters: Parameters) -> str:
+    """Return ``AutoReleaseTime``, or ""; raises ``InvalidAutoReleaseTime.Malformed``.
+
+    It is half an hour from now at the earliest, and three years at the latest.
+    """
     at = parameters.time("AutoReleaseTime", error=refusals.malformed)
     if at is None:
         return ""

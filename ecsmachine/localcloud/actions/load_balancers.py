@@ -92,7 +92,7 @@ def create_load_balancer(call: Call) -> Answer:
             vpc_id="" if vswitch is None else vswitch.vpc_id,
             vswitch_id="" if vswitch is None else vswitch.id,
             status="active",
-            created=clock.minutes(),
+            created=clock.timestamp(),
             internet_charge_type=charge,
             bandwidth=parameters.integer("Bandwidth", 5120, least=1, most=5120),
             spec=parameters.text(

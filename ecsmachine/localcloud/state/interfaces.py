@@ -27,7 +27,7 @@ def primary_interface(instance: Instance) -> NetworkInterface:
         secondary_ips=instance.secondary_ips,
         security_group_ids=instance.security_group_ids,
         status="InUse",
-        created=instance.created,
+        created=instance.created.replace("Z", ":00Z"),  # an instance has the minute
         kind="Primary",
         instance_id=instance.id,
         resource_group_id=instance.resource_group_id,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from time import time as now
 from typing import Any
 
 import pytest
 
+from ecsmachine.localcloud.protocol.clock import parse, timestamp
 from tests.api.localcloud.api_client import ECS, SLB, VPC, Api, until
 
 
@@ -236,6 +238,24 @@ def test_a_balancer_without_a_vpc_is_found_in_either_spelling(api: Api) -> None:
     assert api.call("DescribeLoadBalancers", NetworkType="vpc", version=SLB)["TotalCount"] == 0
 
 
+@pytest.mark.parametrize("seconds", [10 * 60, 4 * 366 * 86400])
+def test_when_an_instance_can_be_released(api: Api, seconds: int) -> None:
+    one = {"InstanceId": api.run(api.group())}
+    refused = "400 InvalidAutoReleaseTime.Malformed"
+    for time in ("soon", timestamp(now() + seconds)):
+        wrong = {**one, "AutoReleaseTime": time}
+        assert api.refusal("ModifyInstanceAutoReleaseTime", wrong) == refused
+    later = timestamp(now() + 3600)
+    api.call("ModifyInstanceAutoReleaseTime", one, AutoReleaseTime=later)
+    found = api.instance(one["InstanceId"])
+    assert found is not None
+    assert found["AutoReleaseTime"] == f"{later[:-4]}Z"
+    api.call("ModifyInstanceAutoReleaseTime", one)
+    found = api.instance(one["InstanceId"])
+    assert found is not None
+    assert found["AutoReleaseTime"] == ""
+
+
 def test_a_switch_is_looked_at_where_nothing_hangs_on_it(api: Api) -> None:
     api.run(api.group())
     (disk,) = api.cloud.state.disks
@@ -245,3 +265,15 @@ def test_a_switch_is_looked_at_where_nothing_hangs_on_it(api: Api) -> None:
     assert api.refusal("DeleteImage", image, Force="maybe") == "400 InvalidParameter"
     api.call("DeleteImage", image)
     assert api.refusal("DeleteSnapshot", snapshot, Force="maybe") == "400 InvalidParameter"
+
+
+def test_times_that_are_told_with_seconds(api: Api) -> None:
+    api.run(api.group())
+    (interface,) = api.call("DescribeNetworkInterfaces")["NetworkInterfaceSets"][
+        "NetworkInterfaceSet"
+    ]
+    made = api.call("CreateLoadBalancer", version=SLB)["LoadBalancerId"]
+    balancer = api.call("DescribeLoadBalancerAttribute", LoadBalancerId=made, version=SLB)
+    for told in (interface["CreationTime"], balancer["CreateTime"]):
+        assert abs(parse(told) - now()) < 120
+        assert len(told) == len("2026-01-01T00:00:00Z")

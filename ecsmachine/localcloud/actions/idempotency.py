@@ -37,7 +37,8 @@ def answer_once(call: Call, action: Action) -> Answer:
     if len(token) > 64 or not token.isascii():
         raise invalid_parameter("ClientToken")
     now = time.time()
-    key = f"{call.action}/{token}"
+    # Each region keeps the tokens of its own requests.
+    key = f"{call.region_id or ''}/{call.action}/{token}"
     fingerprint = _fingerprint(call)
     used = call.state.tokens.get(key)
     if used is not None and used.used_at > now - LIFETIME_S:

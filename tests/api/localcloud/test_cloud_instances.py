@@ -247,6 +247,18 @@ def test_a_token_is_carried_out_once(api: Api, action: str) -> None:
     assert api.call("DescribeInstances")["TotalCount"] == 2
 
 
+def test_each_region_has_its_own_tokens(api: Api) -> None:
+    regions = (api.region, "cn-beijing")
+    values = {"ClientToken": "roll-out", "VpcName": "web"}
+    first, second = (api.call("CreateVpc", values, RegionId=region) for region in regions)
+    assert first["VpcId"] != second["VpcId"]
+    for region, made in zip(regions, (first, second), strict=True):
+        again = api.call("CreateVpc", values, RegionId=region)
+        assert again["VpcId"] == made["VpcId"]
+        other = {**values, "VpcName": "other", "RegionId": region}
+        assert api.refusal("CreateVpc", other) == "400 IdempotentParameterMismatch"
+
+
 def test_a_refused_request_leaves_its_token_free(api: Api) -> None:
     values = {**api.base(api.group()), "ClientToken": "token-1"}
     assert (

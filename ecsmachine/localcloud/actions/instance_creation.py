@@ -195,14 +195,12 @@ def _create_instances(call: Call, amount: int, *, start: bool) -> tuple[list[Ins
             picked = interface_requests.free_addresses_for(call, place.vswitch, more_ips, addresses)
             call.state.instances.put(replace(instance, secondary_ips=tuple(picked)))
         put_tags(call.state, "instance", instance.id, region.id, tags)
-        # RunInstances tags everything that it creates, CreateInstance only the instance.
-        its_tags = tags if start else {}
         made_with_it = put_interfaces(call, instance, secondary)
         for interface_id in (instance.network_interface_id, *made_with_it):
-            put_tags(call.state, "eni", interface_id, region.id, its_tags)
+            put_tags(call.state, "eni", interface_id, region.id, tags)
         for request in disks:
             disk = put_disk(call, instance, request, image)
-            put_tags(call.state, "disk", disk.id, region.id, its_tags)
+            put_tags(call.state, "disk", disk.id, region.id, tags)
         call.lifecycle.instances.make(instance.id, password)
         made.append(instance)
     return made, price

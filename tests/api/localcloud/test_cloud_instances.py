@@ -247,6 +247,19 @@ def test_a_token_is_carried_out_once(api: Api, action: str) -> None:
     assert api.call("DescribeInstances")["TotalCount"] == 2
 
 
+@pytest.mark.parametrize("action", ["RunInstances", "CreateInstance"])
+def test_disks_and_interface_have_the_tags_of_their_instance(api: Api, action: str) -> None:
+    tag = {"Tag.1.Key": "team", "Tag.1.Value": "a"}
+    disk = {"DataDisk.1.Size": 20, "DataDisk.1.Category": "cloud_essd"}
+    api.call(action, {**api.base(api.group()), **disk, **tag})
+    for listing, number in (
+        ("DescribeInstances", 1),
+        ("DescribeDisks", 2),
+        ("DescribeNetworkInterfaces", 1),
+    ):
+        assert api.call(listing, tag)["TotalCount"] == number, listing
+
+
 def test_each_region_has_its_own_tokens(api: Api) -> None:
     regions = (api.region, "cn-beijing")
     values = {"ClientToken": "roll-out", "VpcName": "web"}

@@ -34,7 +34,12 @@ from ecsmachine.localcloud.protocol.parameters import Parameters
 from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.model import Disk, DiskStatus, Instance
 from ecsmachine.localcloud.state.records import api_fields
-from ecsmachine.localcloud.state.resources import attached_disks, check_status, forget_disk
+from ecsmachine.localcloud.state.resources import (
+    attached_disks,
+    check_status,
+    check_whole,
+    forget_disk,
+)
 from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
 
 MAX_DISKS_AT_ONCE = 100
@@ -161,6 +166,7 @@ def resize_disk(call: Call) -> Answer:
     """ResizeDisk: larger only; online, the guest sees it while it runs."""
     parameters = call.parameters
     disk = call.required(call.state.disks, "DiskId")
+    check_whole(disk)
     how = parameters.choice(
         "Type",
         ("offline", "online"),
@@ -224,6 +230,7 @@ def modify_disk_spec(call: Call) -> Answer:
     """ModifyDiskSpec: another category or performance level, or other provisioned IOPS."""
     parameters = call.parameters
     disk = call.required(call.state.disks, "DiskId")
+    check_whole(disk)
     category = parameters.text("DiskCategory", disk.category)
     if category not in disk_categories.CATEGORIES or "cloud" in (category, disk.category):
         raise refusals.not_supported("DiskCategory")

@@ -21,7 +21,7 @@ from ecsmachine.localcloud.protocol.refusals import Refusal
 from ecsmachine.localcloud.state.images import snapshots_of
 from ecsmachine.localcloud.state.model import Disk, Snapshot
 from ecsmachine.localcloud.state.records import api_fields
-from ecsmachine.localcloud.state.resources import attached_disks, forget_snapshot
+from ecsmachine.localcloud.state.resources import attached_disks, check_whole, forget_snapshot
 from ecsmachine.localcloud.state.tagging import ecs_tags, put_tags, tags_of_request
 
 MAX_OF_DISK = 256
@@ -166,8 +166,7 @@ def check_source(snapshot: Snapshot) -> None:
 
 
 def _check_disk(call: Call, disk: Disk) -> None:
-    if disk.status not in ("In_use", "Available") or disk.wipe:
-        raise refusals.DISK_STATUS()
+    check_whole(disk)
     if not disk.attached:
         raise refusals.of("IncorrectDiskStatus.NeverAttached")
     if disk.instance_id:

@@ -37,6 +37,12 @@ def check_status(
         raise refusal()
 
 
+def check_whole(disk: Disk) -> None:
+    """Raise ``IncorrectDiskStatus`` for a disk that is being made or reset."""
+    if disk.status not in ("In_use", "Available") or disk.wipe:
+        raise refusals.DISK_STATUS()
+
+
 def status_now(ready_at: float, settled: str = "Available", moving: str = "Pending") -> str:
     """Return the status of something that is ``moving`` until ``ready_at``."""
     return moving if ready_at > time.time() else settled

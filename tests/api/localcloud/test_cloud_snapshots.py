@@ -160,6 +160,24 @@ def test_disks_from_a_snapshot(api: Api, guests: RecordingGuests) -> None:
     )
 
 
+@pytest.mark.parametrize("meanwhile", [{"status": "Creating"}, {"wipe": True}])
+def test_a_disk_that_is_being_made_is_not_changed(api: Api, meanwhile: dict[str, Any]) -> None:
+    disk = {"DiskId": disks_of(api, server(api))[1]}
+    known = api.cloud.state.disks.find(disk["DiskId"], region=api.region)
+    with api.cloud.state.transaction():
+        api.cloud.state.disks.put(replace(known, **meanwhile))
+    changes: list[tuple[str, dict[str, Any]]] = [
+        ("ResizeDisk", {**disk, "NewSize": 30}),
+        ("ModifyDiskSpec", {**disk, "PerformanceLevel": "PL0"}),
+    ]
+    for action, change in changes:
+        assert api.refusal(action, change) == "403 IncorrectDiskStatus", action
+    with api.cloud.state.transaction():
+        api.cloud.state.disks.put(known)
+    for action, change in changes:
+        api.call(action, change)
+
+
 def test_a_disk_that_is_smaller_than_its_snapshot(api: Api) -> None:
     more = {"DataDisk.1.Size": 30, "DataDisk.1.Category": "cloud_essd"}
     snapshot_id = made(api, disks_of(api, api.run(api.group(), **more))[1])

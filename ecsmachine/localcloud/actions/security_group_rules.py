@@ -75,11 +75,12 @@ def modify(call: Call, direction: Direction) -> None:
     if rule_id:
         old = _find_rule(group, direction, rule_id)
         values = _as_parameters(old)
-        side = "Source" if direction == "ingress" else "Dest"
+        side, own = _sides(direction)
         others = (f"{side}CidrIp", f"Ipv6{side}CidrIp", f"{side}GroupId", f"{side}PrefixListId")
-        if any(parameters.given(name) for name in others):
-            # The other side is one of these: a new one takes the old one's place.
-            values |= dict.fromkeys(others, "")
+        # Each side is one of these: a new one takes the old one's place.
+        for alternatives in (others, (f"{own}CidrIp", f"Ipv6{own}CidrIp")):
+            if any(parameters.given(name) for name in alternatives):
+                values |= dict.fromkeys(alternatives, "")
         owners = (f"{side}GroupOwnerId", f"{side}GroupOwnerAccount")
         names = (*values, "Description", "NicType", *owners)
         values |= {name: parameters.text(name) for name in names if parameters.given(name)}
@@ -97,6 +98,11 @@ def modify(call: Call, direction: Direction) -> None:
     )
 
 
+def _sides(direction: Direction) -> tuple[str, str]:
+    """Return how parameters call the other side of a rule, and its own."""
+    return ("Source", "Dest") if direction == "ingress" else ("Dest", "Source")
+
+
 def _find_rule(group: SecurityGroup, direction: Direction, rule_id: str) -> Rule:
     for rule in group.rules:
         if rule.id == rule_id and rule.direction == direction:
@@ -105,7 +111,7 @@ def _find_rule(group: SecurityGroup, direction: Direction, rule_id: str) -> Rule
 
 
 def _as_parameters(rule: Rule) -> dict[str, str]:
-    side, own = ("Source", "Dest") if rule.direction == "ingress" else ("Dest", "Source")
+    side, own = _sides(rule.direction)
     return {
         "IpProtocol": rule.protocol,
         "PortRange": rule.port_range,
@@ -123,7 +129,7 @@ def _as_parameters(rule: Rule) -> dict[str, str]:
 def _rule_of_request(
     call: Call, group: SecurityGroup, request: Parameters, direction: Direction
 ) -> Rule:
-    side, own = ("Source", "Dest") if direction == "ingress" else ("Dest", "Source")
+    side, own = _sides(direction)
     protocol = request.require("IpProtocol").upper()
     if protocol not in _PROTOCOLS:
         raise refusals.of("InvalidIpProtocol.ValueNotSupported")
@@ -155,11 +161,12 @@ def _rule_of_request(
             f"One of the parameters {side}CidrIp, Ipv6{side}CidrIp, {side}GroupId or "
             f"{side}PrefixListId must be specified.",
         )
-    if cidr and ipv6_cidr:
-        raise ApiError(
-            "InvalidParamter.Conflict",
-            f"The parameters {side}CidrIp and Ipv6{side}CidrIp conflict with each other.",
-        )
+    for v4, v6, name in ((cidr, ipv6_cidr, side), (own_cidr, own_ipv6_cidr, own)):
+        if v4 and v6:
+            raise ApiError(
+                "InvalidParamter.Conflict",
+                f"The parameters {name}CidrIp and Ipv6{name}CidrIp conflict with each other.",
+            )
     owners = {request.text(f"{side}GroupOwnerId"), request.text(f"{side}GroupOwnerAccount")}
     # What stands further back in this order is ignored.
     if cidr or ipv6_cidr:

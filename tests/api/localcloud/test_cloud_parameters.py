@@ -496,6 +496,27 @@ def test_a_changed_rule_has_the_new_other_side(api: Api) -> None:
     assert (added["SourceCidrIp"], added["SourceGroupId"]) == ("10.9.0.0/16", "")
 
 
+@pytest.mark.parametrize(("direction", "own"), [("", "Dest"), ("Egress", "Source")])
+def test_the_own_side_of_a_rule_is_of_one_kind(api: Api, direction: str, own: str) -> None:
+    side = "Dest" if direction else "Source"
+    rule = {"SecurityGroupId": api.group(), "IpProtocol": "tcp", "PortRange": "22/22"}
+    rule |= {f"{side}CidrIp": "0.0.0.0/0", f"{own}CidrIp": "10.0.0.0/8"}
+    both = {**rule, f"Ipv6{own}CidrIp": "fd00::/8"}
+    action = f"AuthorizeSecurityGroup{direction}"
+    assert api.refusal(action, both) == "400 InvalidParamter.Conflict"
+    api.call(action, rule)
+    group = {"SecurityGroupId": rule["SecurityGroupId"]}
+
+    def told() -> dict[str, str]:
+        (each,) = api.call("DescribeSecurityGroupAttribute", group)["Permissions"]["Permission"]
+        return dict(each)
+
+    change = {**group, "SecurityGroupRuleId": told()["SecurityGroupRuleId"]}
+    action = f"ModifySecurityGroup{direction}Rule"
+    api.call(action, change, **{f"Ipv6{own}CidrIp": "fd00::/8"})
+    assert (told()[f"{own}CidrIp"], told()[f"Ipv6{own}CidrIp"]) == ("", "fd00::/8")
+
+
 def test_provisioned_performance_has_a_price(api: Api) -> None:
     disk = {"ResourceType": "disk", "DataDisk.1.Size": 40, "DataDisk.1.Category": "cloud_auto"}
 

@@ -35,11 +35,19 @@ def driver_name_of(arguments: Iterable[str], environment: Mapping[str, str]) -> 
     It must be known first: the driver says what flags there are. Raises
     :class:`~ecsmachine.drivers.registry.DriverNotFoundError` for one of a variable.
     """
-    typed = values_given(arguments, "driver", "-d")
+    typed = values_given((word for word in arguments if not _is_longer_flag(word)), "driver", "-d")
     named = environment.get("MACHINE_DRIVER")
     if named and not typed and named not in registry.driver_names():
         raise registry.DriverNotFoundError(named, given_as="MACHINE_DRIVER")
-    return (typed or [named or "aliyunecs"])[0]
+    return (typed or [named or "aliyunecs"])[-1]
+
+
+def _is_longer_flag(word: str) -> bool:
+    """Whether a word is not ``-d`` with a value, but a flag such as ``-debug`` or ``-dry-run``."""
+    flag = word.partition("=")[0]
+    if not flag.startswith("-d"):
+        return False
+    return flag == "-debug" or ("-" in flag[2:] and flag[2:] not in registry.driver_names())
 
 
 def parameter_name(option: Option) -> str:

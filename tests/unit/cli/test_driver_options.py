@@ -22,6 +22,14 @@ DEAD = Option("x-kernel", "Nothing", env="X_KERNEL", kind="bool", deprecated="do
         (["create", "dev1", "--driver=none"], "none"),
         (["create", "dev1", "--driver", "none"], "none"),
         (["create", "--", "-d", "none"], "aliyunecs"),
+        (["create", "-d", "generic", "dev1", "--driver=none"], "none"),
+        (["create", "-dry-run", "-d", "none", "dev1"], "none"),
+        (["create", "-d", "none", "-dry-run=true", "dev1"], "none"),
+        (["create", "-dry-run", "dev1"], "aliyunecs"),
+        (["-debug", "create", "dev1"], "aliyunecs"),
+        (["create", "-d=of-others", "dev1"], "of-others"),
+        (["create", "-driver=of-others", "dev1"], "of-others"),
+        (["create", "-dnonesuch", "dev1"], "nonesuch"),
     ],
 )
 def test_the_driver_is_known_before_the_line_is_parsed(arguments: list[str], name: str) -> None:

@@ -96,6 +96,7 @@ def variable_printer(
     """
     from ecsmachine.cli.display import shells
     from ecsmachine.cli.display.output import print_json
+    from ecsmachine.system.description import system_name
 
     shell_name = shell or shells.detect(this.environment) or ""
     if json and shell:
@@ -107,6 +108,9 @@ def variable_printer(
         )
 
     def print_variables(found: Mapping[str, str | None]) -> None:
+        if system_name() == "Windows" and found["DOCKER_HOST"]:
+            # Compose then calls C:\site by the name /c/site, as an engine on Linux must have it
+            found = {**found, "COMPOSE_CONVERT_WINDOWS_PATHS": "true"}
         if json:
             print_json(found)
         else:

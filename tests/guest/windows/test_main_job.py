@@ -42,6 +42,7 @@ def test_env_is_for_the_shell_that_calls(
     powershell = machines.run("env", "--shell", "powershell", dev1).stdout.splitlines()
     assert f'$Env:DOCKER_HOST = "tcp://{ip}:2376"' in powershell
     assert f'$Env:DOCKER_CERT_PATH = "{folder}"' in powershell
+    assert '$Env:COMPOSE_CONVERT_WINDOWS_PATHS = "true"' in powershell
     wine, *words = python.command("-m", "ecsmachine", "env", dev1)
     by_cmd = replace(machines, program=wine).run("cmd", "/c", *words).stdout.splitlines()
     assert f"SET DOCKER_HOST=tcp://{ip}:2376" in by_cmd

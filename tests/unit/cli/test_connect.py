@@ -34,6 +34,17 @@ def test_env_for_bash(program: Program, running: Machine) -> None:
     ]
 
 
+def test_env_on_windows_has_compose_convert_paths(
+    program: Program, running: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An engine on Linux takes the colon of C: for the end of a volume's source."""
+    monkeypatch.setattr("ecsmachine.system.description.system_name", lambda: "Windows")
+    by_powershell = program("env", "--shell", "powershell", "dev1").lines
+    assert by_powershell[4] == '$Env:COMPOSE_CONVERT_WINDOWS_PATHS = "true"'
+    assert json.loads(program("env", "--json", "dev1").out)["COMPOSE_CONVERT_WINDOWS_PATHS"]
+    assert "COMPOSE" not in program("env", "-u", "--shell", "powershell").out
+
+
 def test_env_for_another_shell(program: Program, running: Machine) -> None:
     by_variable = program("env", "dev1", SHELL="/usr/bin/fish").lines
     by_flag = program("env", "--shell", "fish", "dev1", SHELL="/bin/bash").lines

@@ -27,7 +27,8 @@ class Removal:
 
     With ``force`` the folder is dropped even if the cloud refuses, or the configuration cannot
     be read; a journal that lists what may still be there is then kept, and so is what cannot be
-    read. One that another process has removed meanwhile is no error then.
+    read: the store's ``warn`` is told. One that another process has removed meanwhile is then no
+    error.
 
     :meth:`finish` removes a machine. Of several, :meth:`begin` has come to its end for each before.
     """
@@ -77,12 +78,12 @@ class Removal:
             except Exception as error:  # a driver, or a damaged file, may raise what it likes
                 if not self._force or isinstance(error, _MadeAnewError):
                     raise
-                report(f'Error removing host "{name}": {of_anything(error).message}')
+                store.warn(f'Error removing host "{name}": {of_anything(error).message}')
                 try:
-                    self._keep_trace(name, report)
+                    self._keep_trace(name)
                 except MachineError:
                     store.make_room(name)  # the disk may be full
-                    self._keep_trace(name, report)
+                    self._keep_trace(name)
                 self._dropped.add(name)
                 last = True
             if last:
@@ -137,16 +138,16 @@ class Removal:
                 self._joined.append(driver)
         return True
 
-    def _keep_trace(self, name: str, report: Report) -> None:
-        """Keep what tells of a machine that is dropped, and say where."""
+    def _keep_trace(self, name: str) -> None:
+        """Keep what tells of a machine that is dropped, and warn whoever reads no progress."""
         for kept in self._store.set_aside_unreadable(name):
-            report(
+            self._store.warn(
                 f"The unreadable files are kept: {kept}. The machine's cloud resources may still "
                 'exist, and cost money: "ecsmachine sweep" finds those with its tags'
             )
         journal = self._store.abandon(name)
         if journal is not None:
-            report(
+            self._store.warn(
                 f'{journal} lists resources that may still exist, and cost money: "ecsmachine '
                 'sweep" removes them'
             )

@@ -237,7 +237,8 @@ def test_what_is_said_of_machines_calls_commands_by_the_old_name(
     store.directory("broken").mkdir(parents=True)
     (store.directory("broken") / "config.json").write_text('{"ConfigVersion": 9, "Driver": {}}')
     (store.directory("broken") / "journal.json").write_text("{")
-    said = docker_machine("rm", "-f", "broken").out
+    said = docker_machine("rm", "-f", "broken").err
+    assert 'Error removing host "broken": ' in said
     assert '"docker-machine sweep"' in said
 
 

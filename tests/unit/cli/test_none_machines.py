@@ -118,5 +118,5 @@ def test_a_machine_that_nothing_is_recorded_of_goes_by_force_alone(
     assert (refused.code, 'with "ecsmachine rm -f lost"' in refused.err) == (1, True)
     assert key.read_text() == "the only one"
     dropped = program("rm", "-f", "lost")
-    assert (dropped.code, "in a cloud is unknown" in dropped.out) == (0, True)
+    assert (dropped.code, "in a cloud is unknown" in dropped.err) == (0, True)
     assert not key.parent.exists()

@@ -139,6 +139,7 @@ def test_ls_by_template(program: Program, store: Store) -> None:
     response = program("ls", "-f", "{{.ResponseTime}}").lines[0]
     assert response[-1] == "s"
     assert response[0].isdigit()
+    assert int(program("ls", "-f", "{{.ResponseTime.Nanoseconds}}").lines[0]) % 1_000_000 == 0
     # what Go's durations have is called like a field
     form = "{{.ResponseTime.Seconds}} {{.ResponseTime.Milliseconds}} {{.ResponseTime.String}}"
     seconds, milliseconds, text = program("ls", "-f", form).lines[0].split()

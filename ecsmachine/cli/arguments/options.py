@@ -22,7 +22,8 @@ Driver = Annotated[
 
 _A_MACHINE = typer.Argument(metavar="NAME", help='Name of a machine; "default" if none is given')
 
-MachineName = Annotated[str, _A_MACHINE]
+MachineName = Annotated[str | None, _A_MACHINE]
+"""None only where it was left out: an empty word, of a variable that is not set, is no name."""
 OneMachineName = Annotated[list[str] | None, _A_MACHINE]
 """The same, where a pattern may stand for the name."""
 

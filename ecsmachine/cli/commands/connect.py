@@ -66,7 +66,7 @@ def config(
 
 def ssh(
     ctx: typer.Context,
-    name: MachineName = "",
+    name: MachineName = None,
     command: Annotated[
         list[str] | None, typer.Argument(help="Command to run instead of a shell")
     ] = None,

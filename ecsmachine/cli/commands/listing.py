@@ -147,7 +147,7 @@ def _watch(look: Callable[[], None], interval_s: float) -> NoReturn:
 
 def inspect(
     ctx: typer.Context,
-    name: MachineName = "",
+    name: MachineName = None,
     format_: Annotated[
         str, typer.Option("--format", "-f", metavar="TEMPLATE", help="A Go template")
     ] = "",
@@ -205,7 +205,9 @@ def prompt(ctx: typer.Context, json: AsJson = False) -> None:
 
 def version(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="Print the version of this machine's engine")] = "",
+    name: Annotated[
+        str | None, typer.Argument(help="Print the version of this machine's engine")
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Print the version of ecsmachine, or of a machine's engine.

@@ -14,7 +14,7 @@ from ecsmachine.documents.rules import address_of
 
 def trust(
     ctx: typer.Context,
-    name: MachineName = "",
+    name: MachineName = None,
     yes: Yes = False,
 ) -> None:
     """Pin the host key that a machine shows now, and forget the old one.
@@ -25,7 +25,7 @@ def trust(
     from ecsmachine.ssh.connection import shown_host_key
 
     this = session(ctx)
-    machine = this.store.load(one_machine_name(this, [name] if name else None))
+    machine = this.store.load(one_machine_name(this, None if name is None else [name]))
     with this.store.lock(machine.name):
         target, pin_path = machine.ssh_target(), machine.known_hosts_path
         known = host_keys.pinned(pin_path)

@@ -15,16 +15,17 @@ if TYPE_CHECKING:
 _CONNECTION_FAILED = 255
 
 
-def ssh(this: Session, *, name: str = "", command: list[str] | None = None) -> int:
+def ssh(this: Session, *, name: str | None = None, command: list[str] | None = None) -> int:
     """Run a shell, or a command, on a machine (``USER@NAME``); return what to leave with."""
     words = command or []
-    user, at, name = name.rpartition("@")
+    user, at, called = (name or "").rpartition("@")
     if at and (not user or user.startswith("-")):
-        raise UsageError(f'"{user}@{name}" has no user before the @', hint="Write USER@NAME.")
-    code = None if user else _over_the_kept_connection(this, name, words)
+        raise UsageError(f'"{name}" has no user before the @', hint="Write USER@NAME.")
+    code = None if user else _over_the_kept_connection(this, called, words)
     if code is None or code == _CONNECTION_FAILED:
-        known = one_machine_name(this, [name] if name else None) if code is None else name
-        machine = this.store.load(known)
+        if code is None:
+            called = one_machine_name(this, None if name is None else [called])
+        machine = this.store.load(called)
         code = at_its_address(
             this,
             machine,

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from ecsmachine.machine.model import Machine
 
 
-def inspect(this: Session, *, name: str = "", format_: str = "", json: bool = False) -> None:
+def inspect(
+    this: Session, *, name: str | None = None, format_: str = "", json: bool = False
+) -> None:
     """Print what the store holds about a machine."""
     template = None
     if format_ and json:
@@ -29,7 +31,7 @@ def inspect(this: Session, *, name: str = "", format_: str = "", json: bool = Fa
         template = Template(format_)
     from ecsmachine.machine.stored import certificates_last, stored_config, without_secrets
 
-    name = one_machine_name(this, [name] if name else None)
+    name = one_machine_name(this, None if name is None else [name])
     config = stored_config(this.storage, name) or this.store.config(name)
     if not certificates_last(this.storage, name):
         _warn_of_ending_certificates(this, name)
@@ -129,9 +131,9 @@ def _named_by_variables(this: Session) -> str | None:
     return None
 
 
-def version(this: Session, *, name: str = "", json: bool = False) -> None:
+def version(this: Session, *, name: str | None = None, json: bool = False) -> None:
     """Print our version, or that of a machine's engine."""
-    if not name:
+    if name is None:
         _print_one({"Version": __version__}, this.version_line(), as_json=json)
         return
     from ecsmachine.machine.engine_api import ask_version

@@ -356,6 +356,21 @@ def test_ssh_pins_the_host_key(
     assert "host key" in changed.err.lower()
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("ssh|", "ssh||true", "ssh|root@|true", "scp|:there|here", "mount|:there|here", "trust|"),
+        *("config|", "env|", "inspect|", "ip|", "status|", "stop|", "url|", "version|"),
+    ],
+)
+def test_an_empty_word_is_no_name(program: Program, store: Store, command: str) -> None:
+    """A script whose variable is not set must not come to the machine that is called default."""
+    add_machine(store, "default")
+    result = program(*command.split("|"), SHELL="/bin/sh")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith('Error: Docker machine "" does not exist.')
+
+
 def test_ssh_help_is_ours_before_the_name(program: Program) -> None:
     result = program("ssh", "--help")
     assert result.code == 0

@@ -149,8 +149,9 @@ def _root(
         ),
     ] = "",
     native_ssh: Annotated[
-        bool, typer.Option(help="Do not use the ssh program [$MACHINE_NATIVE_SSH]")
-    ] = False,
+        bool | None,
+        typer.Option("--native-ssh", help="Do not use the ssh program [$MACHINE_NATIVE_SSH]"),
+    ] = None,
     github_api_token: Annotated[str, typer.Option(hidden=True)] = "",
     bugsnag_api_token: Annotated[str, typer.Option(hidden=True)] = "",
     version: Annotated[bool, typer.Option("--version", "-v", help="Print the version")] = False,

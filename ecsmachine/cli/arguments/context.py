@@ -141,7 +141,7 @@ def configure(
     session: Session,
     *,
     path: Path | None = None,
-    native_ssh: bool = False,
+    native_ssh: bool | None = None,
     tls_key_type: str = "",
     certificates: Mapping[str, Path | None] | None = None,
 ) -> None:
@@ -154,7 +154,8 @@ def configure(
     session.storage = storage(path, environment)
     if path:
         session.repeated[""] = [*session.repeated.get("", []), "-s", os.fspath(path)]
-    session.native_ssh = native_ssh or is_set(environment, "MACHINE_NATIVE_SSH")
+    by_variable = native_ssh is None and is_set(environment, "MACHINE_NATIVE_SSH")
+    session.native_ssh = native_ssh or by_variable
     session.tls_key_type = tls_key_type or environment.get("MACHINE_TLS_KEY_TYPE") or "ecdsa"
     if session.tls_key_type not in ("ecdsa", "rsa"):
         raise UsageError(

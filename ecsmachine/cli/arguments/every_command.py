@@ -59,9 +59,12 @@ class _OfOurs:
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the words of a command line, with flags as Docker Machine takes them.
 
-        That is by Go's package flag: with one dash or two, and as ``--force=true``.
+        That is by Go's package flag: with one dash or two, and as ``--force=true``. One that is
+        given as false is typed: it wins over variables and files, which may say true.
         """
-        usual = self.usual_forms(ctx, args)
+        usual, off = _usual_forms(
+            args, self.get_params(ctx), interspersed=ctx.allow_interspersed_args
+        )
         try:
             parsed: list[str] = super().parse_args(ctx, list(usual))  # type: ignore[misc]
         except Exception as error:
@@ -70,11 +73,17 @@ class _OfOurs:
             if type(error).__name__ == "MissingParameter":
                 _name_what_is_missing(error, self, ctx, usual)
             raise
+        for name, value in off.items():
+            if name in ctx.params:
+                ctx.params[name] = value
+                source = type(ctx.get_parameter_source(name))
+                ctx.set_parameter_source(name, source["COMMANDLINE"])
         return parsed
 
     def usual_forms(self, ctx: Any, args: list[str]) -> list[str]:
         """Return the words with each flag as help writes it."""
-        return _usual_forms(args, self.get_params(ctx), interspersed=ctx.allow_interspersed_args)
+        interspersed = ctx.allow_interspersed_args
+        return _usual_forms(args, self.get_params(ctx), interspersed=interspersed)[0]
 
 
 class Command(_OfOurs, typer.core.TyperCommand):
@@ -223,34 +232,40 @@ def _name_what_is_missing(error: Any, command: Any, ctx: Any, words: list[str]) 
 
 def _usual_forms(
     arguments: Sequence[str], parameters: Iterable[Any], *, interspersed: bool
-) -> list[str]:
-    """Return the arguments with every known flag in its usual form.
+) -> tuple[list[str], dict[str, bool]]:
+    """Return the arguments with every known flag in its usual form, without switches set to false.
 
-    The values of flags, what follows ``--``, and without ``interspersed`` what follows the first
-    word, are left as they are. Raises :class:`UsageError` for a switch that is given a value which
+    Those are in the mapping, by their parameters' names: False, or True of ``--no-slb=false``. The
+    values of flags, what follows ``--``, and without ``interspersed`` what follows the first word,
+    are left as they are. Raises :class:`UsageError` for a switch that is given a value which
     is neither true nor false.
     """
     options = {word: each for each in parameters for word in flags_of(each)}
     usual: list[str] = []
+    off: dict[str, bool] = {}
     rest = list(arguments)
     while rest:
         word = rest.pop(0)
         if word == "--" or (not _is_flag(word) and not interspersed):
-            return [*usual, word, *rest]
+            return [*usual, word, *rest], off
         name, equals, value = word.partition("=")
         if f"-{name}" in options and len(name) > 2:
             name = f"-{name}"
         if not _is_flag(word) or name not in options:
             usual.append(word)
         elif not takes_value(options[name]):
-            hint = f"Give {name} without a value, or leave it out."
-            usual += [name] if not equals or is_true(value, name, hint) else []
+            switch, hint = options[name], f"Give {name} without a value, or leave it out."
+            off.pop(switch.name, None)
+            if not equals or is_true(value, name, hint):
+                usual.append(name)
+            else:
+                off[switch.name] = name in switch.secondary_opts
         elif not equals:
             usual += [name, *rest[:1]]
             rest = rest[1:]
         else:
             usual += [f"{name}={value}"] if name.startswith("--") else [name, value]
-    return usual
+    return usual, off
 
 
 def _is_flag(word: str) -> bool:

@@ -1,8 +1,22 @@
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
+from typing import Any
 
-from ecsmachine.cli.arguments.driver_options import driver_name_of, help_of, resolve, warnings_of
+import pytest
+import typer
+
+from ecsmachine.cli.arguments.context import Session
+from ecsmachine.cli.arguments.driver_options import (
+    driver_name_of,
+    help_of,
+    resolve,
+    values_of,
+    warnings_of,
+    with_options,
+)
+from ecsmachine.cli.arguments.every_command import command_of
+from ecsmachine.cli.tree import command_tree
 from ecsmachine.drivers.options import Option
 from ecsmachine.errors import UsageError
 
@@ -70,6 +84,44 @@ def test_flag_before_variable_before_default() -> None:
         "x-tag": ["e=f,g"],
         "x-private": True,
     }
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        ([], True),
+        (["--x-private=false"], False),
+        (["-x-private=0"], False),
+        (["--x-private", "--x-private=false"], False),
+        (["--x-private=false", "--x-private"], True),
+    ],
+)
+def test_a_switch_that_is_typed_as_false_wins_over_its_variable(
+    words: list[str], value: bool
+) -> None:
+    found: list[object] = []
+
+    def look(ctx: typer.Context, **given: Any) -> None:
+        found.append(values_of(ctx, (PRIVATE,), given)["x-private"])
+
+    command = command_of("look", with_options(look, (PRIVATE,)))
+    session = Session({"X_PRIVATE": "true"}, ["ecsmachine"])
+    command.main(args=words, prog_name="look", standalone_mode=False, obj=session)
+    assert found == [value]
+
+
+def test_a_global_switch_that_is_typed_as_false_wins_over_its_variable(
+    tmp_path: Path,
+) -> None:
+    environment = {"HOME": str(tmp_path), "MACHINE_NATIVE_SSH": "1"}
+    sessions: list[Session] = []
+    for words in ([], ["--native-ssh=false"]):
+        session = Session(environment, ["ecsmachine"])
+        command_tree().main(
+            args=[*words, "version"], prog_name="x", standalone_mode=False, obj=session
+        )
+        sessions.append(session)
+    assert [session.native_ssh for session in sessions] == [True, False]
 
 
 def test_an_empty_variable_counts_as_not_set() -> None:

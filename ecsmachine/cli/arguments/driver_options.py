@@ -28,6 +28,9 @@ _FLAG_TYPES = {
 }
 """The type of a flag that may be left out, by the kind of option."""
 
+_OWN_FLAGS = ("debug", "dry-run")
+"""The flags before and after the commands with drivers that begin as ``-d`` does."""
+
 
 def driver_name_of(arguments: Iterable[str], environment: Mapping[str, str]) -> str:
     """Return the driver that a ``create`` command line names, before it is parsed.
@@ -44,10 +47,19 @@ def driver_name_of(arguments: Iterable[str], environment: Mapping[str, str]) -> 
 
 def _is_longer_flag(word: str) -> bool:
     """Whether a word is not ``-d`` with a value, but a flag such as ``-debug`` or ``-dry-run``."""
-    flag = word.partition("=")[0]
-    if not flag.startswith("-d"):
+    name = word.partition("=")[0].removeprefix("-")
+    if not name.startswith("d") or name[1:] in ("", *registry.driver_names()):
         return False
-    return flag == "-debug" or ("-" in flag[2:] and flag[2:] not in registry.driver_names())
+    return name in _OWN_FLAGS or is_of_a_driver(name)
+
+
+def is_of_a_driver(name: str) -> bool:
+    """Whether one of the drivers has an option of that name."""
+    return any(
+        name == option.name
+        for driver_name in registry.driver_names()
+        for option in registry.options_of(driver_name)
+    )
 
 
 def parameter_name(option: Option) -> str:

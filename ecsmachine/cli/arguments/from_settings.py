@@ -10,12 +10,12 @@ from typing import Any
 import typer
 
 from ecsmachine.cli.arguments.context import Session, values_given
+from ecsmachine.cli.arguments.driver_options import is_of_a_driver
 from ecsmachine.cli.arguments.parameters import choices_of, flags_of, takes_value, variable_of
 from ecsmachine.cli.display.printer import say
 from ecsmachine.cli.settings.keys import NEVER
 from ecsmachine.cli.settings.layers import Found
 from ecsmachine.cli.table import WITH_DRIVER
-from ecsmachine.drivers import registry
 from ecsmachine.errors import UsageError
 from ecsmachine.suggestions import instead_of
 
@@ -105,7 +105,7 @@ def settings_of(
     for key, one in given.items():
         if key in options:
             found[options[key].name] = (key, one, _converted(options[key], key, one))
-        elif not _is_of_another_driver(key):
+        elif not is_of_a_driver(key):
             raise UsageError(
                 f'{one.where}: "{" ".join(path)}" has no option --{key}',
                 hint=instead_of(key, [name for name in options if name not in NEVER])
@@ -142,14 +142,6 @@ def _typed(arguments: Sequence[str], parameters: Iterable[Any]) -> set[str]:
     words = {word.partition("=")[0] for word in arguments if word.startswith("-")}
     words |= {f"-{word}" for word in words if not word.startswith("--")}
     return {each.name for each in parameters if words & set(flags_of(each))}
-
-
-def _is_of_another_driver(key: str) -> bool:
-    return any(
-        key == option.name
-        for name in registry.driver_names()
-        for option in registry.options_of(name)
-    )
 
 
 def _report_sources(this: Session, path: tuple[str, ...]) -> None:

@@ -44,10 +44,24 @@ DEAD = Option("x-kernel", "Nothing", env="X_KERNEL", kind="bool", deprecated="do
         (["create", "-d=of-others", "dev1"], "of-others"),
         (["create", "-driver=of-others", "dev1"], "of-others"),
         (["create", "-dnonesuch", "dev1"], "nonesuch"),
+        (["create", "-dnone-such", "dev1"], "none-such"),
     ],
 )
 def test_the_driver_is_known_before_the_line_is_parsed(arguments: list[str], name: str) -> None:
     assert driver_name_of(arguments, {}) == name
+
+
+@pytest.mark.parametrize("command", ["create", "bake", "adopt", "sweep"])
+def test_the_flags_that_begin_as_that_of_the_driver_are_known(command: str) -> None:
+    session = Session({}, ["ecsmachine"])
+    tree = command_tree()
+    context = typer.Context(tree, obj=session)
+    commands = (tree, tree.get_command(context, command))
+    flags = {flag for each in commands for one in each.get_params(context) for flag in one.opts}
+    for flag in flags - {"--driver", "-d"}:
+        if flag.startswith("--d"):
+            assert driver_name_of([flag.removeprefix("-")], {}) == "aliyunecs", flag
+    assert "--debug" in flags and ("--dry-run" in flags) is (command in ("create", "sweep"))
 
 
 def test_the_driver_of_the_environment_yields_to_the_flag() -> None:

@@ -389,14 +389,17 @@ def _import_provisioning() -> None:
 
 
 def undo(store: Store, machine: Machine, journal: FileJournal, report: Report) -> str:
-    """Remove all that was made for a machine; return what came of that, in a sentence."""
+    """Remove all that was made for a machine; return what came of that, in a sentence.
+
+    The store's ``warn`` is told why something stays, which may cost money.
+    """
     report(f'Removing the created resources of "{machine.name}"...')
     try:
         journal.begin_removal()
         machine.driver.remove(journal, driver_report(machine.name, report))
         store.remove(machine.name)
     except MachineError as failure:
-        report(
+        store.warn(
             f'Not everything could be removed: {failure.message}. "ecsmachine rm {machine.name}" '
             "tries again."
         )

@@ -279,11 +279,16 @@ def test_a_failed_create_says_what_became_of_what_was_made(store: Store, cloud: 
         make(store)
     assert raised.value.hint == "The created resources were removed."
     cloud.failure, cloud.refuses_removal = MachineError("no stock", hint="Wait."), True
+    warnings: list[str] = []
+    store.warn = warnings.append
     with pytest.raises(MachineError) as raised:
         make(store)
     assert raised.value.hint == (
         'Wait. Not everything could be removed: "ecsmachine rm dev1" tries again.'
     )
+    assert warnings == [
+        'Not everything could be removed: the cloud refuses. "ecsmachine rm dev1" tries again.'
+    ]
 
 
 def test_other_options_than_the_first_time_are_refused(store: Store, cloud: Cloud) -> None:

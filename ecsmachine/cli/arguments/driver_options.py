@@ -233,13 +233,14 @@ def values_for(
 def warnings_of(
     options: Iterable[Option], flags: Mapping[str, OptionValue], environment: Mapping[str, str]
 ) -> list[str]:
-    """Return a line for every deprecated option that was given."""
+    """Return a line for every deprecated option that was given; a switch typed as false was not."""
     return [
         f"--{option.name}: {option.deprecated}"
         for option in options
         if option.deprecated
         and (
-            flags.get(option.name) not in (None, []) or (option.env and environment.get(option.env))
+            flags.get(option.name) not in (None, [], False)
+            or (option.env and environment.get(option.env))
         )
     ]
 

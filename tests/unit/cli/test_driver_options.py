@@ -151,6 +151,7 @@ def test_a_variable_of_the_wrong_kind_is_named(option: Option, text: str) -> Non
 
 def test_deprecated_options_warn_only_when_given() -> None:
     assert warnings_of((DEAD,), {"x-kernel": None}, {}) == []
+    assert warnings_of((DEAD,), {"x-kernel": False}, {}) == []
     assert warnings_of((DEAD,), {"x-kernel": True}, {}) == ["--x-kernel: does nothing"]
     assert warnings_of((DEAD,), {"x-kernel": None}, {"X_KERNEL": "true"}) == [
         "--x-kernel: does nothing"

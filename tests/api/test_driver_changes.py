@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,13 +31,6 @@ from ecsmachine.machine.swarm import members
 from tests.api.deaths import Crash, Death
 from tests.api.driver_rig import Rig, rig_in
 from tests.torture.ground import journalled
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    with rig_in(tmp_path) as rig:
-        yield rig
-
 
 CHANGES: list[tuple[str, OptionValue]] = [
     ("description", "another purpose"),

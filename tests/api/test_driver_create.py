@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,9 @@ from ecsmachine.drivers.capabilities import FirstPassword
 from ecsmachine.drivers.host_name import host_name_for
 from ecsmachine.drivers.tagged import tag_of
 from ecsmachine.ssh.keys import ensure_key_pair
-from tests.api.driver_rig import Rig, rig_in
+from tests.api.driver_rig import Rig
 
 PASSWORD = "Passw0rd-x"
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    with rig_in(tmp_path) as rig:
-        yield rig
 
 
 def only(items: Any) -> Any:

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ecsmachine.errors import PreCreateCheckError
 from ecsmachine.localcloud.faults.fault import Fault
-from tests.api.driver_rig import Rig, rig_in
+from tests.api.driver_rig import Rig
 
 CHEAPEST = "ecs.t6-c1m2.large"
 NEXT = "ecs.e-c1m2.large"
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    with rig_in(tmp_path) as rig:
-        rig.instance_type = ""
-        yield rig
+def rig(rig: Rig) -> Rig:
+    rig.instance_type = ""
+    return rig
 
 
 def price(rig: Rig, **prices: float) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -13,13 +11,7 @@ from ecsmachine.drivers import registry
 from ecsmachine.drivers.base import Driver, State
 from ecsmachine.machine.model import Machine, auth_options
 from ecsmachine.machine.store import Store
-from tests.api.driver_rig import Rig, rig_in
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    with rig_in(tmp_path) as rig:
-        yield rig
+from tests.api.driver_rig import Rig
 
 
 def test_the_states_of_150_machines_take_two_requests(rig: Rig) -> None:

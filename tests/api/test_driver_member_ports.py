@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from ecsmachine.drivers.aliyunecs.resources import asking
 from ecsmachine.drivers.base import PortRange
 from ecsmachine.drivers.capabilities import MemberPorts
 from ecsmachine.errors import MachineError
-from tests.api.driver_rig import Rig, rig_in
+from tests.api.driver_rig import Rig
 
 PORTS = (PortRange("tcp", 2377, 2377), PortRange("udp", 7946, 7946))
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    with rig_in(tmp_path) as rig:
-        yield rig
 
 
 def rules(rig: Rig, group_name: str) -> set[tuple[str, str, str]]:

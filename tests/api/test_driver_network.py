@@ -22,12 +22,6 @@ from tests.api.driver_rig import Rig, rig_in
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    with rig_in(tmp_path) as rig:
-        yield rig
-
-
-@pytest.fixture
 def patient_rig(tmp_path: Path) -> Iterator[Rig]:
     """A rig for faults that last a while."""
     with rig_in(tmp_path, Delays()) as rig:

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ecsmachine.errors import MachineError
-from tests.api.driver_rig import Rig, rig_in
+from tests.api.driver_rig import Rig
 
 PASSWORD = "Marked-Secret-3"
 WRONG = "Marked-Wrong-Secret"
 TOKEN = "Marked-Security-Token"
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    with rig_in(tmp_path) as rig:
-        yield rig
 
 
 class OtherRig(Rig):

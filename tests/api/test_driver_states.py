@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,6 @@ from ecsmachine.machine.probe import probe
 from tests.api.driver_rig import Rig, rig_in
 
 OVER = "2020-01-01T00:00Z"
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    with rig_in(tmp_path) as rig:
-        yield rig
 
 
 def change(rig: Rig, **changes: Any) -> None:

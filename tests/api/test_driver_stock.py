@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.errors import PreCreateCheckError
 from ecsmachine.localcloud.faults.fault import Fault
-from tests.api.driver_rig import Rig, rig_in
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    with rig_in(tmp_path) as rig:
-        yield rig
+from tests.api.driver_rig import Rig
 
 
 def home_zone(rig: Rig) -> str:

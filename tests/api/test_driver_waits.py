@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,17 +22,16 @@ from ecsmachine.machine.probe import probe
 from ecsmachine.machine.removal import Removal
 from ecsmachine.machine.store import Store
 from ecsmachine.ssh.target import SSHTarget
-from tests.api.driver_rig import ENGINE, Rig, rig_in
+from tests.api.driver_rig import ENGINE, Rig
 
 CONSOLE = b"Welcome\r\n\x1b[1;31mkernel: Out of memory: Killed process 1\x1b[0m\r\n\r\n"
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    with rig_in(tmp_path) as rig:
-        shown = {"InstanceId": "i", "ConsoleOutput": base64.b64encode(CONSOLE).decode()}
-        rig.front.answers["GetInstanceConsoleOutput"] = json.dumps({"RequestId": "F", **shown})
-        yield rig
+def rig(rig: Rig) -> Rig:
+    shown = {"InstanceId": "i", "ConsoleOutput": base64.b64encode(CONSOLE).decode()}
+    rig.front.answers["GetInstanceConsoleOutput"] = json.dumps({"RequestId": "F", **shown})
+    return rig
 
 
 def change(rig: Rig, **changes: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,15 +16,9 @@ from ecsmachine.drivers.base import State
 from ecsmachine.errors import MachineError
 from ecsmachine.machine.model import Machine, auth_options
 from ecsmachine.machine.store import Store
-from tests.api.driver_rig import Rig, rig_in
+from tests.api.driver_rig import Rig
 
 SECRET = "keeps-its-own-counsel"
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    with rig_in(tmp_path) as rig:
-        yield rig
 
 
 def key_of(rig: Rig) -> dict[str, str]:

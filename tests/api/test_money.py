@@ -5,23 +5,20 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ecsmachine.cli.app import run
-from tests.api.driver_rig import Rig, rig_in
+from tests.api.driver_rig import Rig
 
 PART = "instance 0.1552, system disk 0.05556"
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    with rig_in(tmp_path) as rig:
-        rig.instance_type = ""
-        yield rig
+def rig(rig: Rig) -> Rig:
+    rig.instance_type = ""
+    return rig
 
 
 def call(rig: Rig, *arguments: str) -> int:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 
@@ -15,13 +14,7 @@ from ecsmachine.machine import several
 from ecsmachine.machine.removal import Removal
 from ecsmachine.machine.store import Store
 from tests.api.deaths import Crash, Death
-from tests.api.driver_rig import Rig, rig_in
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    with rig_in(tmp_path) as rig:
-        yield rig
+from tests.api.driver_rig import Rig
 
 
 def create(rig: Rig, *names: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +18,9 @@ from ecsmachine.machine.create_request import CreateRequest
 from ecsmachine.machine.removal import Removal
 from ecsmachine.machine.store import Store
 from tests.api.deaths import Crash, Death
-from tests.api.driver_rig import ENGINE, Rig, rig_in
+from tests.api.driver_rig import ENGINE, Rig
 
 PASSPHRASE = "correct horse"
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    with rig_in(tmp_path) as rig:
-        yield rig
 
 
 def program(rig: Rig, *arguments: str, status: int = 0) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from ecsmachine.localcloud.host.guests.base import GuestError
 from ecsmachine.localcloud.host.guests.scripts import ScriptEnd
 from ecsmachine.localcloud.service.embedded import embedded_cloud
 from tests.api.localcloud.api_client import Api, until
+from tests.api.localcloud.guests.served import served
 from tests.unit.localcloud.recording_guests import RecordingGuests
 
 SHELL = {"Type": "RunShellScript", "CommandContent": "echo hello"}
@@ -22,17 +22,6 @@ ENDED = ("Success", "Failed", "PartialFailed", "Stopped")
 
 def b64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
-
-
-@pytest.fixture
-def guests() -> RecordingGuests:
-    return RecordingGuests()
-
-
-@pytest.fixture
-def api(tmp_path: Path, guests: RecordingGuests) -> Iterator[Api]:
-    with embedded_cloud(tmp_path, guests=guests, watch_interval_s=0.05) as cloud:
-        yield Api(cloud)
 
 
 @pytest.fixture
@@ -224,14 +213,12 @@ def test_an_instance_that_is_released_meanwhile(
 
 
 def test_a_server_that_ends_meanwhile(tmp_path: Path, guests: RecordingGuests) -> None:
-    with embedded_cloud(tmp_path, guests=guests) as cloud:
-        api = Api(cloud)
+    with served(tmp_path, guests) as api:
         instance_id = api.run(api.group())
         guests.script_gate.clear()
         invoke_id = run(api, instance_id)
         until(lambda: invocation(api, invoke_id)["InvocationStatus"] == "Running")
-    with embedded_cloud(tmp_path, guests=guests) as cloud:
-        api = Api(cloud)
+    with served(tmp_path, guests) as api:
         assert ended(api, invoke_id)["InvokeStatus"] == "Failed"
         assert results(api)[0]["ErrorCode"] == "ExecutionInterrupted"
         until(lambda: ("end_script", f"{instance_id} {invoke_id}") in guests.calls)

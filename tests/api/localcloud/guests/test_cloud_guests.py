@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,32 +11,14 @@ import pytest
 
 from ecsmachine.localcloud.host.guests.base import GuestError
 from ecsmachine.localcloud.host.network import link_name
-from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
+from ecsmachine.localcloud.service.embedded import EmbeddedCloud
 from ecsmachine.localcloud.state.model import Instance
 from ecsmachine.localcloud.state.resources import forget_instance
-from ecsmachine.localcloud.state.settings import Delays, Settings
+from ecsmachine.localcloud.state.settings import Delays
 from ecsmachine.localcloud.state.state import State
 from tests.api.localcloud.api_client import Api, until
+from tests.api.localcloud.guests.served import served
 from tests.unit.localcloud.recording_guests import RecordingGuests
-
-
-@contextmanager
-def served(root: Path, guests: RecordingGuests, delays: Delays | None = None) -> Iterator[Api]:
-    settings = Settings(delays=delays or Delays())
-    with embedded_cloud(root, settings, guests=guests, watch_interval_s=0.05) as cloud:
-        yield Api(cloud)
-
-
-@pytest.fixture
-def guests() -> RecordingGuests:
-    return RecordingGuests()
-
-
-@pytest.fixture
-def api(tmp_path: Path, guests: RecordingGuests) -> Iterator[Api]:
-    with served(tmp_path, guests) as running:
-        yield running
-
 
 FAILURES = (GuestError, KeyError)
 """What guests say in their own words, and what nobody has thought of."""

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ecsmachine.localcloud.host.firewall import firewall_of
-from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from ecsmachine.localcloud.work.balancing import carried_by
 from tests.api.localcloud.api_client import SLB, VPC, Api, until
 from tests.unit.localcloud.recording_guests import RecordingGuests
-
-
-@pytest.fixture
-def guests() -> RecordingGuests:
-    return RecordingGuests()
-
-
-@pytest.fixture
-def cloud(tmp_path: Path, guests: RecordingGuests) -> Iterator[EmbeddedCloud]:
-    with embedded_cloud(tmp_path / "cloud", guests=guests) as running:
-        yield running
 
 
 @pytest.fixture

@@ -3,26 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from ecsmachine.localcloud.service.embedded import embedded_cloud
 from tests.api.localcloud.api_client import DEBIAN, Api, until
 from tests.unit.localcloud.recording_guests import RecordingGuests
-
-
-@pytest.fixture
-def guests() -> RecordingGuests:
-    return RecordingGuests()
-
-
-@pytest.fixture
-def api(tmp_path: Path, guests: RecordingGuests) -> Iterator[Api]:
-    with embedded_cloud(tmp_path, guests=guests, watch_interval_s=0.05) as cloud:
-        yield Api(cloud)
 
 
 def images(api: Api, **filters: Any) -> list[dict[str, Any]]:

@@ -4,36 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ecsmachine.localcloud.service.embedded import embedded_cloud
 from tests.api.localcloud.api_client import Api, until
+from tests.api.localcloud.guests.served import served
 from tests.unit.localcloud.recording_guests import RecordingGuests
 
 ZONE = "cn-hangzhou-i"
-
-
-@contextmanager
-def served(root: Path, guests: RecordingGuests) -> Iterator[Api]:
-    with embedded_cloud(root, guests=guests, watch_interval_s=0.05) as cloud:
-        yield Api(cloud)
-
-
-@pytest.fixture
-def guests() -> RecordingGuests:
-    return RecordingGuests()
-
-
-@pytest.fixture
-def api(tmp_path: Path, guests: RecordingGuests) -> Iterator[Api]:
-    with served(tmp_path, guests) as running:
-        yield running
 
 
 def disks_of(api: Api, instance_id: str) -> tuple[str, str]:

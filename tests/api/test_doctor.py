@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import pytest
 
 from ecsmachine.cli.app import run
 from tests.api.driver_rig import Rig, rig_in
+from tests.servers import Answering, http_server
 
 
 @pytest.fixture(scope="module")
@@ -187,39 +186,26 @@ def test_rules_of_a_prefix_list(
     assert steps["rules for SSH"]["Outcome"] == "broken"
 
 
-class Wrong(BaseHTTPRequestHandler):
+class Wrong(Answering):
     """A cloud whose clock is twenty minutes behind ours."""
 
     def do_GET(self) -> None:
         body = b'{"Code": "InvalidTimeStamp.Expired", "Message": "Expired.", "RequestId": "X"}'
-        self.send_response(400)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        self.answer(400, body)
 
-    def do_POST(self) -> None:
-        self.do_GET()
+    do_POST = do_GET
 
     def date_time_string(self, timestamp: float | None = None) -> str:
         behind = datetime.now(timezone.utc) - timedelta(minutes=20)
         return format_datetime(behind, usegmt=True)
 
-    def log_message(self, *arguments: Any) -> None:
-        pass
-
 
 def test_a_clock_that_is_wrong(
     rig: Rig, config: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Wrong) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with http_server(Wrong) as server:
         config["Driver"]["APIEndpoint"] = f"http://127.0.0.1:{server.server_port}"
-        try:
-            steps = examined(rig, config, capsys, "dev1")
-        finally:
-            server.shutdown()
-            thread.join()
+        steps = examined(rig, config, capsys, "dev1")
     assert steps["clock"]["Outcome"] == "broken"
     assert "s ahead of the cloud's" in steps["clock"]["Found"]
     assert "timedatectl" in steps["clock"]["Hint"]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import socket
 import ssl
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import cache
+
+from tests.servers import connections
 
 Answer = Callable[[socket.socket, bytes], None]
 """Answers a request, given its head, on a connection that is closed then."""
@@ -17,34 +18,23 @@ Answer = Callable[[socket.socket, bytes], None]
 MIB = 1 << 20
 
 
-@contextlib.contextmanager
-def http_server(answer: Answer, context: ssl.SSLContext | None = None) -> Iterator[int]:
+def http_server(
+    answer: Answer, context: ssl.SSLContext | None = None
+) -> AbstractContextManager[int]:
     """Give the port of a server that answers every request so."""
 
-    def one(connection: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            stream = context.wrap_socket(connection, server_side=True) if context else connection
-            with stream:
-                head = b""
-                while b"\r\n\r\n" not in head and (block := stream.recv(65536)):
-                    head += block
-                answer(stream, head)
-                stream.shutdown(socket.SHUT_WR)
-                stream.settimeout(1)
-                while stream.recv(65536):
-                    pass
+    def talk(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) if context else connection as stream:
+            head = b""
+            while b"\r\n\r\n" not in head and (block := stream.recv(65536)):
+                head += block
+            answer(stream, head)
+            stream.shutdown(socket.SHUT_WR)
+            stream.settimeout(1)
+            while stream.recv(65536):
+                pass
 
-    def serve() -> None:
-        while True:
-            try:
-                connection, _ = listening.accept()
-            except OSError:
-                return
-            threading.Thread(target=one, args=(connection,), daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0), backlog=64) as listening:
-        threading.Thread(target=serve, daemon=True).start()
-        yield listening.getsockname()[1]
+    return connections(talk)
 
 
 def plain(body: bytes, *, status: str = "200 OK", headers: str = "") -> Answer:

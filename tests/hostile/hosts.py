@@ -172,27 +172,6 @@ class HostileHost:
                     transport.close()
 
 
-@contextlib.contextmanager
-def raw_host(talk: Callable[[socket.socket], None]) -> Iterator[int]:
-    """Give the port of a host that does what ``talk`` does with each connection."""
-
-    def one(connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError):
-            talk(connection)
-
-    def serve() -> None:
-        while True:
-            try:
-                connection, _ = listening.accept()
-            except OSError:
-                return
-            threading.Thread(target=one, args=(connection,), daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        threading.Thread(target=serve, daemon=True).start()
-        yield listening.getsockname()[1]
-
-
 def endless(block: bytes) -> Callable[[socket.socket], None]:
     """Return a talk that says the same for ever."""
 

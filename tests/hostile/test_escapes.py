@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-import socketserver
-import threading
+import socket
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from ecsmachine.localcloud.service.embedded import EmbeddedCloud, embedded_cloud
 from ecsmachine.machine.store import Store
 from tests.api.hurried import hurried
 from tests.hostile.mangling import ESCAPES, mangling
+from tests.servers import connections
 from tests.unit.stand_ins import add_machine, engine, register_told_driver
 
 SEEDS = range(int(os.environ.get("HOSTILE_SEEDS", "3")))
@@ -197,20 +197,12 @@ HEADS = (
 
 @pytest.mark.parametrize("head", HEADS, ids=ascii)
 def test_the_head_of_an_answer(head: bytes, program: Run) -> None:
-    class Handler(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            self.request.recv(1 << 16)
-            self.wfile.write(b"HTTP/1.1 " + head)
+    def talk(connection: socket.socket) -> None:
+        connection.recv(1 << 16)
+        connection.sendall(b"HTTP/1.1 " + head)
 
-    class Server(socketserver.ThreadingTCPServer):
-        daemon_threads = True
-
-        def handle_error(self, request: object, client_address: object) -> None:
-            pass
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        endpoint = f"http://127.0.0.1:{server.server_address[1]}"
+    with connections(talk) as port:
+        endpoint = f"http://127.0.0.1:{port}"
         for words in (
             ("ls", "--orphans"),
             ("cluster", "ls"),
@@ -220,7 +212,6 @@ def test_the_head_of_an_answer(head: bytes, program: Run) -> None:
             code, out, err = program(endpoint, *words)
             check(words, code, out, err)
             assert "bug in ecsmachine" not in err
-        server.shutdown()
 
 
 @pytest.mark.parametrize("escape", SAID, ids=ascii)

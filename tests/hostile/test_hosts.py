@@ -21,7 +21,8 @@ from ecsmachine.machine.store import Store
 from ecsmachine.ssh.connection import SSHError, connect
 from ecsmachine.ssh.target import SSHTarget
 from tests.hostile.conftest import PATIENCE_S, Bounded, add_host, limit_memory
-from tests.hostile.hosts import Command, HostileHost, endless, raw_host
+from tests.hostile.hosts import Command, HostileHost, endless
+from tests.servers import connections
 
 LINE = b"y" * 30_000 + b"\n"
 
@@ -158,7 +159,7 @@ HOSTS: dict[str, Callable[[socket.socket], None]] = {
 
 @pytest.mark.parametrize("attack", HOSTS)
 def test_a_host_that_does_not_speak_ssh(attack: str, store: Store) -> None:
-    with raw_host(HOSTS[attack]) as port:
+    with connections(HOSTS[attack]) as port:
         said = outcome(store, port)
     assert said.startswith("Error: SSH does not answer at 127.0.0.1:")
     assert len(said) < 400
@@ -217,7 +218,7 @@ def test_a_session_streams_without_end_in_little_memory(store: Store, tmp_path: 
 def test_every_command_that_logs_in(
     attack: str, command: tuple[str, ...], store: Store, bounded: Bounded
 ) -> None:
-    with raw_host(HOSTS[attack]) as port:
+    with connections(HOSTS[attack]) as port:
         add_host(store, port)
         assert "127.0.0.1" in bounded(*command).error
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import ssl
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from socket import socket
 from typing import Any
@@ -30,6 +29,7 @@ from ecsmachine.machine.store import Store
 from ecsmachine.provision.base import EngineOptions
 from ecsmachine.ssh.target import SSHTarget
 from tests.ports import refusing_port
+from tests.servers import Answering, running
 
 
 class ToldDriver:
@@ -159,18 +159,12 @@ def add_machine(
     return machine
 
 
-class _EngineRequest(BaseHTTPRequestHandler):
+class _EngineRequest(Answering):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         body = self.server.body if self.path == "/version" else b"{}"  # type: ignore[attr-defined]
-        self.send_response(self.server.status)  # type: ignore[attr-defined]
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
-        pass
+        self.answer(self.server.status, body)  # type: ignore[attr-defined]
 
 
 class _EngineServer(ThreadingHTTPServer):
@@ -216,15 +210,8 @@ def engine(
         context.load_verify_locations(auth.machine_ca_path)
         context.verify_mode = ssl.CERT_REQUIRED
     said = json.dumps({"Version": version, "ApiVersion": "1.47"}).encode()
-    server = _EngineServer(context, status, said if body is None else body, port)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"tcp://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with running(_EngineServer(context, status, said if body is None else body, port)) as server:
+        yield f"tcp://127.0.0.1:{server.server_port}"
 
 
 @contextmanager

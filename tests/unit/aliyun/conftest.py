@@ -7,13 +7,14 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
 
 from ecsmachine.aliyun import transport
+from tests.servers import Answering
 
 
 @dataclass
@@ -46,7 +47,7 @@ class Peer:
         self.connections = 0
         peer = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(Answering):
             protocol_version = "HTTP/1.1"
 
             def setup(self) -> None:
@@ -68,17 +69,9 @@ class Peer:
                     if isinstance(answer.content, bytes)
                     else json.dumps(answer.content).encode()
                 )
-                self.send_response(answer.status)
-                for name, value in answer.headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
+                self.answer(answer.status, content, answer.headers)
 
-            do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815
-
-            def log_message(self, *arguments: Any) -> None:
-                pass
+            do_GET = do_POST = do_PUT = do_DELETE = _answer
 
             def date_time_string(self, timestamp: float | None = None) -> str:
                 return "Tue, 01 Jan 2030 00:00:00 GMT"

@@ -12,42 +12,29 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from tests.ports import refusing_port
+from tests.servers import connections
 from tests.unit.ssh.openssh_server import SSHD, OpenSSHServer, keygen, openssh_server, ssh_agent
 from tests.unit.terminals import begun_in_pipe, run_in_pipe
 
 pytestmark = pytest.mark.skipif(not (SSHD and shutil.which("ssh")), reason="no OpenSSH")
 
 
-@contextmanager
-def answering() -> Iterator[int]:
+def answering() -> AbstractContextManager[int]:
     """A port at which everything that is sent comes back, after the end of it alone."""
 
-    def serve(stream: socket.socket) -> None:
-        with stream:
-            whole = b""
-            while data := stream.recv(65536):
-                whole += data
-            stream.sendall(whole)
+    def talk(stream: socket.socket) -> None:
+        whole = b""
+        while data := stream.recv(65536):
+            whole += data
+        stream.sendall(whole)
 
-    def accept() -> None:
-        while True:
-            try:
-                stream, _ = listening.accept()
-            except OSError:
-                return
-            threading.Thread(target=serve, args=(stream,), daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        threading.Thread(target=accept, daemon=True).start()
-        yield listening.getsockname()[1]
-        listening.shutdown(socket.SHUT_RDWR)
+    return connections(talk)
 
 
 def asked(port: int, content: bytes) -> bytes:

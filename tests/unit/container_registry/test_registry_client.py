@@ -6,7 +6,7 @@ import base64
 import json
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -21,6 +21,7 @@ from ecsmachine.container_registry.reference import (
     registry_url,
 )
 from ecsmachine.errors import MachineError, UsageError
+from tests.servers import Answering
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -34,7 +35,7 @@ class TokenRegistry:
         self.challenge = ""
         registry = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(Answering):
             protocol_version = "HTTP/1.1"
 
             def _answer(self) -> None:
@@ -44,18 +45,9 @@ class TokenRegistry:
                 status, headers, body = registry.answer(
                     self.command, self.path, self.headers.get("Authorization") or ""
                 )
-                content = json.dumps(body).encode()
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
+                self.answer(status, json.dumps(body).encode(), headers)
 
-            do_GET = do_DELETE = _answer  # noqa: N815
-
-            def log_message(self, *arguments: Any) -> None:
-                pass
+            do_GET = do_DELETE = _answer
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"

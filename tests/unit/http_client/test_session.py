@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,29 +16,20 @@ from ecsmachine.aliyun.ecs import EcsClient
 from ecsmachine.aliyun.errors import ConnectionLostError
 from ecsmachine.aliyun.transport import Transport
 from ecsmachine.http_client.session import BoundedSession, UnusableProxyError, is_here
+from tests.servers import Answering, http_server
 
 VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 
-class _Answer(BaseHTTPRequestHandler):
+class _Answer(Answering):
     def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", "4")
-        self.end_headers()
-        self.wfile.write(b"here")
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Say nothing."""
+        self.answer(200, b"here")
 
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    with HTTPServer(("127.0.0.1", 0), _Answer) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server.server_address[1]
-        server.shutdown()
-        thread.join()
+    with http_server(_Answer) as server:
+        yield server.server_port
 
 
 @pytest.fixture(autouse=True)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from ecsmachine.localcloud.container_service.docker import (
     is_list_of_containers,
 )
 from ecsmachine.localcloud.work.supervisor import Threads
+from tests.servers import Answering, running
 
 THREADS = Threads("engines", 4)
 
@@ -29,7 +29,7 @@ THREADS = Threads("engines", 4)
 def engine(folder: Path, containers: list[dict[str, Any]]) -> Iterator[str]:
     """An engine with these containers; yields its address."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Answering):
         def do_GET(self) -> None:
             path = self.path.partition("?")[0]
             known = {f"/v1.40/containers/{c['Id']}/json" for c in containers}
@@ -44,24 +44,16 @@ def engine(folder: Path, containers: list[dict[str, Any]]) -> Iterator[str]:
                 self._answer(404, {"message": "no such container"})
 
         def _answer(self, status: int, content: object) -> None:
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(json.dumps(content).encode())
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
+            self.answer(status, json.dumps(content).encode())
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "server.pem", folder / "server-key.pem")
     context.load_verify_locations(cafile=str(folder / "ca.pem"))
     context.verify_mode = ssl.CERT_REQUIRED
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    with running(server):
         yield f"127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture(scope="module")

@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from ecsmachine.compose.labels import Probe
 from ecsmachine.localcloud.container_service.probes import HealthWatch, Watched, reached
 from ecsmachine.localcloud.work.supervisor import Threads
+from tests.servers import Answering, http_server
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Answering):
     def do_GET(self) -> None:
-        self.send_response(int(self.path.strip("/")))
-        self.send_header("Location", "/500")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        pass
+        self.answer(int(self.path.strip("/")), headers={"Location": "/500"})
 
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    with http_server(_Handler) as server:
         yield server.server_port
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import json
 import os
 import socket
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict
@@ -22,6 +21,7 @@ from ecsmachine.localcloud.host.mirror import _Server, install_script
 from ecsmachine.localcloud.host.packages import Package, is_whole, package_of, read_manifest
 from ecsmachine.localcloud.protocol.errors import LocalCloudError
 from ecsmachine.localcloud.state.state import open_state
+from tests.servers import running
 from tests.unit.localcloud_host.test_apt_repository import PACKAGES, folder_with
 
 
@@ -44,12 +44,11 @@ def connection(tmp_path: Path, book: FaultBook) -> Iterator[HTTPConnection]:
         ],
         download_faults(book, open_state(tmp_path)),
     )
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    connection = HTTPConnection("127.0.0.1", server.server_address[1], timeout=5)
-    yield connection
-    connection.close()
-    server.shutdown()
-    server.server_close()
+    with (
+        running(server),
+        closing(HTTPConnection("127.0.0.1", server.server_address[1], timeout=5)) as connection,
+    ):
+        yield connection
 
 
 @pytest.mark.parametrize(

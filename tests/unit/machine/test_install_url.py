@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
 from ecsmachine.errors import PreCreateCheckError, UsageError
 from ecsmachine.machine.install_url import check_install_url, validate_install_url
+from tests.servers import Answering, http_server
 
 
-class _Refusing(BaseHTTPRequestHandler):
+class _Refusing(Answering):
     def do_GET(self) -> None:
         self.send_error(403)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Say nothing."""
 
 
 @pytest.fixture(autouse=True)
 def _proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with HTTPServer(("127.0.0.1", 0), _Refusing) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    with http_server(_Refusing) as server:
         for name in ("NO_PROXY", "no_proxy"):
             monkeypatch.delenv(name, raising=False)
-        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.server_address[1]}")
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.server_port}")
         yield
-        server.shutdown()
-        thread.join()
 
 
 def test_a_proxy_says_nothing_of_an_address_that_is_not_public() -> None:

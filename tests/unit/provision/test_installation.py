@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import fcntl
-import http.server
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from ecsmachine.provision.errors import ProvisionError
 from ecsmachine.provision.steps import installation
 from ecsmachine.provision.steps.installation import LOCK_PATH, UNFINISHED_PATH, install_script
 from ecsmachine.ssh.command_result import CommandResult
+from tests.servers import Answering, http_server
 from tests.unit.provision.recorded import situation
 
 SCRIPTS = {
@@ -29,7 +29,7 @@ SCRIPTS = {
 over = threading.Event()
 
 
-class _Mirror(http.server.BaseHTTPRequestHandler):
+class _Mirror(Answering):
     def do_GET(self) -> None:
         if self.path == "/half":
             body = f"curl -fsS http://{self.headers['Host']}/standing-still".encode()
@@ -41,24 +41,15 @@ class _Mirror(http.server.BaseHTTPRequestHandler):
             over.wait(30)
             return
         status, body = SCRIPTS.get(self.path.partition("?")[0], (404, b"not here"))
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        pass
+        self.answer(status, body)
 
 
 @pytest.fixture
 def mirror() -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Mirror)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     over.clear()
-    yield f"http://127.0.0.1:{server.server_port}"
-    over.set()
-    server.shutdown()
-    server.server_close()
+    with http_server(_Mirror) as server:
+        yield f"http://127.0.0.1:{server.server_port}"
+        over.set()
 
 
 class ThisHost:

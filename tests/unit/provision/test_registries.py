@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import http.server
 import subprocess
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -13,25 +11,19 @@ from ecsmachine.provision.base import EngineOptions
 from ecsmachine.provision.step import Run
 from ecsmachine.provision.steps import registries
 from ecsmachine.ssh.command_result import CommandResult
+from tests.servers import Answering, http_server
 from tests.unit.provision.recorded import RecordedHost, sections, situation
 
 
-class _Registry(http.server.BaseHTTPRequestHandler):
+class _Registry(Answering):
     def do_GET(self) -> None:
-        self.send_response(401 if self.path == "/v2/" else 404)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        pass
+        self.answer(401 if self.path == "/v2/" else 404)
 
 
 @pytest.fixture
 def registry() -> Iterator[str]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Registry) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    with http_server(_Registry) as server:
         yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
 
 
 def asked(*addresses: str) -> str:

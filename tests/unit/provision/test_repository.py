@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import http.server
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from ecsmachine.localcloud.host.openpgp import SigningKey, signing_key
 from ecsmachine.provision.provisioner import PackageManager
 from ecsmachine.provision.repository import KEYS_PATH, NO_SOURCE, docker_commands, failures
 from ecsmachine.ssh.command_result import CommandResult
+from tests.servers import Answering, running
 
 PACKAGES = PackageManager(
     "test",
@@ -47,7 +47,7 @@ class Source(http.server.ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
 
-class _Request(http.server.BaseHTTPRequestHandler):
+class _Request(Answering):
     server: Source
 
     def do_GET(self) -> None:
@@ -55,20 +55,13 @@ class _Request(http.server.BaseHTTPRequestHandler):
         if key is None or self.path != "/gpg":
             self.send_error(404)
             return
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(key.encode())
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        pass
+        self.answer(200, key.encode())
 
 
 @pytest.fixture
 def source() -> Iterator[Source]:
-    with Source(("127.0.0.1", 0), _Request) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    with running(Source(("127.0.0.1", 0), _Request)) as server:
         yield server
-        server.shutdown()
 
 
 @pytest.fixture(scope="module")

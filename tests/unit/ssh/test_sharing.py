@@ -6,15 +6,12 @@ import fcntl
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -24,6 +21,7 @@ from ecsmachine.ssh import kept, sharing
 from ecsmachine.ssh.interactive import ssh_command
 from ecsmachine.ssh.openssh import KnownHost
 from ecsmachine.ssh.target import SSHTarget
+from tests.servers import connections
 
 from .openssh_server import SSHD, OpenSSHServer, keygen, openssh_server
 
@@ -272,20 +270,9 @@ def test_a_host_that_does_not_answer_is_told_once(
 
 
 def test_a_host_that_answers_oddly_is_told_of(server: OpenSSHServer, key: Path, base: Path) -> None:
-    def answer(listening: socket.socket) -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = listening.accept()
-                connection.sendall(b"SSH-2.0-x\r\n" + bytes(16))
-                connection.close()
-
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=answer, args=(listening,))
-        thread.start()
-        odd = OpenSSHServer(server.folder, listening.getsockname()[1])
+    with connections(lambda stream: stream.sendall(b"SSH-2.0-x\r\n" + bytes(16))) as port:
+        odd = OpenSSHServer(server.folder, port)
         done = run(odd, key, base, "true")
-        listening.shutdown(socket.SHUT_RDWR)
-        thread.join()
     said = f"SSH does not answer at {odd.target().user}@127.0.0.1\n"
     assert (done.returncode, done.stderr) == (255, said)
 

@@ -28,7 +28,7 @@ from tests.torture import (
     output_points,
     step_points,
 )
-from tests.torture.ground import ground_in
+from tests.torture.ground import Ground, ground_in, try_each
 from tests.torture.outcome import Outcome, table
 
 _WORKERS = os.cpu_count() or 1
@@ -81,47 +81,23 @@ def main() -> int:
     return 1 if lost else 0
 
 
-def _requests(folder: Path, choice: Choice) -> Iterator[Outcome]:
-    with ground_in(folder / "plan") as ground:
-        points = choice.of(api_points.all_points(ground))
-    print(f"{len(points)} points of requests, on a cloud without guests", flush=True)
-    yield from _in_shares(api_points.try_points, points, folder / "requests")
-
-
-def _files(folder: Path, choice: Choice) -> Iterator[Outcome]:
-    plan = folder / "files-plan"
-    with ground_in(plan) as ground:
-        points = choice.of(file_points.all_points(ground))
-    print(f"{len(points)} points of machines in a file, on a cloud without guests", flush=True)
-    try_points = partial(file_points.try_points, lists=plan)
-    yield from _in_shares(try_points, points, folder / "files")
-
-
-def _bakes(folder: Path, choice: Choice) -> Iterator[Outcome]:
-    with ground_in(folder / "bake-plan") as ground:
-        points = choice.of(bake_points.all_points(ground))
-    print(f"{len(points)} points of bakes, on a cloud without guests", flush=True)
-    yield from _in_shares(bake_points.try_points, points, folder / "bakes")
-
-
-def _output(folder: Path, choice: Choice) -> Iterator[Outcome]:
-    with ground_in(folder / "output-plan") as ground:
-        points = choice.of(output_points.all_points(ground))
-    print(f"{len(points)} points of standard output, on a cloud without guests", flush=True)
-    yield from _in_shares(output_points.try_points, points, folder / "output")
-
-
-def _in_shares(
-    try_points: Callable[[Sequence[_Point], Path], Iterator[Outcome]],
-    points: Sequence[_Point],
+def _without_guests(
+    what: str,
+    all_points: Callable[[Ground], Sequence[_Point]],
+    try_point: Callable[[Ground, _Point], Outcome],
     folder: Path,
+    choice: Choice,
 ) -> Iterator[Outcome]:
-    """Try the points with as many workers as there are cores, each on a ground of its own."""
+    """Try points with as many workers as there are cores, each on a ground of its own."""
+    place = folder / what.replace(" ", "-")
+    with ground_in(place / "plan") as ground:
+        points = choice.of(all_points(ground))
+    print(f"{len(points)} points of {what}, on a cloud without guests", flush=True)
     shares = [points[start::_WORKERS] for start in range(_WORKERS)]
     tried: SimpleQueue[Outcome] = SimpleQueue()
 
     def work(number: int) -> None:
-        for outcome in try_points(shares[number], folder / f"worker{number}"):
+        for outcome in try_each(shares[number], place / f"worker{number}", try_point):
             tried.put(outcome)
 
     with ThreadPoolExecutor(_WORKERS) as pool:
@@ -156,11 +132,15 @@ def _adopt(folder: Path, choice: Choice) -> Iterator[Outcome]:
         yield from adopt_points.try_points(points, lost)
 
 
-_KINDS = {
-    "requests": _requests,
-    "files": _files,
-    "bake": _bakes,
-    "output": _output,
+_KINDS: dict[str, Callable[[Path, Choice], Iterator[Outcome]]] = {
+    "requests": partial(_without_guests, "requests", api_points.all_points, api_points.try_point),
+    "files": partial(
+        _without_guests, "machines in a file", file_points.all_points, file_points.try_point
+    ),
+    "bake": partial(_without_guests, "bakes", bake_points.all_points, bake_points.try_point),
+    "output": partial(
+        _without_guests, "standard output", output_points.all_points, output_points.try_point
+    ),
     "import": _import,
     "steps": _steps,
     "adopt": _adopt,

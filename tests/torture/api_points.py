@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from tests.torture.brought import REGION
-from tests.torture.ground import NAME, Ground, Ran, try_each
+from tests.torture.ground import NAME, Ground, Ran
 from tests.torture.outcome import Outcome, worst
 from tests.torture.proxy import CUTS, FAULTS, KILLS, RELEASED, Request
 
@@ -95,7 +94,7 @@ def all_points(ground: Ground) -> list[Point]:
 
 def _points_of_many(ground: Ground) -> list[Point]:
     ground.proxy.arm(None)
-    _must(ground.run(*MANY))
+    ground.run(*MANY).checked()
     points = [
         Point("create many", False, request, fault, then)
         for request in dict.fromkeys(ground.proxy.seen)
@@ -103,7 +102,7 @@ def _points_of_many(ground: Ground) -> list[Point]:
         for then in _thens(fault)
     ]
     ground.proxy.arm(None)
-    _must(ground.run(*REMOVE_ALL))
+    ground.run(*REMOVE_ALL).checked()
     thens: tuple[Then, ...] = ("rm", "sweep")
     return points + [
         Point("rm many", False, request, fault, then)
@@ -129,7 +128,7 @@ def _points_of_undoing(ground: Ground) -> list[Point]:
 def _points(ground: Ground, faults: Sequence[str], *, brought: bool) -> list[Point]:
     points: list[Point] = []
     ground.proxy.arm(None)
-    _must(ground.run(*everything(ground, brought=brought)))
+    ground.run(*everything(ground, brought=brought)).checked()
     asked = list(dict.fromkeys(ground.proxy.seen))
     launched = next(at for at, each in enumerate(asked) if each.action == "RunInstances")
     for position, request in enumerate(asked):
@@ -137,16 +136,11 @@ def _points(ground: Ground, faults: Sequence[str], *, brought: bool) -> list[Poi
             if fault != RELEASED or position > launched:
                 points += [Point("create", brought, request, fault, then) for then in _thens(fault)]
     ground.proxy.arm(None)
-    _must(ground.run(*REMOVE))
+    ground.run(*REMOVE).checked()
     for request in dict.fromkeys(ground.proxy.seen):
         for fault in faults:
             points += [Point("rm", brought, request, fault, then) for then in ("rm", "sweep")]
     return points
-
-
-def try_points(points: Iterable[Point], folder: Path) -> Iterator[Outcome]:
-    """Try the points one after the other, on a fresh ground whenever one left something."""
-    return try_each(points, folder, try_point)
 
 
 def try_point(ground: Ground, point: Point) -> Outcome:
@@ -166,20 +160,15 @@ def try_point(ground: Ground, point: Point) -> Outcome:
     struck = ground.proxy.struck
     ground.proxy.arm(None)
     log = [first.output]
-    problems: list[str] = []
-    if struck and point.fault in KILLS and first.status != -9:
-        if first.status:
-            problems.append(f"it was to be killed, but left with {first.status}")
-        else:  # it had come to its end: a price that is late is not waited for
-            struck = False
-    if first.status == -1:
-        problems.append("it hung")
+    if point.fault in KILLS and first.status == 0:
+        struck = False  # it had come to its end: a price that is late is not waited for
+    problems = first.wrong_end(is_killed=struck and point.fault in KILLS)
     if point.then == "create":
         again = ground.run(*create) if NAME not in _whole(ground, first) else first
         log.append(again.output)
         if again.status:
             problems.append(f"the next create left with {again.status}")
-        problems += differences(ground)
+        problems += ground.differences()
     if point.then == "sweep":
         ground.lose_machines()
         swept = ground.run("sweep", "-y", "--aliyunecs-region", REGION)
@@ -191,9 +180,7 @@ def try_point(ground: Ground, point: Point) -> Outcome:
         log.append(removed.output)
         if removed.status:
             problems.append(f"rm left with {removed.status}")
-    problems += [f"left in the cloud: {each}" for each in sorted(ground.in_the_cloud())]
-    problems += [f"left in the store: {each}" for each in sorted(ground.in_the_store())]
-    problems += [f"left in the store: machine {each}" for each in ground.machines()]
+    problems += ground.left()
     problems += [f"gone, though the user brought it: {each}" for each in sorted(ground.gone())]
     return Outcome(point, struck, worst(problems), "\n".join(log))
 
@@ -205,17 +192,3 @@ def _thens(fault: str) -> Sequence[Then]:
 
 def _whole(ground: Ground, first: Ran) -> list[str]:
     return ground.machines() if first.status == 0 else []
-
-
-def differences(ground: Ground) -> list[str]:
-    """Return what is in the cloud alone, or in the journals of the store alone."""
-    cloud, store = ground.in_the_cloud(), ground.in_the_store()
-    return [
-        *(f"in the cloud alone: {each}" for each in sorted(cloud - store)),
-        *(f"in the store alone: {each}" for each in sorted(store - cloud)),
-    ]
-
-
-def _must(ran: Ran) -> None:
-    if ran.status:
-        raise RuntimeError(f"an undisturbed run left with {ran.status}: {ran.output}")

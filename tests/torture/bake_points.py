@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
-from tests.torture.api_points import HARD, differences
+from tests.torture.api_points import HARD
 from tests.torture.brought import REGION
-from tests.torture.ground import Ground, Ran, try_each
+from tests.torture.ground import Ground, Ran
 from tests.torture.outcome import Outcome, worst
 from tests.torture.proxy import KILLS, Request
 
@@ -48,9 +46,7 @@ def all_points(ground: Ground) -> list[BakePoint]:
     points: list[BakePoint] = []
     for command, words in WORDS.items():
         _prepare(ground, command)
-        ran = _run(ground, *words)
-        if ran.status:
-            raise RuntimeError(f"an undisturbed run left with {ran.status}: {ran.output}")
+        _run(ground, *words).checked()
         thens: tuple[Then, ...] = ("bake", "rm", "sweep")
         points += [
             BakePoint(command, request, fault, then)
@@ -60,11 +56,6 @@ def all_points(ground: Ground) -> list[BakePoint]:
         ]
         _clear(ground)
     return points
-
-
-def try_points(points: Iterable[BakePoint], folder: Path) -> Iterator[Outcome]:
-    """Try the points one after the other, on a fresh ground whenever one left something."""
-    return try_each(points, folder, try_point)
 
 
 def try_point(ground: Ground, point: BakePoint) -> Outcome:
@@ -77,11 +68,7 @@ def try_point(ground: Ground, point: BakePoint) -> Outcome:
     struck = ground.proxy.struck
     ground.proxy.arm(None)
     log = [first.output]
-    problems: list[str] = []
-    if struck and point.fault in KILLS and first.status != -9:
-        problems.append(f"it was to be killed, but left with {first.status}")
-    if first.status == -1:
-        problems.append("it hung")
+    problems = first.wrong_end(is_killed=struck and point.fault in KILLS)
     if point.then == "bake":
         again = _run(ground, *words) if first.status else first
         log.append(again.output)
@@ -106,7 +93,7 @@ def try_point(ground: Ground, point: BakePoint) -> Outcome:
         problems += [f"left in the cloud: {each}" for each in sorted(made)]
     problems += [f"gone: {each}" for each in sorted(others - ground.in_the_cloud())]
     log.append(_clear(ground).output)
-    problems += differences(ground)
+    problems += ground.differences()
     problems += [f"left in the store: machine {each}" for each in ground.machines()]
     return Outcome(point, struck, worst(problems), "\n".join(log))
 

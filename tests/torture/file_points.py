@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from tests.torture.api_points import HARD, differences
+from tests.torture.api_points import HARD
 from tests.torture.brought import REGION
-from tests.torture.ground import Ground, Ran, try_each
+from tests.torture.ground import Ground, Ran
 from tests.torture.moments import Moment, listed
 from tests.torture.outcome import Outcome, worst
 from tests.torture.proxy import KILLS, Request
@@ -49,13 +48,16 @@ _WORDS: dict[Command, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class FilePoint:
-    """A fault at a request, or a kill at a moment, and the command that is given afterwards."""
+    """A fault at a request, or a kill at a moment, and the command that is given afterwards.
+
+    ``where`` is the list of moments, and the place of this one in it.
+    """
 
     phase: Command
     at: Request | Moment
     fault: str
     then: Then
-    position: int = 0
+    where: str = ""
 
     def __str__(self) -> str:
         return f"{self.phase} of a file: {self.at}, {self.fault}, then {self.then}"
@@ -68,9 +70,7 @@ def all_points(ground: Ground) -> list[FilePoint]:
         list_of = ground.store.parent / f"moments of {command}"
         for watched in (False, True):
             _prepare(ground, command)
-            ran = _run(ground, *_WORDS[command], where=str(list_of) if watched else "")
-            if ran.status:
-                raise RuntimeError(f"an undisturbed {command}: {ran.status}: {ran.output}")
+            _run(ground, *_WORDS[command], where=str(list_of) if watched else "").checked()
             requests = dict.fromkeys(ground.proxy.seen)
             ground.proxy.arm(None)
             _run(ground, "destroy", "-y")
@@ -81,38 +81,24 @@ def all_points(ground: Ground) -> list[FilePoint]:
             for then in _thens(fault)
         ]
         points += [
-            FilePoint(command, moment, _AT_A_STEP, then, position)
+            FilePoint(command, moment, _AT_A_STEP, then, f"{list_of}:{position}")
             for position, moment in enumerate(listed(list_of))
             for then in _thens("killed")
         ]
     return points
 
 
-def try_points(points: Iterable[FilePoint], folder: Path, lists: Path) -> Iterator[Outcome]:
-    """Try the points one after the other, on a fresh ground whenever one left something.
-
-    ``lists`` is the folder that has the lists of moments.
-    """
-    return try_each(points, folder, partial(_try_point, lists=lists))
-
-
-def _try_point(ground: Ground, point: FilePoint, lists: Path) -> Outcome:
+def try_point(ground: Ground, point: FilePoint) -> Outcome:
     """Do what the point says: the next apply goes on to the end, and destroy leaves nothing."""
     ground.proxy.arm(None)
     _prepare(ground, point.phase)
-    where = ""
-    if isinstance(point.at, Moment):
-        where = f"{lists / f'moments of {point.phase}'}:{point.position}"
-    else:
+    if isinstance(point.at, Request):
         ground.proxy.arm(point.at, point.fault)
-    first = _run(ground, *_WORDS[point.phase], where=where)
-    struck = first.status == -9 if where else ground.proxy.struck
+    first = _run(ground, *_WORDS[point.phase], where=point.where)
+    struck = first.status == -9 if point.where else ground.proxy.struck
     ground.proxy.arm(None)
-    runs, problems = [first], []
-    if struck and point.fault in KILLS and first.status != -9:
-        problems.append(f"it was to be killed, but left with {first.status}")
-    if first.status == -1:
-        problems.append("it hung")
+    runs = [first]
+    problems = first.wrong_end(is_killed=struck and point.fault in KILLS)
 
     def then(*words: str) -> None:
         runs.append(_run(ground, *words))
@@ -122,15 +108,13 @@ def _try_point(ground: Ground, point: FilePoint, lists: Path) -> Outcome:
     if point.then == "apply":
         then("apply", "-y")
         then("plan", "--detailed-exitcode")
-        problems += differences(ground)
+        problems += ground.differences()
     if point.then == "sweep":
         ground.lose_machines()
         then("sweep", "-y", "--aliyunecs-region", REGION)
     else:
         then("destroy", "-y")
-    problems += [f"left in the cloud: {each}" for each in sorted(ground.in_the_cloud())]
-    problems += [f"left in the store: {each}" for each in sorted(ground.in_the_store())]
-    problems += [f"left in the store: machine {each}" for each in ground.machines()]
+    problems += ground.left()
     return Outcome(point, struck, worst(problems), "\n".join(each.output for each in runs))
 
 
@@ -140,9 +124,7 @@ def _prepare(ground: Ground, command: Command) -> None:
     file.write_text(_FIRST)
     if command != "apply":
         ground.proxy.arm(None)
-        made = _run(ground, "apply", "-y")
-        if made.status:
-            raise RuntimeError(f"the apply before it left with {made.status}: {made.output}")
+        _run(ground, "apply", "-y").checked()
     if command == "apply, changed":
         file.write_text(_SECOND.replace("BALANCER", ground.brought.load_balancer))
     ground.proxy.arm(None)

@@ -35,6 +35,20 @@ class Ran:
     status: int
     output: str
 
+    def checked(self, status: int = 0) -> Ran:
+        """Return it. Raises where an undisturbed run has left with another status."""
+        if self.status != status:
+            raise RuntimeError(f"an undisturbed run left with {self.status}: {self.output}")
+        return self
+
+    def wrong_end(self, *, is_killed: bool) -> list[str]:
+        """Return what is wrong with how it ended; ``is_killed`` is what should have been."""
+        if self.status == -1:
+            return ["it hung"]
+        if is_killed and self.status != -9:
+            return [f"it was to be killed, but left with {self.status}"]
+        return []
+
 
 @dataclass
 class Ground:
@@ -137,6 +151,22 @@ class Ground:
     def machines(self) -> list[str]:
         """Return the machines of the store."""
         return sorted(path.parent.name for path in (self.store / "machines").glob("*/config.json"))
+
+    def differences(self) -> list[str]:
+        """Return what is in the cloud alone, or in the journals of the store alone."""
+        cloud, store = self.in_the_cloud(), self.in_the_store()
+        return [
+            *(f"in the cloud alone: {each}" for each in sorted(cloud - store)),
+            *(f"in the store alone: {each}" for each in sorted(store - cloud)),
+        ]
+
+    def left(self) -> list[str]:
+        """Return what cloud and store still hold where all was to be removed."""
+        return [
+            *(f"left in the cloud: {each}" for each in sorted(self.in_the_cloud())),
+            *(f"left in the store: {each}" for each in sorted(self.in_the_store())),
+            *(f"left in the store: machine {each}" for each in self.machines()),
+        ]
 
 
 def journalled(store: Path) -> set[str]:

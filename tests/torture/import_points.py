@@ -64,10 +64,10 @@ def traveller(ground: Ground) -> Traveller:
     ground.environment["ECSMACHINE_PASSPHRASE"] = _PASSPHRASE
     folder = ground.store.parent
     made = Traveller(ground, folder / "dev1.ecsmachine", folder / "moments", {})
-    _must(ground, *everything(ground, brought=False))
-    _must(ground, "export", NAME, str(made.file))
+    ground.run(*everything(ground, brought=False)).checked()
+    ground.run("export", NAME, str(made.file)).checked()
     made.lose()
-    _must(ground, *made.command, module=(_MOMENTS, str(made.moments)))
+    ground.run(*made.command, module=(_MOMENTS, str(made.moments))).checked()
     made.whole = made.contents()
     return made
 
@@ -96,9 +96,7 @@ def try_point(made: Traveller, point: ImportPoint) -> Outcome:
     ground = made.ground
     made.lose()
     first = ground.run(*made.command, module=(_MOMENTS, f"{made.moments}:{point.position}"))
-    problems = []
-    if first.status != -9:
-        problems.append(f"it was to be killed, but left with {first.status}")
+    problems = first.wrong_end(is_killed=True)
     there = {path: data for path, data in made.contents().items() if not path.startswith(".")}
     if there and there != made.whole:
         problems.append(f"a part of it is in the store: {', '.join(there)}")
@@ -110,9 +108,3 @@ def try_point(made: Traveller, point: ImportPoint) -> Outcome:
         different = [path for path in {*now, *made.whole} if now.get(path) != made.whole.get(path)]
         problems.append(f"the store is another than after one import: {', '.join(different)}")
     return Outcome(point, True, worst(problems), f"{first.output}\n{again.output}")
-
-
-def _must(ground: Ground, *arguments: str, module: tuple[str, ...] = ("ecsmachine",)) -> None:
-    ran = ground.run(*arguments, module=module)
-    if ran.status:
-        raise RuntimeError(f"an undisturbed run left with {ran.status}: {ran.output}")

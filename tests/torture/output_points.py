@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from tests.torture import failing_output
-from tests.torture.api_points import REMOVE, UNDONE_BY, differences, everything
-from tests.torture.ground import NAME, Ground, Ran, try_each
+from tests.torture.api_points import REMOVE, UNDONE_BY, everything
+from tests.torture.ground import NAME, Ground, Ran
 from tests.torture.outcome import Outcome, worst
 
 Command = Literal["create", "undo", "stop", "start", "rm"]
@@ -48,20 +46,13 @@ def all_points(ground: Ground) -> list[OutputPoint]:
     """Return every point; each command is run once, undisturbed, to count its lines."""
     points = []
     for command in ("undo", "create", "stop", "start", "rm"):
-        ran = _run(ground, command)
-        if ran.status != ENDS[command][0]:
-            raise RuntimeError(f"an undisturbed run left with {ran.status}: {ran.output}")
+        ran = _run(ground, command).checked(ENDS[command][0])
         points += [
             OutputPoint(command, fault, lines)
             for fault in failing_output.FAULTS
             for lines in range(len(ran.output.splitlines()))
         ]
     return points
-
-
-def try_points(points: Iterable[OutputPoint], folder: Path) -> Iterator[Outcome]:
-    """Try the points one after the other, on a fresh ground whenever one left something."""
-    return try_each(points, folder, try_point)
 
 
 def try_point(ground: Ground, point: OutputPoint) -> Outcome:
@@ -93,14 +84,13 @@ def try_point(ground: Ground, point: OutputPoint) -> Outcome:
         problems.append(f"its instance is {states}")
     if ground.machines() != ([NAME] if state else []):
         problems.append(f"the store has {ground.machines()}")
-    problems += differences(ground)
+    problems += ground.differences()
     if ground.machines():
         removed = _run(ground, "rm")
         log.append(removed.output)
         if removed.status:
             problems.append(f"rm left with {removed.status}")
-    problems += [f"left in the cloud: {each}" for each in sorted(ground.in_the_cloud())]
-    problems += [f"left in the store: {each}" for each in sorted(ground.in_the_store())]
+    problems += ground.left()
     return Outcome(point, met.exists(), worst(problems), "\n".join(log))
 
 

@@ -20,7 +20,7 @@ from tests.torture import (
     output_points,
     step_points,
 )
-from tests.torture.ground import ground_in
+from tests.torture.ground import ground_in, try_each
 from tests.torture.outcome import Outcome
 
 __all__ = ["base_image", "cloud_root", "engine_packages", "host"]  # fixtures of the guests
@@ -52,7 +52,7 @@ def nothing_lost(outcomes: list[Outcome], seed: int) -> None:
 def test_faults_at_requests_lose_nothing(seed: int, tmp_path: Path) -> None:
     with ground_in(tmp_path / "plan") as ground:
         points = random.Random(seed).sample(api_points.all_points(ground), REQUESTS)
-    outcomes = list(api_points.try_points(points, tmp_path))
+    outcomes = list(try_each(points, tmp_path, api_points.try_point))
     nothing_lost(outcomes, seed)
     assert sum(outcome.struck for outcome in outcomes) > REQUESTS // 2
 
@@ -60,19 +60,19 @@ def test_faults_at_requests_lose_nothing(seed: int, tmp_path: Path) -> None:
 def test_faults_at_what_is_done_with_a_file_lose_nothing(seed: int, tmp_path: Path) -> None:
     with ground_in(tmp_path / "plan") as ground:
         points = random.Random(seed).sample(file_points.all_points(ground), FILES)
-    nothing_lost(list(file_points.try_points(points, tmp_path, tmp_path / "plan")), seed)
+    nothing_lost(list(try_each(points, tmp_path, file_points.try_point)), seed)
 
 
 def test_faults_at_a_bake_lose_nothing(seed: int, tmp_path: Path) -> None:
     with ground_in(tmp_path / "plan") as ground:
         points = random.Random(seed).sample(bake_points.all_points(ground), BAKES)
-    nothing_lost(list(bake_points.try_points(points, tmp_path)), seed)
+    nothing_lost(list(try_each(points, tmp_path, bake_points.try_point)), seed)
 
 
 def test_an_output_that_breaks_ends_no_work(seed: int, tmp_path: Path) -> None:
     with ground_in(tmp_path / "plan") as ground:
         points = random.Random(seed).sample(output_points.all_points(ground), OUTPUTS)
-    outcomes = list(output_points.try_points(points, tmp_path))
+    outcomes = list(try_each(points, tmp_path, output_points.try_point))
     nothing_lost(outcomes, seed)
     assert sum(outcome.struck for outcome in outcomes) > OUTPUTS // 2
 

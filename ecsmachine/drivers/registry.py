@@ -222,9 +222,9 @@ def tagged_resources(
 
 
 def baked_images(
-    name: str, context: DriverContext, values: Mapping[str, OptionValue], region: str = ""
+    name: str, context: DriverContext, values: Mapping[str, OptionValue]
 ) -> BakedImages:
-    """Return the images in a region that ``bake`` has made; as :func:`tagged_resources` does.
+    """Return the images that ``bake`` has made, in the region that ``values`` name, if any.
 
     Raises :class:`~ecsmachine.errors.UsageError` for a driver without images.
     """
@@ -233,7 +233,7 @@ def baked_images(
         raise UsageError(
             f"Machines of driver {name} cannot be baked", hint="Only aliyunecs machines can."
         )
-    found: BakedImages = module.baked_images(context, values, region)
+    found: BakedImages = module.baked_images(context, values)
     return found
 
 

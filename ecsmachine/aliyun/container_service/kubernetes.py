@@ -27,7 +27,6 @@ class NodeGroup:
     period_unit: str = ""
     period: int = 0
     auto_renew: bool = False
-    auto_renew_period: int = 0
     system_disk_category: str = "cloud_efficiency"
     system_disk_size: int = 40
     data_disk: bool = False
@@ -52,7 +51,7 @@ class NodeGroup:
             body[f"{role}_period"] = self.period
             body[f"{role}_auto_renew"] = self.auto_renew
             if self.auto_renew:
-                body[f"{role}_auto_renew_period"] = self.auto_renew_period or 1
+                body[f"{role}_auto_renew_period"] = 1
         elif self.period or self.period_unit:
             raise rules.FieldError(
                 f"{role}_period",

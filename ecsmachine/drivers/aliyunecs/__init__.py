@@ -87,13 +87,11 @@ def tagged_resources(
     return AliyunTaggedResources(_cloud(context, values, region), context)
 
 
-def baked_images(
-    context: DriverContext, values: Mapping[str, OptionValue], region: str
-) -> AliyunBakedImages:
-    """Return the images in a region that ``bake`` has made, as :func:`tagged_resources` does."""
+def baked_images(context: DriverContext, values: Mapping[str, OptionValue]) -> AliyunBakedImages:
+    """Return the images that ``bake`` has made, in the region that ``values`` name, if any."""
     from ecsmachine.drivers.aliyunecs.life.bake import AliyunBakedImages
 
-    return AliyunBakedImages(_cloud(context, values, region))
+    return AliyunBakedImages(_cloud(context, values, ""))
 
 
 def regions(context: DriverContext, values: Mapping[str, OptionValue]) -> list[str]:

@@ -66,9 +66,9 @@ def wait_gone(process: ProcessId, timeout_s: float) -> bool:
     return any(not is_alive(process) for _ in looks)
 
 
-def terminate(process: ProcessId, timeout_s: float) -> None:
-    """Ask the process to end, and kill it when it does not in time."""
-    for signal_number, patience_s in ((signal.SIGTERM, timeout_s), (signal.SIGKILL, 5.0)):
+def terminate(process: ProcessId) -> None:
+    """Ask the process to end, and kill it when it does not in 20 seconds."""
+    for signal_number, patience_s in ((signal.SIGTERM, 20.0), (signal.SIGKILL, 5.0)):
         if not is_alive(process):
             return
         with suppress(ProcessLookupError):

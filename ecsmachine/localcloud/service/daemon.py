@@ -47,7 +47,6 @@ from ecsmachine.system.os_errors import reason
 Report = Callable[[str], None]
 
 _READY_TIMEOUT_S = 180.0  # it may have to boot many guests again
-_END_TIMEOUT_S = 20.0
 _LOG_LIMIT_BYTES = 10_000_000
 # No characters that are special in mount's options, in systemd-nspawn's or in the shell.
 _PLAIN_PATH = re.compile(r"[\w./ +@~-]+")
@@ -349,7 +348,7 @@ def _start(paths: CloudPaths, order: Order, access_key: tuple[str, str]) -> Runn
             _await_ready(paths, reader)
         except BaseException:
             if process is not None:
-                terminate(process, _END_TIMEOUT_S)
+                terminate(process)
             raise
     finally:
         os.close(reader)
@@ -402,7 +401,7 @@ def _end_daemon(paths: CloudPaths, *, at_once: bool = False) -> None:
     if running is not None:
         if at_once and is_alive(running.process):
             kill(running.process)
-        terminate(running.process, _END_TIMEOUT_S)
+        terminate(running.process)
 
 
 def _shut_guests_down(paths: CloudPaths) -> list[str]:

@@ -175,6 +175,7 @@ def ids_of(resource: Resource, look: Callable[[], list[str]]) -> list[str]:
 
 T = TypeVar("T")
 
+_TIMEOUT_S = 60.0
 _CHECK_FROM_S = 3.0
 
 
@@ -218,23 +219,19 @@ def ask_once(ask: Callable[[], None], is_so: Callable[[], bool]) -> None:
 
 
 def wait_for(
-    what: str,
-    look: Callable[[], T | None],
-    *,
-    timeout_s: float = 60.0,
-    check: Callable[[], None] = lambda: None,
+    what: str, look: Callable[[], T | None], *, check: Callable[[], None] = lambda: None
 ) -> T:
     """Return the first result of ``look`` that is not None.
 
     What ``check`` raises, after some seconds and then after each look, ends the wait: it cannot
     come. Raises :class:`MachineError` naming ``what`` when the time is up.
     """
-    for spent_s in polls(timeout_s):
+    for spent_s in polls(_TIMEOUT_S):
         result = look()
         if result is not None:
             return result
         if spent_s >= _CHECK_FROM_S:
             check()
     raise MachineError(
-        f"{what}: not so after {timeout_s:.0f} s", hint="Check it in the Alibaba Cloud console."
+        f"{what}: not so after {_TIMEOUT_S:.0f} s", hint="Check it in the Alibaba Cloud console."
     )

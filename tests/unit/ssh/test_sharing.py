@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -101,9 +101,9 @@ def logins(server: OpenSSHServer) -> int:
     return (server.folder / "log").read_text().count("Accepted publickey")
 
 
-def wait_until_closed(base: Path) -> None:
+def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE_S
-    while sockets(base):
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
@@ -182,15 +182,8 @@ def test_stores_and_machines_share_nothing(
     assert len(sockets(base)) == 2
     assert logins(server) == 2
     sharing.close(server.pin_path)
-    wait_until_closed_all_but(base, 1)
-
-
-def wait_until_closed_all_but(base: Path, count: int) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while len(sockets(base)) > count:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    assert len(sockets(base)) == count
+    wait_until(lambda: len(sockets(base)) <= 1)
+    assert len(sockets(base)) == 1
 
 
 @pytest.mark.parametrize("kind", ["open to others", "a link", "a file", "somebody else's"])
@@ -229,12 +222,9 @@ def test_it_is_closed_when_its_last_command_has_ended(
     with ThreadPoolExecutor() as pool:
         command = f"touch '{begun}'; until [ -e '{may_end}' ]; do sleep 0.05; done; echo whole"
         running = pool.submit(run, server, key, base, command)
-        deadline = time.monotonic() + PATIENCE_S
-        while not begun.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until(begun.exists)
         sharing.close(server.pin_path)
-        wait_until_closed(base)
+        wait_until(lambda: not sockets(base))
         assert run(server, key, base, "true").returncode == 0
         assert logins(server) == 2
         may_end.touch()
@@ -291,7 +281,8 @@ def test_a_former_address_is_led_to_no_more(server: OpenSSHServer, key: Path, ba
     target = SSHTarget("localhost", server.port, server.target().user, key_path=key)
     with ssh_command(target, server.pin_path, ["true"], keep=KEEP) as words:
         assert subprocess.run(words, stdin=subprocess.DEVNULL).returncode == 0
-        wait_until_closed_all_but(base, 1)
+        wait_until(lambda: len(sockets(base)) <= 1)
+        assert len(sockets(base)) == 1
     (path,) = sockets(base)
     assert path.name == sharing._name(target, server.pin_path)
 
@@ -392,7 +383,7 @@ def test_nothing_is_run_if_anything_is_not_as_it_was(
     elif change == "denied":
         begun.authorize()
         sharing.close(begun.pin_path)
-        wait_until_closed(base)
+        wait_until(lambda: not sockets(base))
     elif change == "folder":
         folder.chmod(0o755)
     elif change == "another machine":
@@ -416,7 +407,7 @@ def test_a_connection_that_has_ended_is_begun_again_without_weight(
     begun: OpenSSHServer, base: Path
 ) -> None:
     sharing.close(begun.pin_path)
-    wait_until_closed(base)
+    wait_until(lambda: not sockets(base))
     assert quick(begun, base, "exit 7").returncode == 7
     assert quick(begun, base, "exit 8").returncode == 8
     assert logins(begun) == 3
@@ -425,7 +416,7 @@ def test_a_connection_that_has_ended_is_begun_again_without_weight(
 
 def test_a_host_that_cannot_be_connected_to_is_told(begun: OpenSSHServer, base: Path) -> None:
     sharing.close(begun.pin_path)
-    wait_until_closed(base)
+    wait_until(lambda: not sockets(base))
     begun.stop()
     done = quick(begun, base, "true")
     assert done.returncode == kept.CONNECTION_FAILED
@@ -450,17 +441,12 @@ def test_a_command_that_is_told_to_end_ends_what_it_runs(
         text=True,
         env={**os.environ, "PYTHONPATH": str(Path(kept.__file__).parents[2])},
     ) as process:
-        deadline = time.monotonic() + PATIENCE_S
-        while not pid.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until(pid.exists)
         process.send_signal(number)
         _, errors = process.communicate(timeout=PATIENCE_S)
         assert ("KeyboardInterrupt" in errors) == (number == signal.SIGTERM)
         assert number == signal.SIGTERM or process.returncode == 130
-    while not trace.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(trace.exists)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])

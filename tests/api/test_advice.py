@@ -239,11 +239,9 @@ def ground(
 ) -> Iterator[Ground]:
     monkeypatch.setattr(sys, "stdin", Typed("y\n" * 20))
     environment = {
-        **rig.environment,
+        **rig.program_environment(),
         "HOME": str(tmp_path),
-        "ECS_REGION": rig.cloud.region,
         "ECS_API_ENDPOINT": rig.cloud.endpoint,
-        "MACHINE_DOCKER_INSTALL_URL": "http://127.0.0.1:1/",
         "MACHINE_STORAGE_PATH": str(tmp_path / "store"),
     }
     yield Ground(rig, Store(tmp_path / "store", environment), environment, capsys)

@@ -112,12 +112,9 @@ def test_one_clear_line(
     said: tuple[str, ...],
 ) -> None:
     environment = {
-        **rig.environment,
+        **rig.program_environment(),
         "HOME": str(tmp_path),
-        "ECS_API_ENDPOINT": rig.front.endpoint,
-        "ECS_REGION": rig.cloud.region,
         "MACHINE_STORAGE_PATH": str(tmp_path / "store"),
-        "MACHINE_DOCKER_INSTALL_URL": "http://127.0.0.1:9/install.sh",
     }
     capsys.readouterr()
     words = shlex.split(f"--aliyunecs-{given}")

@@ -29,14 +29,7 @@ def store_of(rig: Rig) -> Path:
 
 
 def dry_run(rig: Rig, *arguments: str, name: str = "dev1") -> int:
-    environment = {
-        **rig.environment,
-        "ECS_API_ENDPOINT": rig.front.endpoint,
-        "ECS_REGION": rig.cloud.region,
-        "MACHINE_STORAGE_PATH": str(store_of(rig)),
-        # where no script is, as with the mirror of a local cloud, it is not looked at
-        "MACHINE_DOCKER_INSTALL_URL": "http://127.0.0.1:9/install.sh",
-    }
+    environment = {**rig.program_environment(), "MACHINE_STORAGE_PATH": str(store_of(rig))}
     rig.front.bodies.clear()
     return run(["create", "--dry-run", *arguments, name], environment)
 

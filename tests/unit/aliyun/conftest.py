@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,7 +13,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from ecsmachine.aliyun import transport
-from tests.servers import Answering
+from tests.servers import Answering, running
 
 
 @dataclass
@@ -76,15 +75,8 @@ class Peer:
             def date_time_string(self, timestamp: float | None = None) -> str:
                 return "Tue, 01 Jan 2030 00:00:00 GMT"
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
-        ).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_port}"
 
 
 @pytest.fixture
@@ -92,8 +84,8 @@ def peer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Peer]:
     # what a refusal slows down is not over while a busy computer answers
     monkeypatch.setattr(transport, "Pace", partial(transport.Pace, clock=lambda: 100.0))
     peer = Peer()
-    yield peer
-    peer.close()
+    with running(peer.server):
+        yield peer
     transport.shared_pace.cache_clear()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -21,7 +20,7 @@ from ecsmachine.container_registry.reference import (
     registry_url,
 )
 from ecsmachine.errors import MachineError, UsageError
-from tests.servers import Answering
+from tests.servers import Answering, running
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -52,9 +51,6 @@ class TokenRegistry:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         self.challenge = f'Bearer realm="{self.url}/token",service="reg",scope="SCOPE"'
-        threading.Thread(
-            target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
-        ).start()
 
     def answer(self, method: str, path: str, given: str) -> tuple[int, dict[str, str], Any]:
         parts = urlsplit(path)
@@ -90,9 +86,8 @@ class TokenRegistry:
 @pytest.fixture
 def registry() -> Iterator[TokenRegistry]:
     registry = TokenRegistry()
-    yield registry
-    registry.server.shutdown()
-    registry.server.server_close()
+    with running(registry.server):
+        yield registry
 
 
 def test_lists_come_page_by_page_with_one_token_for_each_scope(registry: TokenRegistry) -> None:

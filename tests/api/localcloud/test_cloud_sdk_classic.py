@@ -5,27 +5,29 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 from aliyunsdkcore.acs_exception.exceptions import ServerException
 from aliyunsdkcore.client import AcsClient
 from aliyunsdkcore.request import CommonRequest
-from aliyunsdkecs.request.v20140526.DescribeRegionsRequest import DescribeRegionsRequest
 
 from ecsmachine.localcloud.service.embedded import EmbeddedCloud
-from tests.api.localcloud.api_client import DEBIAN, VPC, until
+from tests.api.localcloud.api_client import VPC, until
 
 Do = Callable[..., dict[str, Any]]
 
 
-@pytest.fixture
-def client(cloud: EmbeddedCloud) -> AcsClient:
-    return AcsClient(cloud.access_key_id, cloud.access_key_secret, cloud.region, auto_retry=False)
+def client_of(cloud: EmbeddedCloud, secret: str = "") -> AcsClient:
+    secret = secret or cloud.access_key_secret
+    return AcsClient(cloud.access_key_id, secret, cloud.region, auto_retry=False)
 
 
-@pytest.fixture
-def do(client: AcsClient, cloud: EmbeddedCloud) -> Do:
+def doing(cloud: EmbeddedCloud, secret: str = "") -> Do:
+    """Return a function that sends a request of the SDK, its setters by keyword."""
+    client = client_of(cloud, secret)
+
     def call(action: str, **values: Any) -> dict[str, Any]:
         module = importlib.import_module(f"aliyunsdkecs.request.v20140526.{action}Request")
         request = getattr(module, f"{action}Request")()
@@ -39,11 +41,26 @@ def do(client: AcsClient, cloud: EmbeddedCloud) -> Do:
     return call
 
 
+@pytest.fixture
+def do(cloud: EmbeddedCloud) -> Do:
+    return doing(cloud)
+
+
+def refused(request: Callable[[], object]) -> tuple[int, str]:
+    with pytest.raises(ServerException) as raised:
+        request()
+    error: Any = raised.value  # the SDK has no types
+    assert error.get_request_id()
+    return error.get_http_status(), error.get_error_code()
+
+
 def test_a_life(do: Do, cloud: EmbeddedCloud) -> None:
     regions = do("DescribeRegions")["Regions"]["Region"]
     assert cloud.region in [region["RegionId"] for region in regions]
     zone = do("DescribeZones")["Zones"]["Zone"][0]["ZoneId"]
-    assert do("DescribeImages", ImageOwnerAlias="system", PageSize=100)["TotalCount"] > 0
+    images = do("DescribeImages", ImageOwnerAlias="system", PageSize=100)
+    assert images["TotalCount"] > 0
+    image = images["Images"]["Image"][0]["ImageId"]
 
     vpc_id = do("CreateVpc", CidrBlock="192.168.0.0/16", VpcName="sdk")["VpcId"]
     values = {"VpcId": vpc_id, "CidrBlock": "192.168.1.0/24", "ZoneId": zone}
@@ -57,17 +74,18 @@ def test_a_life(do: Do, cloud: EmbeddedCloud) -> None:
     do("CreateKeyPair", KeyPairName="sdk-keys")
     answer = do(
         "RunInstances",
-        ImageId=DEBIAN,
+        ImageId=image,
         InstanceType="ecs.g6.large",
         SecurityGroupId=group,
         VSwitchId=vswitch_id,
         InstanceName="sdk-1",
         KeyPairName="sdk-keys",
+        Password="Secret-123",
         InternetMaxBandwidthOut=1,
         SystemDiskCategory="cloud_essd",
         SystemDiskSize=40,
         DataDisks=[{"Size": 20, "Category": "cloud_essd", "DeleteWithInstance": True}],
-        Tags=[{"Key": "owner", "Value": "sdk"}],
+        Tags=[{"Key": "owner", "Value": "a=b"}],
         ClientToken="sdk-token",
     )
     (instance_id,) = answer["InstanceIdSets"]["InstanceIdSet"]
@@ -83,8 +101,13 @@ def test_a_life(do: Do, cloud: EmbeddedCloud) -> None:
 
     instance = reaches("Running")
     assert instance["KeyPairName"] == "sdk-keys"
-    assert instance["Tags"]["Tag"] == [{"TagKey": "owner", "TagValue": "sdk"}]
+    assert instance["Tags"]["Tag"] == [{"TagKey": "owner", "TagValue": "a=b"}]
     assert len(instance["PublicIpAddress"]["IpAddress"]) == 1
+    assert (instance["InstanceName"], instance["ImageId"]) == ("sdk-1", image)
+    assert (instance["ZoneId"], instance["VpcAttributes"]["VSwitchId"]) == (zone, vswitch_id)
+    assert instance["VpcAttributes"]["PrivateIpAddress"]["IpAddress"][0].startswith("192.168.1.")
+    disks = do("DescribeDisks", InstanceId=instance_id)["Disks"]["Disk"]
+    assert sorted(disk["Type"] for disk in disks) == ["data", "system"]
 
     disk_id = do("CreateDisk", ZoneId=zone, Size=20, DiskCategory="cloud_essd")["DiskId"]
     do("AttachDisk", DiskId=disk_id, InstanceId=instance_id)
@@ -98,6 +121,8 @@ def test_a_life(do: Do, cloud: EmbeddedCloud) -> None:
     reaches("Running")
     do("RebootInstance", InstanceId=instance_id)
     reaches("Running")
+    in_use = refused(lambda: do("DeleteSecurityGroup", SecurityGroupId=group))
+    assert in_use[1] == "DependencyViolation"
     do("DeleteInstance", InstanceId=instance_id, Force=True)
     assert do("DescribeInstances")["TotalCount"] == 0
     do("DeleteSecurityGroup", SecurityGroupId=group)
@@ -106,27 +131,29 @@ def test_a_life(do: Do, cloud: EmbeddedCloud) -> None:
     do("DeleteKeyPairs", KeyPairNames='["sdk-keys"]')
 
 
-def test_refusals_come_out_as_the_sdks_exceptions(do: Do) -> None:
-    with pytest.raises(ServerException) as caught:
-        do("DescribeInstanceAttribute", InstanceId="i-none")
-    assert caught.value.get_error_code() == "InvalidInstanceId.NotFound"
-    assert caught.value.get_http_status() == 404
-    assert caught.value.get_request_id()
-
-
-def test_a_wrong_secret_is_recognized(cloud: EmbeddedCloud) -> None:
+def test_refusals_come_out_as_the_sdks_exceptions(cloud: EmbeddedCloud, do: Do) -> None:
+    for action in ("DescribeInstanceAttribute", "StartInstance"):
+        none = refused(partial(do, action, InstanceId="i-none"))
+        assert none == (404, "InvalidInstanceId.NotFound")
+    assert refused(lambda: do("StartInstance"))[1] == "MissingParameter"
     # The SDK compares its own string to sign with the one in the refusal.
-    client = AcsClient(cloud.access_key_id, "wrong", cloud.region, auto_retry=False)
-    request = DescribeRegionsRequest()
-    request.set_endpoint(cloud.host)
-    request.set_protocol_type("http")
-    with pytest.raises(ServerException) as caught:
-        client.do_action_with_exception(request)
-    assert caught.value.get_error_code() == "InvalidAccessKeySecret"
+    wrong = doing(cloud, "wrong")
+    assert refused(lambda: wrong("DescribeRegions")) == (400, "InvalidAccessKeySecret")
+
+
+def test_pages(do: Do) -> None:
+    first = do("DescribeInstanceTypes", MaxResults=2)
+    second = do("DescribeInstanceTypes", MaxResults=2, NextToken=first["NextToken"])
+    names = [
+        kind["InstanceTypeId"]
+        for page in (first, second)
+        for kind in page["InstanceTypes"]["InstanceType"]
+    ]
+    assert len(set(names)) == 4
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_the_general_request(client: AcsClient, cloud: EmbeddedCloud, method: str) -> None:
+def test_the_general_request(cloud: EmbeddedCloud, method: str) -> None:
     request = CommonRequest()
     request.set_domain(cloud.host)
     request.set_protocol_type("http")
@@ -134,5 +161,5 @@ def test_the_general_request(client: AcsClient, cloud: EmbeddedCloud, method: st
     request.set_action_name("DescribeVpcs")
     request.set_method(method)
     request.add_query_param("VpcId", cloud.state.default_vpc_id)
-    answer = json.loads(client.do_action_with_exception(request))
+    answer = json.loads(client_of(cloud).do_action_with_exception(request))
     assert [vpc["VpcId"] for vpc in answer["Vpcs"]["Vpc"]] == [cloud.state.default_vpc_id]

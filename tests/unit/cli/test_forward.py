@@ -69,7 +69,7 @@ def test_ports_lead_to_the_machine(tmp_path: Path) -> None:
     own = keygen(tmp_path / "own", "-t", "ed25519")
     key = keygen(tmp_path / "login", "-t", "ed25519")
     with (
-        ssh_agent() as agent,
+        ssh_agent(own) as agent,
         openssh_server(tmp_path / "bastion") as bastion,
         openssh_server(tmp_path / "host") as host,
         answering() as there,
@@ -79,14 +79,9 @@ def test_ports_lead_to_the_machine(tmp_path: Path) -> None:
             "HOME": str(tmp_path / "home"),
             "SSH_AUTH_SOCK": agent,
         }
-        subprocess.run(
-            ["ssh-add", "-q", own], env={"SSH_AUTH_SOCK": agent}, check=True, capture_output=True
-        )
         host.authorize(Path(f"{key}.pub").read_text())
         bastion.authorize(Path(f"{own}.pub").read_text())
-        words = ["create", "-d", "generic", "--no-provision", "--generic-ssh-key", str(key)]
-        words += ["--generic-ip-address", "127.0.0.1", "--generic-ssh-port", str(host.port)]
-        words += ["--generic-ssh-user", getpass.getuser(), "dev1"]
+        words = host.create_words(key, "dev1")
         nobody = refusing_port()
         for jump in ([], ["--ssh-jump", f"{getpass.getuser()}@127.0.0.1:{bastion.port}"]):
             done = run_in_pipe(*words, *jump, environment=environment)

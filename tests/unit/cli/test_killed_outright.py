@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import select
 import shutil
@@ -44,10 +43,7 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
             "PATH": f"{programs}:{os.environ['PATH']}",
             "TMPDIR": str(tmp_path),  # what is killed outright leaves a folder there
         }
-        words = ["create", "-d", "generic", "--no-provision", "--generic-ssh-key", str(key)]
-        words += ["--generic-ip-address", "127.0.0.1", "--generic-ssh-port", str(host.port)]
-        words += ["--generic-ssh-user", getpass.getuser(), "dev1"]
-        done = run_in_pipe(*words, environment=environment)
+        done = run_in_pipe(*host.create_words(key, "dev1"), environment=environment)
         assert done.returncode == 0, done.stderr
         yield environment
         sharing.close(tmp_path / "store/machines/dev1/known_hosts", at_once=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import shutil
 from pathlib import Path
 
@@ -19,9 +18,7 @@ def test_a_passphrase_is_asked_for_once(tmp_path: Path) -> None:
     environment = {"MACHINE_STORAGE_PATH": str(tmp_path / "store"), "HOME": str(tmp_path)}
     with openssh_server(tmp_path / "host") as host:
         host.authorize(Path(f"{key}.pub").read_text())
-        words = ["create", "-d", "generic", "--no-provision", "dev1", "--generic-ssh-key", str(key)]
-        words += ["--generic-ip-address", "127.0.0.1", "--generic-ssh-port", str(host.port)]
-        words += ["--generic-ssh-user", getpass.getuser()]
+        words = host.create_words(key, "dev1")
         in_pipe = run_in_pipe(*words, environment=environment)
         assert in_pipe.returncode == 2
         assert f"Passphrase of the key {key}: it was not given" in in_pipe.stderr

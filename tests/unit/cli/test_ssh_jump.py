@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 import json
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -32,7 +31,7 @@ def test_a_host_behind_a_jump_host(tmp_path: Path) -> None:
     own = keygen(tmp_path / "own", "-t", "ed25519")
     key = keygen(tmp_path / "login", "-t", "ed25519")
     with (
-        ssh_agent() as agent,
+        ssh_agent(own) as agent,
         openssh_server(tmp_path / "bastion") as bastion,
         openssh_server(tmp_path / "host") as host,
     ):
@@ -41,13 +40,8 @@ def test_a_host_behind_a_jump_host(tmp_path: Path) -> None:
             "HOME": str(tmp_path / "home"),
             "SSH_AUTH_SOCK": agent,
         }
-        subprocess.run(
-            ["ssh-add", "-q", own], env={"SSH_AUTH_SOCK": agent}, check=True, capture_output=True
-        )
         host.authorize(Path(f"{key}.pub").read_text())
-        words = ["create", "-d", "generic", "--no-provision", "--generic-ssh-key", str(key)]
-        words += ["--generic-ip-address", "127.0.0.1", "--generic-ssh-port", str(host.port)]
-        words += ["--generic-ssh-user", getpass.getuser()]
+        words = host.create_words(key)
         jump = f"{getpass.getuser()}@127.0.0.1:{bastion.port}"
 
         def run(*arguments: str, code: int = 0, **more: str) -> str:

@@ -50,6 +50,12 @@ class OpenSSHServer:
         }
         return SSHTarget(**values)  # type: ignore[arg-type]
 
+    def create_words(self, key: Path, *more: str) -> list[str]:
+        """Return the command that takes it into the store, with the driver generic."""
+        words = ["create", "-d", "generic", "--no-provision", "--generic-ssh-key", str(key)]
+        words += ["--generic-ip-address", "127.0.0.1", "--generic-ssh-port", str(self.port)]
+        return [*words, "--generic-ssh-user", getpass.getuser(), *more]
+
     @property
     def pin_path(self) -> Path:
         return self.folder / "known_hosts"
@@ -127,11 +133,14 @@ def openssh_server(folder: Path, *options: str) -> Iterator[OpenSSHServer]:
 
 
 @contextmanager
-def ssh_agent() -> Iterator[str]:
-    """Run an agent until the block ends; gives its socket."""
+def ssh_agent(*keys: Path) -> Iterator[str]:
+    """Run an agent that has these keys until the block ends; gives its socket."""
     said = subprocess.run(["ssh-agent", "-s"], capture_output=True, text=True, check=True).stdout
     variables = dict(re.findall(r"(SSH_AUTH_SOCK|SSH_AGENT_PID)=([^;]+);", said))
     try:
+        for key in keys:
+            command = ["ssh-add", "-q", str(key)]
+            subprocess.run(command, env=variables, capture_output=True, check=True)
         yield variables["SSH_AUTH_SOCK"]
     finally:
         subprocess.run(["ssh-agent", "-k"], env=variables, capture_output=True, check=True)

@@ -56,9 +56,8 @@ def own_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, bastion: OpenSSHSer
 @pytest.fixture
 def agent(own_key: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """OpenSSH's home is that of the user, whatever ``HOME`` says: it gets the key by the agent."""
-    with ssh_agent() as path:
+    with ssh_agent(own_key) as path:
         monkeypatch.setenv("SSH_AUTH_SOCK", path)
-        subprocess.run(["ssh-add", "-q", own_key], check=True, capture_output=True)
         yield
 
 

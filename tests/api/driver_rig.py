@@ -111,6 +111,12 @@ class Rig:
         directory.mkdir(parents=True, exist_ok=True)
         return DriverContext(name, self.store, directory, "store-1", self.environment)
 
+    def change(self, **changes: Any) -> None:
+        """Put the one instance into a state, as nobody can through the API."""
+        (instance,) = self.cloud.state.instances
+        with self.cloud.state.transaction():
+            self.cloud.state.instances.put(replace(instance, **changes))
+
     def planned(self, **values: Any) -> Plan:
         """Return what the checks find out and choose."""
         driver = self.driver(**values)

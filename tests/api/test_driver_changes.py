@@ -391,9 +391,7 @@ def test_what_a_cloud_refuses_is_said_before_the_machine_is_stopped(
 ) -> None:
     driver, _ = rig.create(**MADE_WITH)
     store = stored(rig, driver)
-    (instance,) = rig.cloud.state.instances
-    with rig.cloud.state.transaction():
-        rig.cloud.state.instances.put(replace(instance, expires="2031-01-01T00:00Z", **state))
+    rig.change(expires="2031-01-01T00:00Z", **state)
     rig.front.asked.clear()
     with pytest.raises(MachineError, match=words):
         changes.change_machine(store, "dev1", {f"aliyunecs-{option}": value}, rig.report)

@@ -208,8 +208,7 @@ def test_a_removed_instance_whose_id_is_forgotten_is_not_another(
     def delete_later(self: EcsClient, names: list[str]) -> None:
         tries.append(names)
         if len(tries) == 2:
-            with state.transaction():
-                state.instances.put(replace(only(state.instances), key_pair=""))
+            rig.change(key_pair="")
         delete(self, names)
 
     monkeypatch.setattr(EcsClient, "delete_key_pairs", delete_later)

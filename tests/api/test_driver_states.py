@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,6 @@ from ecsmachine.machine.probe import probe
 from tests.api.driver_rig import Rig, rig_in
 
 OVER = "2020-01-01T00:00Z"
-
-
-def change(rig: Rig, **changes: Any) -> None:
-    """Put the one instance into a state, as nobody can through the API."""
-    (instance,) = rig.cloud.state.instances
-    with rig.cloud.state.transaction():
-        rig.cloud.state.instances.put(replace(instance, **changes))
 
 
 def seen(rig: Rig, driver: AliyunEcsDriver) -> tuple[State, str]:
@@ -57,7 +49,7 @@ def test_what_is_shown_of_every_state(
     rig: Rig, changes: dict[str, Any], state: State, reason: str
 ) -> None:
     driver, _ = rig.create()
-    change(rig, **changes)
+    rig.change(**changes)
     found, error = seen(rig, driver)
     assert found is state
     assert reason in error
@@ -92,7 +84,7 @@ def test_what_was_released_outside_is_not_found(rig: Rig) -> None:
 def test_rm_of_what_is_expired_or_locked(rig: Rig, changes: dict[str, Any]) -> None:
     driver, journal = rig.create()
     journal.finish()
-    change(rig, **changes)
+    rig.change(**changes)
     rig.loaded(driver).remove(journal, rig.report)
     assert rig.left() == {}
 
@@ -165,7 +157,7 @@ def test_rm_of_what_is_paid_in_advance_says_what_to_do(rig: Rig) -> None:
     assert "PostPaid" in (caught.value.hint or "")
     # what the instance uses stays with it, and all of it in the journal
     assert {resource.kind for resource in journal.resources()} >= {"instance", "security-group"}
-    change(rig, expires=OVER)
+    rig.change(expires=OVER)
     rig.loaded(driver).remove(journal, rig.report)
     assert rig.left() == {}
 
@@ -183,7 +175,7 @@ def test_a_subscription_of_weeks(rig: Rig) -> None:
 
 def test_an_expired_instance_is_not_started(rig: Rig) -> None:
     driver, _ = rig.create(charge_type="PrePaid")
-    change(rig, expires=OVER, status="Stopped")
+    rig.change(expires=OVER, status="Stopped")
     with pytest.raises(ApiError, match="InstanceExpired") as caught:
         rig.loaded(driver).start(rig.report)
     assert "Renew" in (caught.value.hint or "")
@@ -191,7 +183,7 @@ def test_an_expired_instance_is_not_started(rig: Rig) -> None:
 
 def test_a_locked_instance_is_neither_started_nor_stopped(rig: Rig) -> None:
     driver, _ = rig.create()
-    change(rig, locks=("security",))
+    rig.change(locks=("security",))
     for operation in (rig.loaded(driver).start, rig.loaded(driver).stop, rig.loaded(driver).kill):
         with pytest.raises(ApiError, match="InstanceLockedForSecurity") as caught:
             operation(rig.report)

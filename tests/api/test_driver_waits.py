@@ -34,14 +34,8 @@ def rig(rig: Rig) -> Rig:
     return rig
 
 
-def change(rig: Rig, **changes: Any) -> None:
-    (instance,) = rig.cloud.state.instances
-    with rig.cloud.state.transaction():
-        rig.cloud.state.instances.put(replace(instance, **changes))
-
-
 def after(rig: Rig, **changes: Any) -> threading.Timer:
-    timer = threading.Timer(0.3, change, args=(rig,), kwargs=changes)
+    timer = threading.Timer(0.3, rig.change, kwargs=changes)
     timer.start()
     return timer
 
@@ -59,7 +53,7 @@ def test_an_instance_that_goes_another_way_is_not_waited_for(
     begun: str, then: dict[str, Any], wait: str, said: str, rig: Rig
 ) -> None:
     driver, _ = rig.create()
-    change(rig, status=begun)
+    rig.change(status=begun)
     timer = after(rig, **then)
     with pytest.raises(MachineError, match=said) as caught:
         instances.wait_until(
@@ -73,16 +67,16 @@ def test_an_instance_that_goes_another_way_is_not_waited_for(
 
 def test_an_elastic_address_is_not_waited_for_without_its_instance(rig: Rig) -> None:
     driver, _ = rig.create()
-    change(rig, status="Stopped")
+    rig.change(status="Stopped")
     with pytest.raises(MachineError, match="it has stopped"):
         instances.check_runs(driver._cloud, driver.config()["InstanceId"])
-    change(rig, status="Running")
+    rig.change(status="Running")
     instances.check_runs(driver._cloud, driver.config()["InstanceId"])
 
 
 def test_a_resume_starts_what_has_stopped_meanwhile(rig: Rig) -> None:
     _, journal = rig.create()
-    change(rig, status="Stopped")
+    rig.change(status="Stopped")
     again = rig.driver()
     again.pre_create_check(rig.report)
     again.create(journal, rig.report, lambda: None)
@@ -118,7 +112,7 @@ def test_a_create_whose_instance_stops_ends_with_the_reason(
 
     def stop(line: str) -> None:
         if "waiting for SSH" in line:
-            change(rig, status="Stopped")
+            rig.change(status="Stopped")
 
     with pytest.raises(MachineError, match="it has stopped") as caught:
         create(store, request(rig, keep_on_failure=keep), stop)

@@ -24,7 +24,7 @@ from ecsmachine.machine.certificate_ends import SOON, has_ended
 from ecsmachine.machine.issuing import Pair, Usage, issue, key_type_of, new_key
 from ecsmachine.machine.model import AuthOptions
 from ecsmachine.ssh.private_files import check_private
-from ecsmachine.system.files import file_exists, folder_exists, path_exists
+from ecsmachine.system.files import folder_exists, path_exists
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -370,7 +370,10 @@ def _write(pairs: Sequence[Pair]) -> None:
                 Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()
             )
             stack.enter_context(files.prepared(pair.key_path, key))
-            if not (file_exists(pair.key_path) and _read(pair.key_path) == key):
+            there = None
+            with contextlib.suppress(_DamagedError):
+                there = _read(pair.key_path)
+            if there != key:
                 stack.callback(pair.certificate_path.unlink, missing_ok=True)
 
 

@@ -237,16 +237,16 @@ def test_a_ca_as_docker_machine_made_it(auth: AuthOptions) -> None:
         load(path).verify_directly_issued_by(ca)
 
 
-DAMAGE = ("nonsense", "empty", "gone", "another", "folder", "loop")
+DAMAGE = ("nonsense", "empty", "gone", "another", "folder", "loop", "huge")
 
 
 def damaged(auth: AuthOptions, broken: str, damage: str) -> Path:
     """Damage one of the files of CA and client; "another" is a key that belongs to another."""
     make_all(auth)
     path: Path = getattr(auth, broken)
-    if damage in ("nonsense", "empty", "another"):
-        other = auth.server_key_path.read_text()
-        path.write_text({"another": other, "empty": ""}.get(damage, damage))
+    if damage in ("nonsense", "empty", "another", "huge"):
+        texts = {"another": auth.server_key_path.read_text(), "empty": "", "huge": "#" * (5 << 20)}
+        path.write_text(texts.get(damage, damage))
         return path
     path.unlink()
     if damage == "folder":
@@ -302,7 +302,9 @@ def test_a_damaged_client_certificate_that_was_brought_is_left(
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-@pytest.mark.parametrize("broken", ["ca_cert_path", "ca_key_path", "client_cert_path"])
+@pytest.mark.parametrize(
+    "broken", ["ca_cert_path", "ca_key_path", "client_cert_path", "client_key_path"]
+)
 def test_a_rotation_mends_whatever_is_damaged(broken: str, damage: str, auth: AuthOptions) -> None:
     damaged(auth, broken, damage)
     said: list[str] = []

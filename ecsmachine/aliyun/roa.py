@@ -137,7 +137,7 @@ class RoaClient:
             (time.monotonic() - begun) * 1000,
         )
         if not 200 <= answer.status < 300:
-            raise refused(what, response)
+            raise refused(what, response, self._transport.check)
         return answer
 
     def _signed(
@@ -189,8 +189,11 @@ def request_id_of(response: requests.Response) -> str:
     return one_line(found)
 
 
-def refused(what: str, response: requests.Response) -> ApiError:
-    """Return what an answer that is no success says: in JSON, in XML or in plain text."""
+def refused(what: str, response: requests.Response, check: str) -> ApiError:
+    """Return what an answer that is no success says: in JSON, in XML or in plain text.
+
+    ``check`` names what the address may be wrong in.
+    """
     text = _text(response)
     fields = error_fields(text)
     plain = "" if text.lstrip().startswith(("<", "{", "[")) else text[:500]
@@ -203,6 +206,8 @@ def refused(what: str, response: requests.Response) -> ApiError:
     )
     if error.meaning is Meaning.CLOCK_WRONG:
         error.hint = clock_hint(response.headers.get("Date", "")) or error.hint
+    elif error.meaning is Meaning.NOT_THE_API:
+        error.hint = f"Check {check}."
     return error
 
 

@@ -56,7 +56,7 @@ class Transport:
         "(REQUESTS_CA_BUNDLE).",
     ):
         self.endpoint = endpoint
-        self._check = check
+        self.check = check
         self._untrusted = untrusted
         self._verify = verify
         self._cert = cert
@@ -118,7 +118,7 @@ class Transport:
         from ecsmachine.http_client.session import is_here
 
         host = urlsplit(self.endpoint).netloc
-        hint, maybe_done = f"Check the network and proxy, and {self._check}.", False
+        hint, maybe_done = f"Check the network and proxy, and {self.check}.", False
         if isinstance(error, requests.exceptions.SSLError):
             # an alert comes from the other side: it refuses what we have shown
             refused = self._cert is not None and " alert " in str(error)
@@ -137,7 +137,7 @@ class Transport:
             said = f"{host} cannot be reached"
             if is_here(self.endpoint):
                 hint = (
-                    f"Check {self._check}. If it is the local cloud, start it with: "
+                    f"Check {self.check}. If it is the local cloud, start it with: "
                     "ecsmachine local up"
                 )
         else:

@@ -252,11 +252,14 @@ def _refused(method: str, path: str, response: requests.Response) -> RegistryErr
             code, message = first.prose("code"), first.prose("message")[:_LONGEST_WORDS]
     status = response.status_code
     said = ": ".join(part for part in (code, message) if part)
+    meant, where = code or _CODES.get(status, ""), urlsplit(response.url).netloc
     return RegistryError(
         f"{method} {path.partition('?')[0]} failed: {said or f'{status} {response.reason}'}",
         code=code,
         status=status,
-        hint=_HINTS.get(code),
+        hint=_HINTS.get(meant)
+        if meant
+        else f"{where} may be no registry: check --registry (ENGINE_REGISTRY_MIRROR).",
     )
 
 
@@ -267,6 +270,8 @@ _HINTS = {
     "NAME_UNKNOWN": '"ecsmachine image ls" lists what exists.',
     "MANIFEST_UNKNOWN": '"ecsmachine image ls" lists what exists.',
 }
+_CODES = {401: "UNAUTHORIZED", 403: "DENIED"}
+"""What a status means in an answer without a code, which a server of tokens may give."""
 
 
 @dataclass(frozen=True)

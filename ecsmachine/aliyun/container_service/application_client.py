@@ -206,7 +206,7 @@ class ApplicationClient:
         took_ms = (time.monotonic() - begun) * 1000
         _log.debug("%s: %d, %.0f ms", what, response.status_code, took_ms)
         if not 200 <= response.status_code < 300:
-            raise refused(what, response)
+            raise refused(what, response, self._transport.check)
         return RoaAnswer(
             what, self.url, response.status_code, response.content, warnings=warnings_of(response)
         )

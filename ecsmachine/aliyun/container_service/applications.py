@@ -197,5 +197,5 @@ def fire(url: str, *, kind: str = "", step: int = 0) -> str:
         "The trigger", "POST", f"{parts.path}?{urlencode(pairs)}", data=None, headers={}
     )
     if not 200 <= response.status_code < 300:
-        raise refused("The trigger", response)
+        raise refused("The trigger", response, transport.check)
     return response.content.decode("utf-8", errors="replace")

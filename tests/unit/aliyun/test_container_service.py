@@ -33,6 +33,7 @@ from ecsmachine.aliyun.container_service.kubernetes import (
     NodeGroup,
 )
 from ecsmachine.aliyun.errors import ApiError
+from ecsmachine.cli.commands.container_service.hints import for_commands
 from ecsmachine.documents.fields import Fields
 from ecsmachine.documents.reading import read
 from ecsmachine.errors import MachineError, UsageError
@@ -446,6 +447,10 @@ def test_a_triggers_refusal_does_not_show_its_secret(
     with pytest.raises(ApiError) as caught:
         fire(f"{peer.address}/hook/trigger?triggerUrl=abc&secret=s3cret")
     assert "s3cret" not in caught.value.message
+    peer.answers[:] = [make_answer(404, b"<html>")]
+    with pytest.raises(ApiError) as caught, for_commands():
+        fire(f"{peer.address}/hook/trigger?triggerUrl=abc&secret=s3cret")
+    assert caught.value.hint == "Check the address of the trigger."
     with pytest.raises(UsageError, match="needs triggerUrl= and secret="):
         fire("https://example.invalid/")
     with pytest.raises(UsageError, match="step: 101"):

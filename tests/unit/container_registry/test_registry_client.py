@@ -151,6 +151,11 @@ def test_something_else_than_a_registry_is_one_line(
     monkeypatch.setattr(registry, "answer", lambda *_: (200, {}, ["not an object"]))
     with pytest.raises(MachineError, match="is not a registry"):
         RegistryClient(registry.url).repositories()
+    for status, hint in ((404, "check --registry"), (301, "check --registry"), (403, "permission")):
+        monkeypatch.setattr(registry, "answer", lambda *_, status=status: (status, {}, []))
+        with pytest.raises(RegistryError) as caught:
+            RegistryClient(registry.url).repositories()
+        assert hint in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from ecsmachine.aliyun.errors import ApiError
 from ecsmachine.errors import UsageError
 
 _BY_MEANING = {
-    Meaning.NOT_THE_API: "Check the endpoint (--endpoint, CS_API_ENDPOINT).",
     Meaning.KEY_UNKNOWN: "Check the access key id (ECS_ACCESS_KEY_ID, or --profile).",
     Meaning.UNKNOWN_TYPE: "Choose another type (--instance-type).",
     Meaning.OUT_OF_STOCK: "Choose another type (--instance-type).",

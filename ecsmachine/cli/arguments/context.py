@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _COMMAND = (
     r"""(?:(?<=["'(])|(?<=: )|(?<=&& )|\A)ecsmachine """
-    r"(?P<words>local (?!packages)(?:(?:fault|registry) )?[a-z]+|plan|apply|destroy)?"
+    r"(?P<words>local (?!packages)(?:(?:fault|registry) )?[a-z]+|plan|apply|destroy"
+    r"|(?:image|cluster|project|service|volume|trigger) [a-z-]+)?"
     r"(?P<given> --?(?:root|f)\b)?"
 )
 """Our name where a command begins in a text for people, and what may have to be added to it."""
@@ -47,7 +48,7 @@ class Session:
     has begun and is not over, ``interruption`` ends it. ``named`` are the machines that the command
     was given. A command that goes on ``until_interrupted`` ends in order by that. ``settings`` are
     what files say, once they are read. ``repeated`` are options that were typed and that every
-    command has to be given again: of the program (""), the local cloud, a file's machines.
+    command has to be given again: of the program (""), a file's machines, a group of commands.
     ``checkpoint`` is told of every change of a journal, request to a cloud and command on a host.
     """
 
@@ -119,14 +120,20 @@ class Session:
 
         def called(found: re.Match[str]) -> str:
             words, given = found["words"] or "", found["given"] or ""
-            group = "" if not words else "local" if words.startswith("local") else "file"
-            own = [] if given or not group else self.repeated.get(group, [])
+            group = words.partition(" ")[0] if " " in words else "file"
+            own = [] if given or not words else self.repeated.get(group, [])
             before = [] if self.is_docker_machine else self.repeated.get("", [])
             line = " ".join([name, *map(shlex.quote, before), *filter(None, [words])])
             more = "".join(f" {shlex.quote(word)}" for word in own)
             return f"{line}{more}{given}" if words else f"{line} "
 
         return re.sub(_COMMAND, called, text)
+
+    def repeat(self, group: str, **options: object) -> None:
+        """Keep what was typed of the options that the commands of a group to run next need too."""
+        self.repeated[group] = [
+            word for name, value in options.items() if value for word in (f"--{name}", str(value))
+        ]
 
     def warn(self, line: str) -> None:
         """Print a warning, once however many machines it comes from."""

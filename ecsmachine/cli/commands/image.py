@@ -107,6 +107,7 @@ def _client(ctx: typer.Context, given: str) -> RegistryClient:
     from ecsmachine.container_registry.credentials import stored_login
     from ecsmachine.container_registry.reference import registry_url
 
+    session(ctx).repeat("image", registry=given)
     environment = session(ctx).environment
     named = given or environment.get("ENGINE_REGISTRY_MIRROR", "")
     if not named:

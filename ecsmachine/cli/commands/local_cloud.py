@@ -44,8 +44,7 @@ def root_of(ctx: typer.Context, given: Path | None) -> Path:
     _check_system()
     from ecsmachine.localcloud.host.paths import default_root
 
-    if given:
-        session(ctx).repeated["local"] = ["--root", str(given)]
+    session(ctx).repeat("local", root=given)
     named = given or session(ctx).environment.get("ECSMACHINE_LOCAL_ROOT")
     return Path(named).absolute() if named else default_root()
 

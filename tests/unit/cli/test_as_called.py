@@ -33,13 +33,21 @@ from tests.unit.cli.conftest import Program
             "It is: ecsmachine -s '/a b' local down --root X",
         ),
         ('"ecsmachine apply" does it', "\"ecsmachine -s '/a b' apply -f f.yaml\" does it"),
+        (
+            '"ecsmachine cluster ls" or "ecsmachine cluster certs shop"',
+            "\"ecsmachine -s '/a b' cluster ls --region r\" or "
+            "\"ecsmachine -s '/a b' cluster certs --region r shop\"",
+        ),
+        ('"ecsmachine image ls"', "\"ecsmachine -s '/a b' image ls\""),
         ("the ecsmachine that is here", "the ecsmachine that is here"),
     ],
 )
 def test_options_that_were_typed_are_in_the_commands_to_run_next(text: str, expected: str) -> None:
     this = Session({}, ["ecsmachine"])
     assert this.as_called(text) == text
-    this.repeated = {"": ["-s", "/a b"], "local": ["--root", "/r"], "file": ["-f", "f.yaml"]}
+    this.repeated = {"": ["-s", "/a b"], "file": ["-f", "f.yaml"]}
+    this.repeat("local", root=Path("/r"))
+    this.repeat("cluster", region="r", endpoint="")
     assert this.as_called(text) == expected
     this.program = ["docker-machine"]  # whose sentences programs compare
     assert "-s '/a b'" not in this.as_called(text)

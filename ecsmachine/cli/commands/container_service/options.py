@@ -26,6 +26,9 @@ _ENDPOINT_NAMED = "--endpoint, CS_API_ENDPOINT or ECS_API_ENDPOINT"
 
 CLUSTER_VARIABLE = "ECSMACHINE_CLUSTER"
 
+_OF_APPLICATIONS = ("project", "service", "volume", "trigger")
+"""The groups of commands that are told which cluster they are for."""
+
 Region = Annotated[str, typer.Option(help="Region [default: cn-hangzhou, $ECS_REGION]")]
 Endpoint = Annotated[
     str,
@@ -84,6 +87,10 @@ def cluster_client(
     from ecsmachine.aliyun.credentials import CredentialFlags, resolve
     from ecsmachine.aliyun.endpoints import validate_endpoint
 
+    typed = {"region": region, "endpoint": endpoint, "profile": profile}
+    session(ctx).repeat("cluster", **typed)
+    for group in _OF_APPLICATIONS:
+        session(ctx).repeat(group, **typed, cluster=ctx.params.get("cluster"))
     environment = session(ctx).environment
     given = endpoint or environment.get("CS_API_ENDPOINT") or environment.get("ECS_API_ENDPOINT")
     if not (profile or environment.get("ECS_ACCESS_KEY_ID")):  # which wins over ECS_PROFILE

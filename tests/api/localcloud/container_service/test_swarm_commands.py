@@ -202,6 +202,10 @@ def test_nothing_is_removed_where_nobody_answers(program: Any) -> None:
         (("cs", "GET", "/clusters/c1"), "ErrorClusterNotFound", '"ecsmachine cluster ls"'),
         (("service", "inspect", "no_no"), "ServiceNotFound", '"ecsmachine service ls"'),
         (("project", "stop", "no"), "ProjectNotFound", '"ecsmachine project ls"'),
+        (
+            ("project", "stop", "no", "-c", "shared", "--region", "cn-hangzhou"),
+            *("ProjectNotFound", '"ecsmachine project ls --region cn-hangzhou --cluster shared"'),
+        ),
         (("volume", "rm", "no", "-y"), "VolumeNotFound", '"ecsmachine volume ls"'),
     ],
 )

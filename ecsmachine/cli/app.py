@@ -341,7 +341,7 @@ def _complain(session: Session, message: str, hint: str | None = None) -> None:
     if session.is_docker_machine:
         printer.complain(one_line(docker_machine.sentence(session.as_called(message))))
         if hint and sys.stderr.isatty():
-            printer.complain(one_line(session.as_called(hint)))
+            printer.complain(one_line(session.as_called(hint, hint=True)))
         return
     line = f"{message.rstrip('.')}. {hint}" if hint else message
     printer.complain_of(session.as_called(line))

@@ -107,10 +107,12 @@ class Session:
             return docker_machine.version_line(__version__)
         return f"ecsmachine version {__version__}"
 
-    def as_called(self, text: str) -> str:
+    def as_called(self, text: str, *, hint: bool = False) -> str:
         """Return a text in which the commands to run next are called as we were.
 
-        They have our name, and the options that say which store, local cloud or file is meant.
+        They have our name, and the options that say which store, local cloud or file is meant;
+        under Docker Machine's name, whose sentences programs compare, only a ``hint`` has those
+        of the store.
         """
         name = (self.program or ["ecsmachine"])[0]
         if name == "ecsmachine" and not self.repeated:
@@ -122,7 +124,8 @@ class Session:
             words, given = found["words"] or "", found["given"] or ""
             group = words.partition(" ")[0] if " " in words else "file"
             own = [] if given or not words else self.repeated.get(group, [])
-            before = [] if self.is_docker_machine else self.repeated.get("", [])
+            is_compared = self.is_docker_machine and not hint
+            before = [] if is_compared else self.repeated.get("", [])
             line = " ".join([name, *map(shlex.quote, before), *filter(None, [words])])
             more = "".join(f" {shlex.quote(word)}" for word in own)
             return f"{line}{more}{given}" if words else f"{line} "

@@ -51,6 +51,7 @@ def test_options_that_were_typed_are_in_the_commands_to_run_next(text: str, expe
     assert this.as_called(text) == expected
     this.program = ["docker-machine"]  # whose sentences programs compare
     assert "-s '/a b'" not in this.as_called(text)
+    assert this.as_called(text, hint=True) == expected.replace("ecsmachine -s", "docker-machine -s")
 
 
 def test_hints_name_the_store_and_the_cloud_that_were_given(

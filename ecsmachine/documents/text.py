@@ -99,12 +99,13 @@ def parse_json(content: bytes, fault: Fault) -> Any:
         raise fault(f"it is not JSON: {error}") from error
     except RecursionError as error:
         raise fault("it is nested too deeply") from error
-    if text.count("{") + text.count("[") > DEEPEST and _is_deeper(value, DEEPEST):
+    if text.count("{") + text.count("[") > DEEPEST and is_deeper(value, DEEPEST):
         raise fault("it is nested too deeply")
     return value
 
 
-def _is_deeper(value: Any, levels: int) -> bool:
+def is_deeper(value: Any, levels: int) -> bool:
+    """Whether more than so many objects and arrays are in each other."""
     layer = [value]
     for _ in range(levels + 1):
         inner: list[Any] = []

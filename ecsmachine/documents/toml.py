@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from ecsmachine.documents.text import DEEPEST, is_deeper
+
 TYPE_CHECKING = False  # typing takes longer to import than a short command
 if TYPE_CHECKING:
     from typing import Any
@@ -19,9 +21,14 @@ _MOST_EFFORT = 1 << 20
 
 
 def parse_toml(content: bytes, fault: Fault) -> dict[str, Any]:
-    """Return what a TOML text holds; a text that is none is the ``fault``."""
+    """Return what a TOML text holds.
+
+    The ``fault`` is a text that is not TOML, or is nested more than :data:`DEEPEST` deep.
+    """
     try:
         text = content.removeprefix(_BYTE_ORDER_MARK).decode()
+        if _has_long_key(text):
+            raise fault("it is nested too deeply")
         found = plain(text)
         if found is None:
             found = _loads(text)
@@ -31,7 +38,21 @@ def parse_toml(content: bytes, fault: Fault) -> dict[str, Any]:
         raise fault("it is nested too deeply") from error
     except ValueError as error:
         raise fault(f"it is not TOML: {error}") from error
+    if is_deeper(found, DEEPEST):
+        raise fault("it is nested too deeply")
     return found
+
+
+def _has_long_key(text: str) -> bool:
+    """Whether a key has very many parts: the time that the library takes grows as their square."""
+    for line in text.splitlines():
+        parts = 0
+        for part in line.split(".") if line.count(".") > DEEPEST else ():
+            is_key = part.strip() and _is_bare(part.strip(" \t\"'") or "a")
+            parts = parts + 1 if is_key else 0
+            if parts > DEEPEST:
+                return True
+    return False
 
 
 def plain(text: str) -> dict[str, Any] | None:

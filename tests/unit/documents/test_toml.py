@@ -63,6 +63,8 @@ def test_a_value_of_many_lines_is_not_parsed_without_end() -> None:
 def test_what_it_holds() -> None:
     held = parse_toml(TEXT, MachineError)
     assert held["table"]["inner"]["inline"] == {"x": 1, "y": [2]}
+    dots = f"# {'.' * 99}\na = '{'.' * 99}'  # {'. ' * 99}\n"
+    assert parse_toml(dots.encode(), MachineError) == {"a": "." * 99}
 
 
 @pytest.mark.parametrize(
@@ -72,6 +74,9 @@ def test_what_it_holds() -> None:
         (b"[a]\nb = 1\nb = 2", "it is not TOML: "),
         (b"a = '\xff'", "it is not UTF-8: byte 5"),
         (b"a = " + b"[" * 100_000, "it is nested too deeply"),
+        (b"a." * 100_000 + b"b = 1", "it is nested too deeply"),
+        (b'["a" . ' + b"'b' . " * 100_000 + b'""]', "it is nested too deeply"),
+        (b"a = {" + b"b.c={" * 40 + b"}" * 41, "it is nested too deeply"),
     ],
 )
 def test_what_is_none_is_the_fault(text: bytes, said: str) -> None:

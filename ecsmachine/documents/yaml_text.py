@@ -120,12 +120,16 @@ def items_in(node: yaml.Node) -> list[yaml.Node] | None:
 
 
 def entries_in(
-    node: yaml.Node, problems: Problems, depth: int = 0
+    node: yaml.Node,
+    problems: Problems,
+    above: tuple[yaml.Node, ...] = (),
+    merged_before: set[int] | None = None,
 ) -> dict[str, tuple[int, yaml.Node]] | None:
     """Return an object: of each key the line and the value; None if it is none.
 
     A key that stands there twice, or is no text, is a problem. ``<<`` brings in what another
-    object has, and the object itself has not.
+    object has, and the object itself has not. ``above`` are those that this one is brought into by
+    that; one that was ``merged_before`` brings in nothing more.
     """
     import yaml
 
@@ -143,11 +147,16 @@ def entries_in(
             problems.add(line, f"{key.value} appears twice (also in line {own[key.value][0]})")
         else:
             own[key.value] = (line, value)
-    if depth > _MOST_MERGED:
-        problems.add(line_of(node), "<< forms an endless chain of objects")
-        return own
+    above = (*above, node)
+    seen = set() if merged_before is None else merged_before
     for other in merged:
-        found = entries_in(other, problems, depth + 1)
+        if other in above or len(above) > _MOST_MERGED:
+            problems.add(line_of(node), "<< forms an endless chain of objects")
+            break
+        if id(other) in seen:
+            continue
+        seen.add(id(other))
+        found = entries_in(other, problems, above, seen)
         if found is None:
             problems.add(line_of(other), "<< does not name an object", "Write an alias: <<: *NAME.")
         own = {**(found or {}), **own}

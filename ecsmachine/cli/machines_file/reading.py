@@ -282,9 +282,9 @@ def _check_circles(machines: list[Declared], problems: Problems) -> None:
     joins = {each.name: str(each.flags.get("swarm-join") or "") for each in machines}
     told: set[str] = set()
     for each in machines:
-        way, at = [each.name], joins[each.name]
+        way, at = {each.name: None}, joins[each.name]
         while at in joins and at not in way:
-            way.append(at)
+            way[at] = None
             at = joins[at]
         if at and at == each.name and at not in told:
             told.update(way)

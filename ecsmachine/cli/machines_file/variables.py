@@ -7,14 +7,19 @@ from collections.abc import Collection, Mapping
 
 from ecsmachine.documents.yaml_text import Problems
 
-_VARIABLE = re.compile(r"\$(?:\$|\{([^}]*)\})|\$\{")
-_REFERENCE = re.compile(r"\$\([^)]*\)|\$+\{?\w+(:-)?|\}")
+# none of them reads a text, which others may have written, to its end once for each "$"
+_VARIABLE = re.compile(r"\$(?:\$|\{([^}]*)(\}?))")
+_NAMED = r"(?<!\$)\$+\{?\w+(:-)?|\}"
+_REFERENCE = re.compile(rf"\$\([^)]*\)|{_NAMED}")
 _INSIDE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:(:-)(.*))?", re.DOTALL)
 
 
 def without_references(text: str) -> str:
     """Return a text without the variables and commands whose values it names; defaults stay."""
-    return _REFERENCE.sub("", text) if "$" in text else text
+    if "$" not in text:
+        return text
+    end = text.rfind(")") + 1
+    return _REFERENCE.sub("", text[:end]) + re.sub(_NAMED, "", text[end:])
 
 
 class Variables:
@@ -39,11 +44,11 @@ class Variables:
     def _value(self, found: re.Match[str], line: int) -> str:
         if found[0] == "$$":
             return "$"
-        inside = _INSIDE.fullmatch(found[1]) if found[1] is not None else None
+        inside = _INSIDE.fullmatch(found[1]) if found[2] else None
         if inside is None:
             self._problems.add(
                 line,
-                f"{found[0]} is not a variable",
+                f"{found[0] if found[2] else '${'} is not a variable",
                 "Write ${NAME} or ${NAME:-default}; write $${ for a literal ${.",
             )
             return ""

@@ -241,6 +241,20 @@ def test_a_bomb_of_aliases_is_not_unfolded() -> None:
     assert told(text) == ["30: disk-size has several values, and takes one"]
 
 
+def test_a_bomb_of_merged_objects_is_not_unfolded() -> None:
+    lines = ["x-0: &a0 {disk-sise: 5}"]
+    lines += [f"x-{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}" for n in range(1, 19)]
+    (line,) = told("\n".join([*lines, "machines: {m: {<<: *a18}}"]))
+    assert line.startswith("1: disk-sise is not known")
+
+
+@pytest.mark.parametrize("again", ["$$$$", "$(", "${A:-", "$$(", "$A"])
+def test_a_text_of_dollar_signs_is_read_once(again: str) -> None:
+    """Not to its end for each of them, which takes minutes."""
+    found = told(f"machines: {{m: {{description: '{again * 50_000}'}}}}", A="a")
+    assert all(len(line) < 1000 for line in found if "is not a variable" in line)
+
+
 def test_all_is_told_at_once_and_the_exit_code_is_one(program: Program, tmp_path: Path) -> None:
     file = tmp_path / "ecsmachine.yaml"
     file.write_text(

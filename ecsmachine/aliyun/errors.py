@@ -89,7 +89,7 @@ class ApiError(MachineError):
         self.action = action
         self.code = one_line(code) or ("ServiceUnavailable" if status >= 500 else f"HTTP{status}")
         # a refused signature comes with what was signed, the access key id among it
-        self.reason = one_line(re.sub(r"(?is)\s*(server )?string to sign is.*", "", reason))
+        self.reason = one_line(re.sub(r"(?is)(server )?string to sign is.*", "", reason))
         self.request_id = one_line(request_id)
         self.status = status
         self.maybe_done = False

@@ -40,7 +40,7 @@ _MANIFESTS = ", ".join(
 )
 
 
-_CHALLENGE_PARAMETER = re.compile(r'([A-Za-z_]+)=(?:"((?:[^"\\]|\\.)*)"|([^,\s]*))')
+_CHALLENGE_PARAMETER = re.compile(r'(?<![A-Za-z_])([A-Za-z_]+)=(?:"((?:[^"\\]|\\.)*)"|([^,\s]*))')
 
 
 class RegistryError(MachineError):

@@ -154,7 +154,7 @@ def _check_parameters(content: str, has_parameters: bool) -> None:
 def parameter_names(content: str) -> list[str]:
     """Return the parameters of a command that are no built-in ones, as they are written."""
     text = base64.b64decode(content).decode(errors="replace")
-    found = [match[1] for match in PARAMETER.finditer(text)]
+    found = [match[1].strip() for match in PARAMETER.finditer(text)]
     own = {name.lower(): name for name in found if name.lower() not in BUILT_IN}
     return list(own.values())
 

@@ -21,7 +21,7 @@ from ecsmachine.localcloud.state.model import Instance
 from ecsmachine.localcloud.state.state import State
 from ecsmachine.localcloud.work.supervisor import Supervisor, Threads, unchanged
 
-PARAMETER = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
+PARAMETER = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 """A parameter in the text of a command."""
 
 BUILT_IN = tuple(
@@ -197,5 +197,5 @@ def script_of(invocation: Invocation, instance: Instance, account_id: str) -> by
         **{name.lower(): value for name, value in invocation.parameters.items()},
     }
     text = content.decode(errors="surrogateescape")
-    put_in = PARAMETER.sub(lambda match: values.get(match[1].lower(), ""), text)
+    put_in = PARAMETER.sub(lambda match: values.get(match[1].strip().lower(), ""), text)
     return put_in.encode(errors="surrogateescape")

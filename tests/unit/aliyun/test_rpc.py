@@ -363,6 +363,10 @@ def test_a_refused_signature_does_not_tell_the_access_key() -> None:
     assert error.message.startswith("DescribeRegions failed: SignatureDoesNotMatch: Specified")
 
 
+def test_a_refusal_of_blanks_is_read_once() -> None:
+    assert ApiError(action="A", code="C", reason=" " * 1_000_000).message == "A failed: C"
+
+
 def test_a_temporary_key_that_has_expired_is_had_anew(
     peer: Any, make_answer: Callable[..., Any], refusal: Callable[..., Any]
 ) -> None:

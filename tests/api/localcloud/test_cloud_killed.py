@@ -94,7 +94,7 @@ def test_killed_while_it_makes_and_removes(tmp_path: Path) -> None:
 
     left = open_state(tmp_path)
     is_whole(left)
-    known = {token.id.partition("/")[2]: json.loads(token.answer) for token in left.tokens}
+    known = {token.id.rpartition("/")[2]: json.loads(token.answer) for token in left.tokens}
     for token, instance_id in answered.items():
         # What was answered is kept: the same token gives the same instance.
         assert known[token]["InstanceIdSets"]["InstanceIdSet"] == [instance_id]

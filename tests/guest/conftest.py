@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -352,16 +353,16 @@ class GuestGround:
     network: Network
     paths: CloudPaths
     plan: AddressPlan
-    made: int = 0
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
     specs: list[GuestSpec] = field(default_factory=list)
 
     def spec(self, **values: object) -> GuestSpec:
         """Return a spec for a new guest, with a password unless keys are given."""
-        self.made += 1
+        number = next(self.numbers)  # its own, however many are made at once
         defaults: dict[str, object] = {
-            "instance_id": f"i-test{self.made:016}",
-            "hostname": f"host{self.made}",
-            "private_ip": str(self.plan.vswitch[10 + self.made]),
+            "instance_id": f"i-test{number:016}",
+            "hostname": f"host{number}",
+            "private_ip": str(self.plan.vswitch[10 + number]),
             "cpu": 2,
             "memory_mib": 1024,
             "password": None if "public_keys" in values else PASSWORD,

@@ -60,7 +60,7 @@ def row(
         ActiveSwarm=is_swarm,
         URL=probe.url,
         SwarmOptions=Record(options["SwarmOptions"]),
-        Swarm=f"{master} (master)" if master == machine.name else master,
+        Swarm=f"{master} (master)" if master and machine.swarm.master else master,
         EngineOptions=Record(without_passwords(options["EngineOptions"])),
         Error=_one_line("; ".join(filter(None, (probe.error, *warnings)))),
         DockerVersion=probe.docker_version,

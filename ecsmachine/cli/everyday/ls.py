@@ -58,7 +58,7 @@ def ls(
         _show_machines(this, wanted, timeout, output, sort, as_json=json or format_ == "json")
         return
     show_rows = _as_json if json or format_ == "json" else _as_template(format_ or _DEFAULT_TABLE)
-    rows = _rows(this, _accepted(this, wanted), wanted, timeout)
+    rows = _rows(this, dict(this.store.machines()), wanted, timeout)
     show_rows(rows)
     charged = [f"{one['Name']} ({one['Price']} an hour)" for one in rows if one["Charged"]]
     if charged and not this.is_docker_machine:
@@ -119,7 +119,7 @@ def _show_machines(
     headings = columns.columns_of(output or "NAME,ACTIVE,DRIVER,STATE,URL,DOCKER,ERRORS")
     columns.in_order([], sort or "NAME")  # before anybody is asked
     seen = ("State", "URL", "DockerVersion", "ResponseTime", "Error", "Charged")
-    machines = _accepted(this, filters)
+    machines = dict(this.store.machines())
     rows = []
     for row in _rows(this, machines, filters, timeout_s):
         machine = machines[row["Name"]]
@@ -143,7 +143,7 @@ def _names(this: Session, filters: Filters | None, timeout_s: float) -> list[str
 
         names = names_in(os.path.join(this.storage, "machines"))
         return [name for name in names if filters is None or filters.accept_name(name)]
-    machines = _accepted(this, filters)
+    machines, _ = _accepted(dict(this.store.machines()), filters)
     if not filters.needs("state"):
         return list(machines)
     probes = _probes(this, machines, timeout_s)
@@ -156,17 +156,18 @@ def _names(this: Session, filters: Filters | None, timeout_s: float) -> list[str
 
 def _rows(
     this: Session,
-    machines: dict[str, Machine | MachineError],
+    everything: dict[str, Machine | MachineError],
     filters: Filters | None,
     timeout_s: float,
 ) -> list[Record]:
+    """Return the rows of those machines of the store that pass the filters."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from ecsmachine.cli.display.rows import damaged_row, row, swarm_masters
+    from ecsmachine.cli.display.rows import damaged_row, row
     from ecsmachine.drivers.base import State
     from ecsmachine.machine.model import Machine
 
-    masters = swarm_masters(one for one in machines.values() if isinstance(one, Machine))
+    machines, masters = _accepted(everything, filters)
     with ThreadPoolExecutor(max_workers=1) as pool:
         # read while the engines are waited for
         ending = pool.submit(_ending_certificates, machines)
@@ -188,15 +189,19 @@ def _rows(
     return [one for one in rows if filters is None or filters.accept("state", one["State"])]
 
 
-def _accepted(this: Session, filters: Filters | None) -> dict[str, Machine | MachineError]:
-    """Return the machines that pass every filter but that of the state."""
-    everything = dict(this.store.machines())
-    if filters is None:
-        return everything
+def _accepted(
+    everything: dict[str, Machine | MachineError], filters: Filters | None
+) -> tuple[dict[str, Machine | MachineError], dict[str, str]]:
+    """Return the machines that pass every filter but that of the state, and all Swarms' masters.
+
+    A Swarm has the same master whether or not that passes.
+    """
     from ecsmachine.cli.display.rows import swarm_masters
     from ecsmachine.machine.model import Machine
 
     masters = swarm_masters(one for one in everything.values() if isinstance(one, Machine))
+    if filters is None:
+        return everything, masters
 
     def accepted(name: str, machine: Machine | MachineError) -> bool:
         if not filters.accept_name(name):
@@ -209,7 +214,8 @@ def _accepted(this: Session, filters: Filters | None) -> dict[str, Machine | Mac
             and filters.accept("swarm", masters.get(machine.swarm.discovery, ""))
         )
 
-    return {name: machine for name, machine in everything.items() if accepted(name, machine)}
+    passing = {name: machine for name, machine in everything.items() if accepted(name, machine)}
+    return passing, masters
 
 
 def _probes(

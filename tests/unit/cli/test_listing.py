@@ -237,6 +237,18 @@ def test_a_filter_by_swarm(program: Program, store: Store) -> None:
     assert shown == ["boss:boss (master)", "else:", "hand:boss"]
 
 
+def test_a_swarm_has_its_master_whatever_the_filters_are(program: Program, store: Store) -> None:
+    for name, master in (("first", True), ("hand", False), ("second", True)):
+        swarm = SwarmOptions(master=master, discovery="token://x")
+        add_machine(store, name, State="Stopped", swarm=swarm)
+    every = ["first:second (master)", "hand:second", "second:second (master)"]
+    assert program("ls", "-f", r"{{.Name}}:{{.Swarm}}").lines == every
+    for line in every:
+        name = line.partition(":")[0]
+        shown = program("ls", "-f", r"{{.Name}}:{{.Swarm}}", "--filter", f"name={name}").lines
+        assert shown == [line]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -37,7 +37,15 @@ SAID = (
 DISK = DataDisk(20, "ext4", "serial")
 NAMES = (
     *("os_release", "systemd", "dockerd", "unfinished", "groups", "firewall", "drop_in", "unit"),
-    *("daemon_json", "docker_root", "command_line", "environment", "cloud_init", "hostname"),
+    *(
+        "daemon_json",
+        "docker_root",
+        "own_driver",
+        "command_line",
+        "environment",
+        "cloud_init",
+        "hostname",
+    ),
     *("etc_hostname", "hosts", "authorized_key", "hashes", "modes", "docker_mount", "fstab"),
     *("package_lock", "device /dev/vdb", "device /dev/disk/by-id/virtio-serial"),
 )

@@ -31,6 +31,7 @@ _DROP_INS = " ".join(f"{root}{_FOLDER}/*.conf" for root in ("/etc", "/run", "/us
 KEEP_OLD = (
     f"if [ -e {DROP_IN_PATH} ]; then cp -p {DROP_IN_PATH} {OLD_PATH}; else rm -f {OLD_PATH}; fi"
 )
+_IMAGE_STORE = "containerd-snapshotter"  # the feature with which overlay2 cannot be used
 _BARE_NAMES_SINCE = 239  # systemd looks up a command without a path from this version on
 
 
@@ -48,6 +49,8 @@ mark daemon_json; cat {DAEMON_JSON_PATH} 2>/dev/null
 mark docker_root; path=/var/lib/docker; [ -d $path ] || path=/var/lib; stat -f -c %T $path
 mark unit; unit=$(systemctl show docker.service -p ActiveState -p MainPID -p UnitFileState \\
     -p Requires -p NeedDaemonReload 2>/dev/null); printf '%s\\n' "$unit"
+mark own_driver; [ -e {DROP_IN_PATH} ] || case $unit in *ActiveState=active*)
+    timeout 10 docker info -f '{{{{.Driver}}}}' 2>/dev/null;; esac
 """
 
 
@@ -157,11 +160,16 @@ def daemon_json(text: str, step: str = NAME) -> Mapping[str, object]:
 
 
 def _storage_driver(situation: Situation) -> str:
-    # one that the host has chosen for itself stays
-    if "storage-driver" in daemon_json(situation.facts["daemon_json"]):
+    """Return the driver to name; "" leaves the engine its own, in which a host has its images."""
+    facts = situation.facts
+    chosen = daemon_json(facts["daemon_json"])
+    features = chosen.get("features")
+    if "storage-driver" in chosen or (isinstance(features, dict) and features.get(_IMAGE_STORE)):
         return ""
-    on_btrfs = situation.facts["docker_root"] == "btrfs"
-    return "btrfs" if on_btrfs else situation.provisioner.storage_driver
+    usual = "btrfs" if facts["docker_root"] == "btrfs" else situation.provisioner.storage_driver
+    is_own = facts["own_driver"] not in ("", usual)
+    stays = "--storage-driver" not in facts["drop_in"] if facts["drop_in"] else is_own
+    return "" if stays else usual
 
 
 STEP = Step(

@@ -9,7 +9,7 @@ from ecsmachine.provision.step import Run, Upload
 from ecsmachine.provision.steps import configuration, start
 from ecsmachine.provision.steps.certificates import hashes_of
 from ecsmachine.ssh.command_result import CommandResult
-from tests.unit.provision.recorded import CERTIFICATES, situation
+from tests.unit.provision.recorded import CERTIFICATES, request, situation
 
 INSTALLED = {"dockerd": "/usr/bin/dockerd", "unit": "ActiveState=active\nUnitFileState=enabled"}
 SOCKET = {**INSTALLED, "unit": f"{INSTALLED['unit']}\nRequires=system.slice docker.socket"}
@@ -61,6 +61,35 @@ def test_a_storage_driver_that_the_host_has_chosen_stays() -> None:
     assert "--storage-driver overlay2" in unit_of("debian-12", SOCKET)
     assert "--storage-driver btrfs" in unit_of("opensuse-leap-15.6", {"docker_root": "btrfs"})
     assert "--storage-driver vfs" in unit_of("debian-12", SOCKET, storage_driver="vfs")
+
+
+@pytest.mark.parametrize(
+    ("seen", "flag"),
+    [
+        ({"own_driver": "overlayfs"}, ""),
+        ({"own_driver": "overlay2"}, "--storage-driver overlay2"),
+        ({"own_driver": "zfs", "daemon_json": '{"features": {"a": true}}'}, ""),
+        ({"drop_in": "ExecStart=dockerd --tlsverify"}, ""),
+        ({"drop_in": "ExecStart=dockerd --storage-driver vfs"}, "--storage-driver overlay2"),
+        ({"daemon_json": '{"features": {"containerd-snapshotter": true}}'}, ""),
+        ({"daemon_json": '{"features": {"containerd-snapshotter": false}}'}, "--storage-driver o"),
+        ({"daemon_json": '{"features": []}'}, "--storage-driver overlay2"),
+    ],
+)
+def test_the_images_of_an_engine_that_was_there_stay_in_sight(
+    seen: dict[str, str], flag: str
+) -> None:
+    unit = unit_of("debian-12", {**SOCKET, **seen})
+    assert flag in unit if flag else "--storage-driver" not in unit
+    assert "--storage-driver vfs" in unit_of("debian-12", {**SOCKET, **seen}, storage_driver="vfs")
+
+
+def test_only_a_running_engine_that_is_not_ours_is_asked_for_its_driver() -> None:
+    look = configuration.look(request())
+    assert (
+        "|| case $unit in *ActiveState=active*)\n    timeout 10 docker info -f '{{.Driver}}'"
+        in look
+    )
 
 
 @pytest.mark.parametrize(

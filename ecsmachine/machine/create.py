@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Collection
 from dataclasses import fields
 from threading import Thread
 
+from ecsmachine.documents.rules import HOST
 from ecsmachine.drivers.base import (
     Checkpoint,
     Driver,
@@ -180,10 +180,10 @@ def validate(request: CreateRequest) -> None:
     install_url.validate_install_url(request.engine.install_url)
     validate_engine_options(request.engine)
     for name in request.tls_sans:
-        if not re.fullmatch(r"[!-~]+", name):
+        if not (name.isascii() and HOST.fits(name.removeprefix("*."))):
             raise UsageError(
                 f'--tls-san: "{name}" cannot be in a certificate',
-                hint="Give an address or a host name.",
+                hint="Give an address or a host name, each with a --tls-san of its own.",
             )
     _validate_swarm(request)
 

@@ -175,7 +175,9 @@ def test_a_wrong_variable_is_named(
     assert variable in one_error_line(capsys)
 
 
-@pytest.mark.parametrize("name", ["two words", "d\u00fcrer", ""])
+@pytest.mark.parametrize(
+    "name", ["two words", "d\u00fcrer", "", "a.b,c.d", "a.b:2376", "tcp://a.b", "[::1]"]
+)
 def test_a_name_that_no_certificate_can_have_is_refused_first(
     name: str, environment: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:

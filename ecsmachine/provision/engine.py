@@ -108,11 +108,12 @@ def validate_engine_options(options: EngineOptions) -> None:
                 hint="Write it without dashes in front, for example dns=198.18.0.1.",
             )
     for mirror in options.registry_mirror:
-        if mirror != AUTO and not _is_url(mirror):
+        if mirror != AUTO and not _is_mirror(mirror):
             raise UsageError(
                 f'--engine-registry-mirror (ENGINE_REGISTRY_MIRROR): "{mirror}" is not the URL of '
                 "a mirror",
-                hint="Write it as https://mirror.example:5000.",
+                hint="Write it as https://mirror.example:5000, without a user, a query or a "
+                "fragment: the engine takes none.",
             )
     for registry in options.insecure_registry:
         if not re.fullmatch(r"[^\s,]+", registry):
@@ -131,21 +132,22 @@ def with_known_mirrors(options: EngineOptions, known: str) -> EngineOptions:
     """Return the options with the mirrors in the lines of ``known`` in place of "auto"."""
     if AUTO not in options.registry_mirror:
         return options
-    found = [line.strip() for line in known.splitlines() if _is_url(line.strip())]
+    found = [line.strip() for line in known.splitlines() if _is_mirror(line.strip())]
     mirrors = [
         one for mirror in options.registry_mirror for one in (found if mirror == AUTO else [mirror])
     ]
     return replace(options, registry_mirror=list(dict.fromkeys(mirrors)))
 
 
-def _is_url(text: str) -> bool:
+def _is_mirror(text: str) -> bool:
+    """Whether an engine starts with a URL as its mirror (Moby, registry/config.go)."""
     try:
         parts = urlsplit(text)
         _ = parts.port
     except ValueError:
         return False
-    blanks = re.search(r"[\s,]", text)
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and not blanks
+    unfit = re.search(r"[\s,]", text) or parts.query or parts.fragment or "@" in parts.netloc
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not unfit
 
 
 def drop_in(command: str, flags: Sequence[str], environment: Sequence[str]) -> str:

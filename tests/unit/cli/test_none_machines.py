@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from pathlib import Path
 
@@ -62,7 +63,6 @@ def test_no_password_in_a_url_of_its_engine_is_shown(program: Program, store: St
     given = {
         "--engine-install-url": "https://me:swordfish@mirror.example/install.sh",
         "--engine-env": "HTTP_PROXY=http://me:swordfish@proxy.example:3128",
-        "--engine-registry-mirror": "https://me:swordfish@mirror.example",
     }
     words = [word for option in given.items() for word in option]
     create = ["create", "-d", "none", "--url", "tcp://127.0.0.1:1"]
@@ -71,6 +71,10 @@ def test_no_password_in_a_url_of_its_engine_is_shown(program: Program, store: St
         ([*create, *words, "n"], ""),
         ([*create, "--engine-install-url", "ftp://me:swordfish@mirror.example/", "o"], "ftp://me"),
         ([*create, "--engine-registry-mirror", "ftp://me:swordfish@mirror", "o"], "ftp://me"),
+        (
+            [*create, "--engine-registry-mirror", "https://me:swordfish@mirror", "o"],
+            "without a user",
+        ),
         (
             [
                 "--debug",
@@ -98,6 +102,11 @@ def test_no_password_in_a_url_of_its_engine_is_shown(program: Program, store: St
         told = program(*command, **variable)
         assert shows in told.out + told.err, command
         assert "swordfish" not in told.out + told.err, command
+        if command[-1] == "n" and command[0] == "create":
+            config = store.config("n")  # Docker Machine takes a mirror that no engine takes
+            engine = config["HostOptions"]["EngineOptions"]
+            engine["RegistryMirror"] = ["https://me:swordfish@mirror.example"]
+            (store.directory("n") / "config.json").write_text(json.dumps(config))
     # the machine itself has it, in a file that only its owner reads
     options = store.config("n")["HostOptions"]["EngineOptions"]
     assert options["InstallURL"] == given["--engine-install-url"]

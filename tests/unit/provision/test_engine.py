@@ -103,6 +103,9 @@ def test_the_drop_in_empties_what_the_package_set() -> None:
         (EngineOptions(labels=["a=a\nb"]), "line break"),
         (EngineOptions(registry_mirror=["mirror.example"]), "is not the URL of a mirror"),
         (EngineOptions(registry_mirror=["https://a,https://b"]), "is not the URL of a mirror"),
+        (EngineOptions(registry_mirror=["https://me:word@m"]), "is not the URL of a mirror"),
+        (EngineOptions(registry_mirror=["https://m/?a=b"]), "is not the URL of a mirror"),
+        (EngineOptions(registry_mirror=["https://m/#a"]), "is not the URL of a mirror"),
         (EngineOptions(insecure_registry=["a b"]), 'insecure-registry: "a b" is not a registry'),
     ],
 )
@@ -117,7 +120,7 @@ def test_good_options_pass() -> None:
     validate_engine_options(
         EngineOptions(labels=["a=b=c"], env=["A="], arbitrary_flags=["debug", "dns 1"])
     )
-    mirrors = ["https://mirror.example", "http://198.18.0.1:5000/"]
+    mirrors = ["https://mirror.example", "http://198.18.0.1:5000/", "https://m.example/@a/b"]
     registries = ["10.0.0.0/8", "registry.example:5000", "[::1]:5000"]
     validate_engine_options(EngineOptions(registry_mirror=mirrors, insecure_registry=registries))
 

@@ -49,7 +49,7 @@ mark daemon_json; cat {DAEMON_JSON_PATH} 2>/dev/null
 mark docker_root; path=/var/lib/docker; [ -d $path ] || path=/var/lib; stat -f -c %T $path
 mark unit; unit=$(systemctl show docker.service -p ActiveState -p MainPID -p UnitFileState \\
     -p Requires -p NeedDaemonReload 2>/dev/null); printf '%s\\n' "$unit"
-mark own_driver; [ -e {DROP_IN_PATH} ] || case $unit in *ActiveState=active*)
+mark own_driver; grep -qs tlsverify {DROP_IN_PATH} || case $unit in *ActiveState=active*)
     timeout 10 docker info -f '{{{{.Driver}}}}' 2>/dev/null;; esac
 """
 
@@ -167,8 +167,11 @@ def _storage_driver(situation: Situation) -> str:
     if "storage-driver" in chosen or (isinstance(features, dict) and features.get(_IMAGE_STORE)):
         return ""
     usual = "btrfs" if facts["docker_root"] == "btrfs" else situation.provisioner.storage_driver
-    is_own = facts["own_driver"] not in ("", usual)
-    stays = "--storage-driver" not in facts["drop_in"] if facts["drop_in"] else is_own
+    # the drop-in of a baked image has no command line
+    if "tlsverify" in facts["drop_in"]:
+        stays = "--storage-driver" not in facts["drop_in"]
+    else:
+        stays = facts["own_driver"] not in ("", usual)
     return "" if stays else usual
 
 

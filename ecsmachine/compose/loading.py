@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 
 _MOST_BYTES = 256 * 1024
 _MOST_VALUES = 100_000
+_MOST_CHARACTERS = 4 << 20
+"""How long all texts and keys may be, each counted as often as aliases bring it in."""
+
 _MOST_DEPTH = 20
 _NAME = re.compile(r"[A-Za-z_]\w*")
+_TOO_MUCH = "it has too many values"
 _OPERATORS = (":-", ":?", ":+", "-", "?", "+")
 
 
@@ -40,13 +44,18 @@ def load(text: str) -> dict[str, Any]:
         raise TemplateError("it is not an object with services")
     # a few aliases of aliases stand for billions of values
     pending: list[Any] = [data]
+    size = 0
     for _ in range(_MOST_VALUES):
         if not pending:
             return data
         item = pending.pop()
         if isinstance(item, dict | list):
             pending += item.values() if isinstance(item, dict) else item
-    raise TemplateError("it has too many values")
+        if isinstance(item, dict | str):
+            size += len(item) if isinstance(item, str) else sum(len(str(key)) for key in item)
+        if size > _MOST_CHARACTERS:
+            break
+    raise TemplateError(_TOO_MUCH)
 
 
 class Variables:
@@ -124,6 +133,16 @@ def _loader() -> type[yaml.SafeLoader]:
 
     class Loader(yaml.SafeLoader):
         """Reads what Compose does."""
+
+        merged = 0
+
+        def flatten_mapping(self, node: yaml.MappingNode) -> None:
+            """Bring in what ``<<`` names, within bounds: objects may double with each line."""
+            before = len(node.value)
+            super().flatten_mapping(node)
+            self.merged += max(len(node.value) - before, 0)
+            if self.merged > _MOST_VALUES:
+                raise TemplateError(_TOO_MUCH)
 
         def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
             """Refuse a key that stands there twice."""

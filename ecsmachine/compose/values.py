@@ -11,12 +11,17 @@ from ecsmachine.suggestions import did_you_mean
 
 
 class TemplateError(Exception):
-    """A template cannot be used; ``reason`` says where and why, on one line."""
+    """A template cannot be used; ``reason`` says where and why, on one line of bounded length."""
 
     def __init__(self, reason: str) -> None:
-        self.reason = " ".join(reason.splitlines())
+        line = " ".join(reason.splitlines())
+        # what is wrong with a value stands behind it
+        self.reason = line if len(line) <= _LONGEST else f"{line[:300]} … {line[-200:]}"
         super().__init__(self.reason)
 
+
+_LONGEST = 600
+"""How long a reason may be, in characters."""
 
 Kind = Literal["flag", "text", "texts", "number", "decimal", "size", "duration", "pairs", "any"]
 

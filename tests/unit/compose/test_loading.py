@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from ecsmachine.compose.loading import Variables, load
@@ -35,6 +37,23 @@ def test_nothing_is_lost_between_two_of_a_name(text: str, said: str) -> None:
         load(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"a: &a {{{', '.join(f'k{n}: 1' for n in range(6000))}}}\n"
+        + "\n".join(f"b{n}: {{<<: *a}}" for n in range(6000)),
+        f"a: &a '{'$$' * 50_000}'\nb: [{'*a,' * 35_000}]",
+        f"a: &a {{? '{'k' * 100_000}' : 1}}\nb: [{'*a,' * 20_000}]",
+    ],
+    ids=["merged often", "texts", "keys"],
+)
+def test_aliases_do_not_stand_for_gigabytes(text: str) -> None:
+    begun = time.process_time()
+    with pytest.raises(TemplateError, match="it has too many values"):
+        Variables({}).fill(load(text))
+    assert time.process_time() - begun < 10
+
+
 def test_a_merge_may_be_written_over() -> None:
     assert load("x: &x {a: 1, b: 2}\ny: {<<: *x, b: 3}")["y"] == {"a": 1, "b": 3}
 
@@ -56,9 +75,13 @@ def test_variables(text: str, filled: str) -> None:
     assert not variables.missing
 
 
-@pytest.mark.parametrize("text", ["$", "a $ b", "${A", "${}", "${A*b}", "${NONE:?}", "${E:?why}"])
+@pytest.mark.parametrize(
+    "text",
+    ["$", "a $ b", "${A", "${}", "${A*b}", "${NONE:?}", "${E:?why}", "${A:-" * 40_000],
+    ids=lambda text: text[:20],
+)
 def test_what_is_no_variable_is_refused(text: str) -> None:
-    with pytest.raises(TemplateError):
+    with pytest.raises(TemplateError, match=r"^.{,600}$"):
         Variables({"A": "1", "E": ""}).fill(text)
 
 

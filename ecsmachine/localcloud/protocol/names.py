@@ -74,10 +74,19 @@ def free_device(taken: Container[str]) -> str:
 
 def matches(pattern: str, name: str) -> bool:
     """Return whether a name matches a pattern in which ``*`` stands for any characters."""
-    if "*" not in pattern:
+    # no regular expression: it tries all that each of many "*" may stand for
+    beginning, *parts = pattern.split("*")
+    if not parts:
         return pattern == name
-    expression = ".*".join(re.escape(part) for part in pattern.split("*"))
-    return re.fullmatch(expression, name, re.DOTALL) is not None
+    place, end = len(beginning), len(name) - len(parts[-1])
+    if place > end or not name.startswith(beginning) or not name.endswith(parts[-1]):
+        return False
+    for part in parts[:-1]:
+        found = name.find(part, place, end)
+        if found < 0:
+            return False
+        place = found + len(part)
+    return True
 
 
 def checked_text(

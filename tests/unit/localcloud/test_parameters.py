@@ -120,6 +120,11 @@ def test_tag_filters() -> None:
         ("*eb*", "web1", True),
         ("w.b", "web", False),
         ("*", "", True),
+        ("ab*ba", "aba", False),
+        ("a*b*c", "a-b-b-c", True),
+        ("a*bb*bc", "a-bb-c", False),
+        ("**\n", "a\n", True),
+        ("*a" * 60 + "*b", "a" * 128, False),  # not all that each star may stand for is tried
     ],
 )
 def test_names_with_stars(pattern: str, name: str, result: bool) -> None:

@@ -27,7 +27,7 @@ def console_text(ecs: EcsClient, instance_id: str) -> str:
         output = base64.b64decode(answer.prose("ConsoleOutput"))
     except (binascii.Error, ValueError):
         return ""
-    return re.sub(r"\r+\n", "\n", _ESCAPE.sub("", output.decode(errors="replace")))
+    return re.sub(r"(?<!\r)\r+\n", "\n", _ESCAPE.sub("", output.decode(errors="replace")))
 
 
 def console_end(ecs: EcsClient, instance_id: str) -> str:

@@ -29,7 +29,10 @@ _SMALLEST_RSA = 1024
 """As in OpenSSH (SSH_RSA_MINIMUM_MODULUS_SIZE), in bits."""
 
 _NEW_KEY = "Use another key; ssh-keygen -t ed25519 makes one."
-_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----\n(.*?)\n-----END \1-----", re.DOTALL)
+# no block is read beyond the next one: a file of nothing but beginnings is read once
+_BLOCK = re.compile(
+    rb"-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----\n((?:(?!\n-----).)*)\n-----END \1-----", re.DOTALL
+)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,9 @@ def test_the_last_lines_are_those_with_something_in_them(tmp_path: Path) -> None
     log.write_bytes(b"\x1b]0;title\x07\r2026-01-01 INFO forged\n")
     assert last_lines(log).splitlines() == ["    ]0;title", "    2026-01-01 INFO forged"]
     assert legible("\x1b[0;32mOK\x1b[0m\r\n") == "OK\n"
+    assert legible("a\r\r\nb\rc\r\n") == "a\nb\rc\n"
+    returns = "\r" * 500_000
+    assert legible(returns) == returns  # read once, not again from each of them
 
 
 def test_a_death_is_told_once_with_its_status(tmp_path: Path) -> None:

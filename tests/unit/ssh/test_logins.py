@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -214,6 +215,14 @@ def written(path: Path, text: str) -> Path:
     path.write_text(text)
     path.chmod(0o600)
     return path
+
+
+def test_a_file_of_beginnings_of_keys_is_read_once(tmp_path: Path) -> None:
+    path = written(tmp_path / "theirs", "-----BEGIN PRIVATE KEY-----\n" * 37_000)
+    begun = time.process_time()
+    with pytest.raises(PreCreateCheckError, match="private key"):
+        check_login_key(path, "--generic-ssh-key", {})
+    assert time.process_time() - begun < 5
 
 
 @pytest.mark.parametrize("kind", UNUSABLE)

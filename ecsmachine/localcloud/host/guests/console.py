@@ -38,7 +38,7 @@ def last_lines(file: Path) -> str:
 
 def legible(text: str) -> str:
     """Return a console's text without its colours and the returns at the ends of its lines."""
-    return re.sub(r"\x1b\[[\d;]*m|\r+(?=\n)", "", text)
+    return re.sub(r"\x1b\[[\d;]*m|(?<!\r)\r+(?=\n)", "", text)
 
 
 def note_end(folder: Path) -> None:

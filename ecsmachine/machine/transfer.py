@@ -197,7 +197,7 @@ def _entries(archive: bytes) -> dict[str, bytes]:
             for entry in opened:
                 if entry.name not in _ENTRIES or not entry.isreg() or entry.name in entries:
                     raise MachineError(
-                        f"The file holds an entry that does not belong there: {entry.name!r}",
+                        f"The file holds an entry that does not belong there: {entry.name[:100]!r}",
                         hint=_DISTRUST,
                     )
                 if entry.size > _LONGEST_ENTRY:

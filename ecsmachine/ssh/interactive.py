@@ -201,7 +201,8 @@ def _stream(channel: Channel) -> int:
         if not moved and ended:
             status = channel.recv_exit_status()
             # none comes if a signal has ended the command, or the connection is lost
-            return status if status >= 0 else CONNECTION_FAILED
+            # one may have 32 bits (RFC 4254, 6.10), and a program can leave with no more than 8
+            return min(status, CONNECTION_FAILED) if status >= 0 else CONNECTION_FAILED
 
 
 def _sent(channel: Channel, content: bytes) -> tuple[bytes, bool]:

@@ -206,21 +206,17 @@ def test_a_session_streams_without_end_in_little_memory(store: Store, tmp_path: 
 
 
 @pytest.mark.parametrize("status", [256, 1 << 31, 0xFFFFFFFF])
-def test_a_status_that_no_program_can_leave_with_is_an_error(store: Store, status: int) -> None:
+def test_a_status_that_no_program_can_leave_with_is_an_error(
+    store: Store, bounded: Bounded, status: int
+) -> None:
     def command(channel: paramiko.Channel) -> None:
         channel.send_exit_status(status)
         channel.close()
 
     with HostileHost(command=command).serving() as host:
         add_host(store, host.port)
-        done = subprocess.run(
-            [sys.executable, "-m", "ecsmachine", "--native-ssh", "ssh", "dev1", "true"],
-            env={**os.environ, "MACHINE_STORAGE_PATH": str(store.path)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=60,
-        )
-    assert (done.returncode, done.stdout, done.stderr) == (255, b"", b"")
+        done = bounded("--native-ssh", "ssh", "dev1", "true")
+    assert (done.code, done.out, done.err) == (255, b"", "")
 
 
 @pytest.mark.parametrize(

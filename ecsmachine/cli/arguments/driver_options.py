@@ -47,8 +47,8 @@ def driver_name_of(arguments: Iterable[str], environment: Mapping[str, str]) -> 
 
 def _is_longer_flag(word: str) -> bool:
     """Whether a word is not ``-d`` with a value, but a flag such as ``-debug`` or ``-dry-run``."""
-    name = word.partition("=")[0].removeprefix("-")
-    if not name.startswith("d") or name[1:] in ("", *registry.driver_names()):
+    name = word.partition("=")[0][1:]
+    if not word.startswith("-d") or name[1:] in ("", *registry.driver_names()):
         return False
     return name in _OWN_FLAGS or is_of_a_driver(name)
 

@@ -44,6 +44,8 @@ DEAD = Option("x-kernel", "Nothing", env="X_KERNEL", kind="bool", deprecated="do
         (["create", "-d=of-others", "dev1"], "of-others"),
         (["create", "-driver=of-others", "dev1"], "of-others"),
         (["create", "-dnonesuch", "dev1"], "nonesuch"),
+        (["create", "-d", "debug", "dev1"], "debug"),
+        (["create", "debug", "-d", "none"], "none"),
         (["create", "-dnone-such", "dev1"], "none-such"),
     ],
 )
